@@ -1,0 +1,77 @@
+"""What can go wrong in the queue. A docstring is the message people read."""
+
+from typing import Any
+from uuid import UUID
+
+
+class QueueError(Exception):
+    """The queue could not do that."""
+
+    code = "queue_error"
+
+    def __init__(self, detail: str = "", **context: Any) -> None:
+        self.detail = detail or str(self.__doc__)
+        self.context = context
+        super().__init__(self.detail)
+
+
+class JobNotFound(QueueError):
+    """There is no such job."""
+
+    code = "not_found"
+
+
+class IllegalMove(QueueError):
+    """The job's status does not allow this."""
+
+    code = "illegal_move"
+
+
+class KeyReused(QueueError):
+    """This Idempotency-Key was used with another request body."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidPayload(QueueError):
+    """The payload does not fit the job type's schema."""
+
+    code = "invalid_payload"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the payload, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
+class UnknownJobType(QueueError):
+    """There is no such job type."""
+
+    code = "unknown_job_type"
+
+
+class LeaseLost(QueueError):
+    """The lease has passed to another attempt; nothing was written."""
+
+    code = "lease_lost"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__()
+        self.job_id = job_id
+
+
+class NotLeader(QueueError):
+    """This scheduler no longer leads; nothing was written."""
+
+    code = "not_leader"
+
+
+class InvalidJob(QueueError):
+    """The job is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors

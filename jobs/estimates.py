@@ -1,0 +1,205 @@
+"""The bridge to the predictor at submit: how long will this job take? It never fails and never waits.
+
+Chain: the organisation's model over the job's own history -> own history alone -> the median of the
+organisation's runs of the type -> settings.DEFAULT_PREDICTED_MS.
+"""
+
+import logging
+import math
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import Error, transaction
+from django.utils import timezone
+
+from jobs.models import ModelVersion, RuntimeHistory
+from orgs.models import Org
+from predictor.runtime import Prediction, Run, RuntimeModel, Submission
+from predictor.weights import WeightsError, load
+
+log = logging.getLogger(__name__)
+
+MAX_MS = 7 * 24 * 3600 * 1000.0
+# How many kinds of job are looked at for the median of a type.
+MEDIAN_KINDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a job before it is stored."""
+
+    type: str
+    name: str
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Predicted runtime in milliseconds, with the range p10 to p90 where the model gives one."""
+
+    ms: float
+    low_ms: float | None
+    high_ms: float | None
+    # model, history, type_median or default
+    source: str
+    model_version: int | None = None
+
+
+def estimate(org: Org, *, type: str, name: str, payload_bytes: int, user: str) -> Estimate:
+    """For one job."""
+    return estimate_many(org, [Asked(type, name, payload_bytes)], user=user)[0]
+
+
+def estimate_many(org: Org, asked: Sequence[Asked], *, user: str) -> list[Estimate]:
+    """For many in one matrix call and at most three queries; falls back instead of raising."""
+    try:
+        # A savepoint, when in a transaction: a failed query must not spoil the caller's.
+        with transaction.atomic():
+            histories = known_runs(org, asked)
+            medians = type_medians(org, asked, histories)
+            model = current_model(org)
+    except Error:
+        log.exception("estimates fall back to the default")
+        return [default() for _ in asked]
+    estimates = [without_model(one, histories, medians) for one in asked]
+    if model is None:
+        return estimates
+    seen = [index for index, one in enumerate(asked) if (one.type, one.name) in histories]
+    predictions = predict(model.model, [submission(asked[i], histories, user) for i in seen])
+    for index, prediction in zip(seen, predictions, strict=False):
+        estimates[index] = Estimate(
+            prediction.ms, prediction.low_ms, prediction.high_ms, "model", model.version
+        )
+    return estimates
+
+
+def predict(model: RuntimeModel, submissions: list[Submission]) -> list[Prediction]:
+    """The model's answers, or none of them when any is unusable."""
+    try:
+        predictions = model.predict(submissions)
+    except Exception:
+        log.exception("the model failed; estimates fall back to history")
+        return []
+    usable = all(
+        0 < value <= MAX_MS and math.isfinite(value)
+        for prediction in predictions
+        for value in (prediction.ms, prediction.low_ms, prediction.high_ms)
+    )
+    return predictions if usable else []
+
+
+def without_model(
+    one: Asked, histories: dict[tuple[str, str], RuntimeHistory], medians: dict[str, float]
+) -> Estimate:
+    history = histories.get((one.type, one.name))
+    if history is not None:
+        return Estimate(clamp(recent_average(history.runtimes_ms)), None, None, "history")
+    if one.type in medians:
+        return Estimate(clamp(medians[one.type]), None, None, "type_median")
+    return default()
+
+
+def default() -> Estimate:
+    return Estimate(settings.DEFAULT_PREDICTED_MS, None, None, "default")
+
+
+def recent_average(runtimes_ms: Sequence[float]) -> float:
+    """Geometric mean that weighs each older run half: run times are spread over powers of ten."""
+    total = weight_sum = 0.0
+    for age, ms in enumerate(reversed(runtimes_ms)):
+        weight = 0.5**age
+        total += weight * math.log(max(ms, 1.0))
+        weight_sum += weight
+    return math.exp(total / weight_sum)
+
+
+def clamp(ms: float) -> float:
+    return min(max(ms, 1.0), MAX_MS)
+
+
+def known_runs(org: Org, asked: Sequence[Asked]) -> dict[tuple[str, str], RuntimeHistory]:
+    names = {one.name for one in asked}
+    types = {one.type for one in asked}
+    found = RuntimeHistory.objects.filter(org_id=org.pk, type__in=types, name__in=names)
+    return {(history.type, history.name): history for history in found}
+
+
+def type_medians(
+    org: Org, asked: Sequence[Asked], histories: dict[tuple[str, str], RuntimeHistory]
+) -> dict[str, float]:
+    """Medians over the organisation's kinds of the types that are asked for without a history."""
+    types = {one.type for one in asked if (one.type, one.name) not in histories}
+    medians = {}
+    for type in types:
+        kinds = RuntimeHistory.objects.filter(org_id=org.pk, type=type).values_list("runtimes_ms", flat=True)
+        runs = [ms for runtimes in kinds[:MEDIAN_KINDS] for ms in runtimes]
+        if runs:
+            medians[type] = statistics.median(runs)
+    return medians
+
+
+def submission(one: Asked, histories: dict[tuple[str, str], RuntimeHistory], user: str) -> Submission:
+    now = timezone.now()
+    history = histories[(one.type, one.name)]
+    runs = zip(history.runtimes_ms, history.gaps_seconds, history.failed, strict=False)
+    return Submission(
+        type=one.type,
+        name=one.name,
+        user=user,
+        payload_bytes=one.payload_bytes,
+        hour=now.hour + now.minute / 60,
+        history=tuple(Run(runtime_ms=ms, gap_seconds=gap, failed=failed) for ms, gap, failed in runs),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    version: int
+    model: RuntimeModel
+
+
+@dataclass(slots=True)
+class Slot:
+    checked: float
+    loaded: LoadedModel | None
+
+
+_slots: dict[int, Slot] = {}
+_lock = threading.Lock()
+
+
+def current_model(org: Org) -> LoadedModel | None:
+    """The organisation's active model, asked for again every MODEL_RELOAD_SECONDS; None without a usable one."""
+    slot = _slots.get(org.pk)
+    if slot is not None and time.monotonic() - slot.checked < settings.MODEL_RELOAD_SECONDS:
+        return slot.loaded
+    active = ModelVersion.objects.for_org(org).filter(active=True)
+    version = active.values_list("version", flat=True).first()
+    loaded = slot.loaded if slot is not None else None
+    if version is None:
+        loaded = None
+    elif loaded is None or loaded.version != version:
+        loaded = read_model(active.filter(version=version).first())
+    with _lock:
+        _slots[org.pk] = Slot(time.monotonic(), loaded)
+    return loaded
+
+
+def read_model(row: ModelVersion | None) -> LoadedModel | None:
+    if row is None:
+        return None
+    try:
+        return LoadedModel(row.version, load(bytes(row.weights)))
+    except WeightsError:
+        log.exception("model version %s of %s is broken", row.version, row.org_id)
+        return None
+
+
+def forget_models() -> None:
+    """Read every model again at its next use (after training in this process, and in tests)."""
+    with _lock:
+        _slots.clear()

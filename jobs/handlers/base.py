@@ -1,0 +1,194 @@
+"""What a job type is, what it is given and what it may answer. Handlers import this and jobs.errors only."""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from jsonschema import Draft202012Validator
+
+from jobs.errors import InvalidPayload, UnknownJobType
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It worked. `result` is a JSON value, shown on the job."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It did not work now; try again, after the backoff or after `after_seconds`."""
+
+    reason: str
+    after_seconds: float | None = None
+    error_type: str = "Retry"
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It did not work and never will: no further attempt is made."""
+
+    reason: str
+    error_type: str = "Fail"
+    result: Any = None
+
+
+Answer = Done | Retry | Fail
+
+
+class PermanentFailure(Exception):
+    """Raised by a handler or task for what no retry can mend."""
+
+
+class StopReason(StrEnum):
+    """Why an attempt is asked to end before it has."""
+
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    LEASE_LOST = "lease_lost"
+    DRAIN = "drain"
+
+
+class Stopped(Exception):
+    """Raised by Context.check_stopped() in a handler that was asked to end."""
+
+
+class Reporter(Protocol):
+    """Where a context's lines, progress and files go; the worker gives one that writes under the lease."""
+
+    def log(self, stream: str, text: str) -> None: ...
+    def progress(self, fraction: float, message: str) -> None: ...
+    def artefact(self, name: str, data: bytes, content_type: str) -> str: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """One attempt as its handler sees it. Safe to use from the handler's thread; `stop` from any."""
+
+    job_id: UUID
+    attempt: int
+    org: str
+    type: str
+    name: str
+    payload: Mapping[str, Any]
+    correlation_id: str
+    timeout_seconds: float
+    # What the organisation allows: {"shell_programs": [absolute paths]}.
+    org_settings: Mapping[str, Any]
+    reporter: Reporter
+    started: float = field(default_factory=time.monotonic)
+    stop_reason: StopReason | None = None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _on_stop: list[Callable[[], None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def log(self, text: str, stream: str = "log") -> None:
+        """Add lines to the job's log; `stream` is log, stdout or stderr."""
+        self.reporter.log(stream, text)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """How far it is, 0 to 1, and what it is doing."""
+        self.reporter.progress(min(max(float(fraction), 0.0), 1.0), message)
+
+    def artefact(self, name: str, data: bytes, content_type: str = "application/octet-stream") -> str:
+        """Keep a file with the job; returns its id. Raises ValueError for a bad name or too many bytes."""
+        return self.reporter.artefact(name, data, content_type)
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the attempt should end: a person cancelled it, time is up, the lease or the worker is gone."""
+        return self._stopped.is_set()
+
+    def check_stopped(self) -> None:
+        """Raise Stopped if the attempt should end; call it between steps of long work."""
+        if self._stopped.is_set():
+            raise Stopped(self.stop_reason or "")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, but no longer than until asked to stop; True when asked."""
+        return self._stopped.wait(seconds)
+
+    def seconds_left(self) -> float:
+        """Until the timeout; never negative."""
+        return max(self.started + self.timeout_seconds - time.monotonic(), 0.0)
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Call this when asked to stop (close a socket, kill a program); at once if that already happened."""
+        with self._lock:
+            if not self._stopped.is_set():
+                self._on_stop.append(callback)
+                return
+        callback()
+
+    def stop(self, reason: StopReason) -> None:
+        """Ask the attempt to end; the first reason given stands."""
+        with self._lock:
+            if self._stopped.is_set():
+                return
+            self.stop_reason = reason
+            self._stopped.set()
+            callbacks, self._on_stop = self._on_stop, []
+        for callback in callbacks:
+            callback()
+
+
+class Handler(ABC):
+    """A job type. One instance serves all jobs of the type, from many threads at once."""
+
+    type: str
+    title: str
+    # JSON Schema (2020-12) of the payload; `additionalProperties: false` everywhere.
+    schema: Mapping[str, Any]
+    # A payload that works, for the docs and the submit form.
+    example: Mapping[str, Any]
+
+    def check(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> None:
+        """Raise InvalidPayload, naming the fields, for what the type cannot run."""
+        errors = sorted(Draft202012Validator(self.schema).iter_errors(payload), key=lambda error: list(error.path))
+        found = [("".join(f"/{part}" for part in error.path), error.message[:300]) for error in errors[:20]]
+        if found := found or list(self.refusals(payload, org_settings)):
+            raise InvalidPayload(found)
+
+    def refusals(
+        self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]
+    ) -> Sequence[tuple[str, str]]:
+        """What the schema cannot say: (JSON pointer, sentence) pairs; called with a payload that fits the schema."""
+        return ()
+
+    @abstractmethod
+    def run(self, context: Context) -> Answer:
+        """Do the work. An exception is an error and is retried; raise PermanentFailure for what is not."""
+
+
+class Registry:
+    """The job types of this deployment, by name."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+        # Known words that do not run here yet, with what to tell the caller.
+        self.unavailable: dict[str, str] = {}
+
+    def add(self, handler: Handler) -> Handler:
+        Draft202012Validator.check_schema(handler.schema)
+        self._handlers[handler.type] = handler
+        return handler
+
+    def get(self, type: str) -> Handler:
+        """Raises UnknownJobType."""
+        if type in self._handlers:
+            return self._handlers[type]
+        known = ", ".join(self.types())
+        raise UnknownJobType(self.unavailable.get(type, f"There is no job type {type!r:.40}; there are: {known}."))
+
+    def types(self) -> list[str]:
+        return sorted(self._handlers)
+
+
+registry = Registry()

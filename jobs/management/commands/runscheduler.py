@@ -1,0 +1,16 @@
+"""manage.py runscheduler: see jobs/processes/scheduler.py."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jobs.processes.scheduler import Scheduler
+
+
+class Command(BaseCommand):
+    help = "Run a scheduler until told to stop; run two or more, on different hosts."
+
+    def handle(self, **options: Any) -> None:
+        process = Scheduler()
+        process.handle_signals()
+        process.run()

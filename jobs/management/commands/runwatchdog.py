@@ -1,0 +1,16 @@
+"""manage.py runwatchdog: see jobs/processes/watchdog.py."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jobs.processes.watchdog import Watchdog
+
+
+class Command(BaseCommand):
+    help = "Run a watchdog until told to stop; run two or more, on different hosts."
+
+    def handle(self, **options: Any) -> None:
+        process = Watchdog()
+        process.handle_signals()
+        process.run()

@@ -1,0 +1,61 @@
+"""manage.py runworker: run jobs until told to stop."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs.handlers import registry
+from jobs.processes.worker import ALL_QUEUES, Worker
+from jobs.queue.enqueue import QUEUE_NAME
+
+
+class Command(BaseCommand):
+    help = "Run jobs. First SIGTERM: finish or give back, then exit. Second: exit at once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--queues", default="default", help="comma-separated names, or * for all")
+        parser.add_argument("--types", default="", help="comma-separated job types; all when empty")
+        parser.add_argument(
+            "--concurrency", type=int, default=settings.WORKER_SLOTS, help="slots: jobs run at once"
+        )
+        parser.add_argument("--until-empty", action="store_true", help="stop when there is nothing left to do")
+
+    def handle(self, *, queues: str, types: str, concurrency: int, until_empty: bool, **options: Any) -> None:
+        worker = Worker(
+            queues=checked_queues(queues),
+            types=checked_types(types),
+            slots=checked_slots(concurrency),
+            until_empty=until_empty,
+        )
+        worker.handle_signals()
+        worker.run()
+        # Threads of handlers that did not stop are not waited for: their jobs have been given back.
+        self.stdout.flush()
+        os._exit(0)
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def checked_queues(text: str) -> list[str]:
+    names = words(text)
+    if not names or any(name != ALL_QUEUES and not QUEUE_NAME.fullmatch(name) for name in names):
+        raise CommandError(f"--queues {text!r}: expected names of lower-case letters, digits, - and _, or *")
+    return names
+
+
+def checked_types(text: str) -> list[str]:
+    unknown = set(words(text)) - set(registry.types())
+    if unknown:
+        raise CommandError(f"--types: no such job type: {', '.join(sorted(unknown))}")
+    return words(text)
+
+
+def checked_slots(slots: int) -> int:
+    if not 1 <= slots <= 1000:
+        raise CommandError("--concurrency: from 1 to 1000")
+    return slots

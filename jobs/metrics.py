@@ -1,0 +1,60 @@
+"""Prometheus: what the database knows, read at each scrape, beside the HTTP metrics of the web processes."""
+
+import hmac
+import os
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from jobs.models import WorkerProcess
+from jobs.queue import sql
+from jobs.states import Status
+
+LOOPBACK = {"127.0.0.1", "::1"}
+
+
+class QueueCollector(Collector):
+    """Gauges over all organisations; no organisation, queue or job is named in a label."""
+
+    def collect(self) -> Iterable[Metric]:
+        jobs = {row.status: row.jobs for row in sql.run("status_totals")}
+        workers = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE).count()
+        yield gauge("queue_depth", "Jobs waiting to be claimed.", jobs.get(Status.QUEUED, 0))
+        yield gauge("active_jobs_count", "Jobs being run.", jobs.get(Status.RUNNING, 0))
+        yield gauge("dlq_size", "Failed jobs kept for a person.", jobs.get(Status.FAILED, 0))
+        yield gauge("worker_count", "Workers online.", workers)
+        by_status = GaugeMetricFamily("smartqueue_jobs", "Jobs by status.", labels=["status"])
+        for status in Status:
+            by_status.add_metric([status], jobs.get(status, 0))
+        yield by_status
+
+
+def gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"smartqueue_{name}", meaning, value=value)
+
+
+@require_safe
+def metrics_view(request: HttpRequest) -> HttpResponse:
+    """The scrape. Not for tenants: a bearer token, or from loopback where no token is set."""
+    if not may_scrape(request):
+        return HttpResponse(status=404)
+    ours = CollectorRegistry()
+    ours.register(QueueCollector())
+    web = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        web = CollectorRegistry()
+        MultiProcessCollector(web)  # type: ignore[no-untyped-call]
+    return HttpResponse(generate_latest(web) + generate_latest(ours), content_type=CONTENT_TYPE_LATEST)
+
+
+def may_scrape(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        sent = request.headers.get("Authorization", "")
+        return hmac.compare_digest(sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
+    return request.META.get("REMOTE_ADDR") in LOOPBACK

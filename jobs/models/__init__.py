@@ -1,0 +1,30 @@
+"""The tables of the queue: one idea each (see docs/decisions for the hot and cold split)."""
+
+from jobs.models.artefact import Artefact
+from jobs.models.attempt import Attempt, LogLine
+from jobs.models.job import Job, JobQuerySet
+from jobs.models.lease import Lease
+from jobs.models.process import LeaderTerm, WorkerProcess
+from jobs.models.queue import Queue
+from jobs.models.ready import Ready
+from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
+from jobs.models.weights import ModelVersion, RuntimeHistory
+
+__all__ = [
+    "Artefact",
+    "Attempt",
+    "DepthSample",
+    "Job",
+    "JobQuerySet",
+    "LeaderTerm",
+    "Lease",
+    "LogLine",
+    "ModelVersion",
+    "Queue",
+    "Ready",
+    "RuntimeHistory",
+    "StatusCount",
+    "StatusDelta",
+    "Transition",
+    "WorkerProcess",
+]

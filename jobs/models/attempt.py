@@ -1,0 +1,58 @@
+"""What was tried: a row per try, written once when the try ends, and the lines it logged."""
+
+from django.db import models
+
+from jobs.states import Outcome
+
+
+class Attempt(models.Model):
+    """One try of a job. `number` grows without gaps; it is the fencing number of its lease."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.UUIDField()
+    org_id = models.BigIntegerField()
+    number = models.PositiveIntegerField()
+    type = models.CharField(max_length=32)
+    name = models.CharField(max_length=64)
+    worker_id = models.UUIDField()
+    worker_name = models.CharField(max_length=128)
+    started_at = models.DateTimeField()
+    last_beat_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9)
+    runtime_ms = models.FloatField()
+    predicted_ms = models.FloatField()
+    error_type = models.CharField(max_length=128, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job_id", "number"], name="attempt_number_uniq"),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=[str(outcome) for outcome in Outcome]), name="attempt_outcome_valid"
+            ),
+        ]
+        indexes = [models.Index(fields=["org_id", "ended_at"], name="attempt_history_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} attempt {self.number}: {self.outcome}"
+
+
+class LogLine(models.Model):
+    """A line an attempt wrote: by its handler (`log`) or by its program (`stdout`, `stderr`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    job_id = models.UUIDField()
+    attempt = models.PositiveIntegerField()
+    sequence = models.PositiveIntegerField()
+    stream = models.CharField(max_length=6)
+    text = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job_id", "attempt", "sequence"], name="logline_sequence_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return self.text

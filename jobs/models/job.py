@@ -1,0 +1,155 @@
+"""What was asked, and how it ended. Cold and wide: written when it is enqueued and when an attempt ends."""
+
+from typing import Any, Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Coalesce
+
+from jobs.ids import uuid7
+from jobs.models.lease import Lease
+from jobs.states import STORED, TERMINAL, Status
+from orgs.models import Org, User
+
+# PostgreSQL stores `infinity`, which every later read of the row would fail on.
+EARLIEST, LATEST = "1970-01-01T00:00:00+00:00", "2200-01-01T00:00:00+00:00"
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def for_org(self, org: Org) -> Self:
+        return self.filter(org=org)
+
+    def with_state(self) -> Self:
+        """Annotate `state` (what people call the status, running included) and the running lease's facts."""
+        lease = Lease.objects.filter(job_id=OuterRef("pk"))
+        return self.annotate(
+            lease_attempt=models.Subquery(lease.values("attempt")[:1]),
+            lease_started_at=models.Subquery(lease.values("leased_at")[:1]),
+            cancel_requested=Coalesce(models.Subquery(lease.values("cancel_requested")[:1]), Value(False)),
+            state=Case(When(lease_attempt__isnull=False, then=Value(str(Status.RUNNING))), default=F("status")),
+            attempts_made=Coalesce(F("lease_attempt"), F("attempt")),
+        )
+
+    def in_status(self, *statuses: Status) -> Self:
+        """Jobs in any of these; running starts from the leases, which are few."""
+        leased = Exists(Lease.objects.filter(job_id=OuterRef("pk")))
+        chosen = Q(pk__in=[])
+        for status in statuses:
+            match status:
+                case Status.RUNNING:
+                    chosen |= Q(pk__in=Lease.objects.values("job_id"))
+                case Status.QUEUED:
+                    chosen |= Q(status=status) & ~Q(leased)
+                case _:
+                    chosen |= Q(status=status)
+        return self.filter(chosen)
+
+    def dead_letters(self) -> Self:
+        return self.filter(status=Status.FAILED)
+
+
+class Job(models.Model):
+    """One unit of work."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
+    queue = models.CharField(max_length=40)
+    type = models.CharField(max_length=32)
+    name = models.CharField(max_length=64)
+    title = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True)
+    payload: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
+    payload_bytes = models.PositiveIntegerField()
+    urgency = models.CharField(max_length=6, default="medium")
+
+    predicted_ms = models.FloatField()
+    predicted_low_ms = models.FloatField(null=True)
+    predicted_high_ms = models.FloatField(null=True)
+    # What made the prediction: model, history, type_median or default.
+    prediction_source = models.CharField(max_length=16)
+    model_version = models.PositiveIntegerField(null=True)
+    priority = models.FloatField()
+    # rank = time of queueing + this (jobs.ranking); kept so that a promoted or replayed job is ranked alike
+    rank_offset = models.FloatField()
+
+    status = models.CharField(max_length=9)
+    run_at = models.DateTimeField(null=True)
+    timeout_seconds = models.PositiveIntegerField()
+    max_attempts = models.PositiveSmallIntegerField()
+    # The number of the last attempt. It only grows: it is the fencing number that outside receivers see.
+    attempt = models.PositiveIntegerField(default=0)
+    # The last attempt number this life may reach; a release raises it, so that a release burns nothing.
+    attempt_limit = models.PositiveIntegerField()
+    # 1, and one more with each replay.
+    life = models.PositiveIntegerField(default=1)
+
+    idempotency_key = models.CharField(max_length=255, null=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    correlation_id = models.CharField(max_length=128)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    created_at = models.DateTimeField()
+    queued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    result: "models.JSONField[Any, Any]" = models.JSONField(null=True)
+    runtime_ms = models.FloatField(null=True)
+    # Of the last attempt that did not succeed.
+    outcome = models.CharField(max_length=9, blank=True)
+    error_type = models.CharField(max_length=128, blank=True)
+    error = models.TextField(blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    # Set by with_state().
+    state: str
+    lease_attempt: int | None
+    attempts_made: int
+    cancel_requested: bool
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(STORED)),
+                name="job_status_valid",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(TERMINAL), finished_at__isnull=False)
+                | (~Q(status__in=sorted(TERMINAL)) & Q(finished_at__isnull=True)),
+                name="job_finished_at_when_ended",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(run_at__isnull=False), name="job_scheduled_has_due_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(run_at__isnull=True) | Q(run_at__gte=EARLIEST, run_at__lt=LATEST),
+                name="job_run_at_in_range",
+            ),
+            models.CheckConstraint(condition=Q(urgency__in=["high", "medium", "low"]), name="job_urgency_valid"),
+            models.CheckConstraint(condition=Q(priority__gt=0, priority__lt=1), name="job_priority_in_range"),
+            models.CheckConstraint(condition=Q(max_attempts__gte=1), name="job_max_attempts_positive"),
+            models.UniqueConstraint(
+                fields=["org", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="job_idempotency_uniq",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["org", "-id"], name="job_list_idx"),
+            models.Index(
+                fields=["id"], condition=Q(idempotency_key__isnull=False), name="job_idempotency_age_idx"
+            ),
+            models.Index(fields=["run_at"], condition=Q(status=Status.SCHEDULED), name="job_promote_idx"),
+            models.Index(
+                fields=["org", "-finished_at", "-id"], condition=Q(status=Status.FAILED), name="job_dead_letter_idx"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name} {self.pk}"
+
+    @property
+    def short_id(self) -> str:
+        """The last eight characters: the random end, which tells jobs of one moment apart."""
+        return str(UUID(str(self.pk)))[-8:]

@@ -1,0 +1,27 @@
+"""Jobs being run. Hot and narrow: a claim inserts, renewal updates, finish and watchdog delete."""
+
+from django.db import models
+
+
+class Lease(models.Model):
+    """The right of one attempt to run a job until a time, held by its token."""
+
+    job_id = models.UUIDField(primary_key=True)
+    org_id = models.BigIntegerField()
+    queue = models.CharField(max_length=40)
+    type = models.CharField(max_length=32)
+    attempt = models.PositiveIntegerField()
+    token = models.UUIDField()
+    worker_id = models.UUIDField()
+    worker_name = models.CharField(max_length=128)
+    predicted_ms = models.FloatField()
+    leased_at = models.DateTimeField()
+    renewed_at = models.DateTimeField()
+    # No index: there are as many rows as slots, and renewals stay HOT.
+    expires_at = models.DateTimeField()
+    cancel_requested = models.BooleanField(default=False)
+    progress = models.FloatField(null=True)
+    progress_message = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} attempt {self.attempt} by {self.worker_name}"

@@ -1,0 +1,67 @@
+"""The processes that work on the queue, and the terms of the leader among the schedulers."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class WorkerProcess(models.Model):
+    """A running worker, scheduler or watchdog, known by its heartbeat."""
+
+    ONLINE, DRAINING, OFFLINE, DEAD = "online", "draining", "offline", "dead"
+
+    id = models.UUIDField(primary_key=True)
+    kind = models.CharField(max_length=9)
+    hostname = models.CharField(max_length=128)
+    pid = models.PositiveIntegerField()
+    version = models.CharField(max_length=32)
+    slots = models.PositiveIntegerField(default=0)
+    queues = models.JSONField(default=list)
+    types = models.JSONField(default=list)
+    status = models.CharField(max_length=8, default=ONLINE)
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+    cpu_percent = models.FloatField(default=0)
+    memory_bytes = models.BigIntegerField(default=0)
+    jobs_processed = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["worker", "scheduler", "watchdog"]), name="process_kind_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["online", "draining", "offline", "dead"]), name="process_status_valid"
+            ),
+        ]
+        indexes = [models.Index(fields=["-started_at"], name="process_started_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.hostname}-{self.pid}"
+
+
+class LeaderTerm(models.Model):
+    """One tenure of a leader. The open row is the fence: a leader's write locks it FOR KEY SHARE."""
+
+    epoch = models.BigAutoField(primary_key=True)
+    process_id = models.UUIDField()
+    hostname = models.CharField(max_length=128)
+    pid = models.PositiveIntegerField()
+    elected_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # A constant column in a unique index: the database itself allows one open term.
+            models.UniqueConstraint(
+                models.Value(1), condition=Q(ended_at__isnull=True), name="leaderterm_one_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}: {self.hostname}-{self.pid}"

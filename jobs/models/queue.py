@@ -1,0 +1,34 @@
+"""A named stream of jobs of one organisation, which a person may pause."""
+
+from typing import Self
+
+from django.db import models
+
+from orgs.models import Org, User
+
+
+class QueueQuerySet(models.QuerySet["Queue"]):
+    def for_org(self, org: Org) -> Self:
+        return self.filter(org=org)
+
+
+class Queue(models.Model):
+    """Made with its first job. Workers serve a name for all organisations; a pause is of one."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=40)
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    pause_reason = models.CharField(max_length=200, blank=True)
+
+    objects = QueueQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["org", "name"], name="queue_name_uniq")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None

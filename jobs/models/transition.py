@@ -1,0 +1,98 @@
+"""Every change of a job's status, in one global sequence; and the exact counts kept from it."""
+
+from functools import reduce
+from operator import or_
+
+from django.db import models
+from django.db.models import Q
+
+from jobs.states import LEGAL_MOVES
+
+
+def legal_move() -> Q:
+    """states.LEGAL_MOVES as a condition on (from_status, to_status)."""
+    moves = [
+        # said to be not null, else the comparison is null and a null check passes
+        (Q(from_status__isnull=True) if source is None else Q(from_status__isnull=False, from_status=str(source)))
+        & Q(to_status__in=sorted(str(target) for target in targets))
+        for source, targets in LEGAL_MOVES.items()
+        if targets
+    ]
+    return reduce(or_, moves)
+
+
+class Transition(models.Model):
+    """One move, written by the statement that made it. The state machine is a constraint on this table."""
+
+    id = models.BigAutoField(primary_key=True)
+    org_id = models.BigIntegerField()
+    job_id = models.UUIDField()
+    queue = models.CharField(max_length=40)
+    from_status = models.CharField(max_length=9, null=True)
+    to_status = models.CharField(max_length=9)
+    attempt = models.PositiveIntegerField()
+    # Who moved it: "user:ada", "worker:host-7", "leader", "watchdog".
+    actor = models.CharField(max_length=140)
+    reason = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=legal_move(), name="transition_legal")]
+        indexes = [
+            models.Index(fields=["job_id", "id"], name="transition_job_idx"),
+            # The newest id of an organisation is the version its pages poll for.
+            models.Index(fields=["org_id", "-id"], name="transition_org_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.from_status} -> {self.to_status}"
+
+
+class StatusCount(models.Model):
+    """Jobs by organisation, queue and status, folded by the leader. Exact when the deltas are added."""
+
+    id = models.BigAutoField(primary_key=True)
+    org_id = models.BigIntegerField()
+    queue = models.CharField(max_length=40)
+    status = models.CharField(max_length=9)
+    jobs = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["org_id", "queue", "status"], name="statuscount_uniq")]
+
+    def __str__(self) -> str:
+        return f"{self.org_id} {self.queue} {self.status}: {self.jobs}"
+
+
+class StatusDelta(models.Model):
+    """A change of a count not yet folded: inserted by a trigger on Transition, so no row is fought over."""
+
+    id = models.BigAutoField(primary_key=True)
+    org_id = models.BigIntegerField()
+    queue = models.CharField(max_length=40)
+    status = models.CharField(max_length=9)
+    jobs = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["org_id"], name="statusdelta_org_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.org_id} {self.queue} {self.status}: {self.jobs:+d}"
+
+
+class DepthSample(models.Model):
+    """How many jobs waited, ran and were scheduled in a queue at a moment: written by the leader."""
+
+    id = models.BigAutoField(primary_key=True)
+    org_id = models.BigIntegerField()
+    queue = models.CharField(max_length=40)
+    at = models.DateTimeField()
+    queued = models.BigIntegerField()
+    running = models.BigIntegerField()
+    scheduled = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["org_id", "at"], name="depthsample_org_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.at:%F %T}: {self.queued}"

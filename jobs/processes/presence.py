@@ -1,0 +1,60 @@
+"""A process's row in the pool: who it is, and its heartbeat."""
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import psutil
+from django.conf import settings
+
+from jobs.ids import uuid7
+from jobs.models import WorkerProcess
+from jobs.queue import sql
+
+
+@dataclass(slots=True)
+class Presence:
+    """One running process; `beat` writes it down."""
+
+    kind: str
+    slots: int = 0
+    queues: Sequence[str] = ()
+    types: Sequence[str] = ()
+    id: UUID = field(default_factory=uuid7)
+    hostname: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    status: str = WorkerProcess.ONLINE
+    jobs_processed: int = 0
+    _process: psutil.Process = field(default_factory=psutil.Process)
+
+    @property
+    def name(self) -> str:
+        return f"{self.hostname}-{self.pid}"
+
+    def beat(self) -> None:
+        with self._process.oneshot():
+            cpu_percent = self._process.cpu_percent()
+            memory_bytes = self._process.memory_info().rss
+        sql.run(
+            "beat",
+            id=self.id,
+            kind=self.kind,
+            hostname=self.hostname[:128],
+            pid=self.pid,
+            version=settings.VERSION,
+            slots=self.slots,
+            queues=json.dumps(list(self.queues)),
+            types=json.dumps(list(self.types)),
+            status=self.status,
+            cpu_percent=cpu_percent,
+            memory_bytes=memory_bytes,
+            jobs_processed=self.jobs_processed,
+        )
+
+    def leave(self) -> None:
+        """The last beat: offline from now on."""
+        self.status = WorkerProcess.OFFLINE
+        self.beat()

@@ -1,0 +1,132 @@
+"""What running attempts report: log lines and progress, kept here until the worker's next flush; files at once."""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import Error, IntegrityError, transaction
+
+from jobs.errors import LeaseLost
+from jobs.ids import uuid7
+from jobs.models import Artefact, Lease
+from jobs.queue.claim import Claimed
+from jobs.queue.lease import report
+from jobs.strict_json import UNSTORABLE
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,118}[A-Za-z0-9)]|[A-Za-z0-9]")
+CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?", re.IGNORECASE)
+STREAMS = {"log", "stdout", "stderr"}
+# sequence, stream, text, time.monotonic()
+Line = tuple[int, str, str, float]
+
+
+class AttemptReporter:
+    """The Reporter of one attempt. Its handler writes from its thread, the worker takes from another."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self.claimed = claimed
+        self._lock = threading.Lock()
+        self._lines: list[Line] = []
+        self._sequence = 0
+        self._progress: tuple[float, str] | None = None
+
+    def log(self, stream: str, text: str) -> None:
+        if stream not in STREAMS:
+            raise ValueError(f"stream must be one of {', '.join(sorted(STREAMS))}")
+        for line in UNSTORABLE.sub("\ufffd", text).splitlines() or [""]:
+            self.add_line(stream, line[: settings.LOG_LINE_MAX_CHARACTERS])
+
+    def add_line(self, stream: str, line: str) -> None:
+        with self._lock:
+            self._sequence += 1
+            if self._sequence > settings.LOG_MAX_LINES:
+                return
+            if self._sequence == settings.LOG_MAX_LINES:
+                stream, line = "log", f"… more than {settings.LOG_MAX_LINES} lines; the rest is dropped."
+            self._lines.append((self._sequence, stream, line, time.monotonic()))
+
+    def progress(self, fraction: float, message: str) -> None:
+        with self._lock:
+            self._progress = (fraction, UNSTORABLE.sub("\ufffd", message)[:200])
+
+    def artefact(self, name: str, data: bytes, content_type: str) -> str:
+        """Store the file and its row, if the attempt still holds its lease (else LeaseLost)."""
+        check_file(name, data, content_type)
+        claimed = self.claimed
+        artefact = Artefact(
+            org_id=claimed.org_id,
+            job_id=claimed.job_id,
+            attempt=claimed.attempt,
+            name=name,
+            content_type=content_type,
+            size_bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+        # Our own name, in a folder of the organisation: what a handler calls a file never becomes a path.
+        stored = default_storage.save(f"{claimed.org_id}/{uuid7().hex}", ContentFile(data))
+        artefact.file.name = stored
+        try:
+            with transaction.atomic():
+                if not Lease.objects.select_for_update().filter(token=claimed.token).exists():
+                    raise LeaseLost(claimed.job_id)
+                artefact.save(force_insert=True)
+        except IntegrityError as error:
+            default_storage.delete(stored)
+            raise ValueError(f"this attempt already has an artefact named {name!r}") from error
+        except LeaseLost:
+            default_storage.delete(stored)
+            raise
+        return str(artefact.pk)
+
+    def take(self) -> tuple[list[Line], tuple[float, str] | None]:
+        """Lines and progress since the last take."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            progress, self._progress = self._progress, None
+        return lines, progress
+
+    def put_back(self, lines: list[Line], progress: tuple[float, str] | None) -> None:
+        """What could not be written is kept for the next flush."""
+        with self._lock:
+            self._lines = lines + self._lines
+            self._progress = self._progress or progress
+
+
+def check_file(name: str, data: bytes, content_type: str) -> None:
+    if not FILE_NAME.fullmatch(name):
+        raise ValueError(f"{name!r:.80} is no name for an artefact: letters, digits and ._()+- only")
+    if len(data) > settings.ARTEFACT_MAX_BYTES:
+        raise ValueError(f"{len(data)} bytes; an artefact has at most {settings.ARTEFACT_MAX_BYTES}")
+    if not CONTENT_TYPE.fullmatch(content_type):
+        raise ValueError(f"{content_type!r:.80} is no content type")
+
+
+def flush(reporters: Iterable[AttemptReporter]) -> None:
+    """Write what these attempts have reported since the last time, in one statement."""
+    taken = [(reporter, *reporter.take()) for reporter in reporters]
+    try:
+        report(
+            lines=[line_row(reporter, line) for reporter, lines, _ in taken for line in lines],
+            progress=[progress_row(reporter, *progress) for reporter, _, progress in taken if progress],
+        )
+    except Error:
+        for reporter, lines, progress in taken:
+            reporter.put_back(lines, progress)
+        raise
+
+
+def line_row(reporter: AttemptReporter, line: Line) -> dict[str, Any]:
+    sequence, stream, text, at = line
+    age = time.monotonic() - at
+    token = str(reporter.claimed.token)
+    return {"token": token, "sequence": sequence, "stream": stream, "text": text, "age_seconds": age}
+
+
+def progress_row(reporter: AttemptReporter, fraction: float, message: str) -> dict[str, Any]:
+    return {"token": str(reporter.claimed.token), "progress": fraction, "progress_message": message}

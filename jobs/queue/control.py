@@ -1,0 +1,172 @@
+"""What people do to jobs and queues: each act is audited in the transaction that does it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from jobs.errors import IllegalMove, InvalidJob, JobNotFound
+from jobs.handlers import registry
+from jobs.models import Job, Lease, Queue, Ready
+from jobs.queue import sql
+from jobs.queue.enqueue import canonical, payload_limit_faults
+from jobs.queue.notify import command, wake
+from orgs import audit
+from orgs.roles import Action
+from orgs.scope import Scope
+
+REPLAY_BATCH = 1_000
+UNHOLD_BATCH = 5_000
+# A job can move between the snapshot of a cancel and its write (being claimed, promoted); then look again.
+CANCEL_TRIES = 5
+
+
+def cancel(job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, reason: str = "") -> str:
+    """Cancel a waiting job ("cancelled") or ask the worker of a running one to stop ("cancelling").
+
+    Raises JobNotFound, or IllegalMove for a job that has ended.
+    """
+    scope.require(Action.CANCEL)
+    with transaction.atomic():
+        for _ in range(CANCEL_TRIES):
+            rows = sql.run(
+                "cancel",
+                job_ids=[job_id],
+                org_id=scope.org.pk,
+                actor=f"user:{scope.user.get_username()}",
+                reason=reason[:200],
+            )
+            if rows:
+                break
+        else:
+            raise moved_on(job_id, scope)
+        became: str = rows[0].became
+        if became == "cancelling":
+            command(Lease.objects.filter(job_id=job_id).values_list("worker_id", flat=True), "renew")
+        audit.record(
+            "job.cancel",
+            org=scope.org,
+            actor=scope.user,
+            target=job_id,
+            request=request,
+            became=became,
+            reason=reason,
+        )
+    return became
+
+
+def replay(
+    job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, payload: dict[str, Any] | None = None
+) -> None:
+    """Send a dead letter back, with an edited payload if one is given.
+
+    Raises JobNotFound, IllegalMove when it is not (or no longer) failed, InvalidPayload.
+    """
+    scope.require(Action.REPLAY)
+    job = Job.objects.for_org(scope.org).filter(pk=job_id).first()
+    if job is None:
+        raise JobNotFound
+    if payload is not None:
+        check_edited(job, payload, scope)
+    if replay_batch([job_id], scope=scope, request=request, payload=payload, old_payload=job.payload) == 0:
+        raise moved_on(job_id, scope)
+
+
+def replay_many(job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest | None = None) -> int:
+    """Send back those of these jobs that are dead letters of the organisation; returns how many were."""
+    scope.require(Action.REPLAY)
+    chosen, replayed = list(job_ids), 0
+    for start in range(0, len(chosen), REPLAY_BATCH):
+        replayed += replay_batch(chosen[start : start + REPLAY_BATCH], scope=scope, request=request)
+    return replayed
+
+
+def replay_batch(
+    job_ids: Sequence[UUID],
+    *,
+    scope: Scope,
+    request: HttpRequest | None,
+    payload: dict[str, Any] | None = None,
+    old_payload: dict[str, Any] | None = None,
+) -> int:
+    edited = payload is not None
+    with transaction.atomic():
+        rows = sql.run(
+            "replay",
+            job_ids=list(job_ids),
+            org_id=scope.org.pk,
+            actor=f"user:{scope.user.get_username()}",
+            payload=json.dumps(payload) if edited else None,
+            payload_bytes=len(canonical(payload)) if edited else None,
+        )
+        wake({row.queue for row in rows})
+        if rows:
+            changes = {"old": {"payload": old_payload}, "new": {"payload": payload}} if edited else {}
+            ids = [str(row.job_id) for row in rows]
+            target = ids[0] if len(ids) == 1 else f"{len(ids)} jobs"
+            audit.record(
+                "job.replay", org=scope.org, actor=scope.user, target=target, request=request, jobs=ids, **changes
+            )
+    return len(rows)
+
+
+def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
+    if faults := payload_limit_faults(payload):
+        raise InvalidJob(faults)
+    registry.get(job.type).check(payload, {"shell_programs": scope.org.shell_programs})
+
+
+def moved_on(job_id: UUID, scope: Scope) -> JobNotFound | IllegalMove:
+    """Why a job was not where the act needs it."""
+    job = Job.objects.for_org(scope.org).with_state().filter(pk=job_id).first()
+    return IllegalMove(f"The job is {job.state}.", status=job.state) if job else JobNotFound()
+
+
+def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason: str = "") -> None:
+    """No job of the organisation's queue is claimed from now on; running ones go on, new ones wait.
+
+    The leader marks the waiting ones held, so that claims for others need not scan past them.
+    """
+    scope.require(Action.PAUSE)
+    with transaction.atomic():
+        queue = queue_of(name, scope)
+        queue.paused_at, queue.paused_by, queue.pause_reason = timezone.now(), scope.user, reason[:200]
+        queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
+        audit.record(
+            "queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason
+        )
+
+
+def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
+    """Let the queue's jobs be claimed again: the first at once, a great backlog batch by batch by the leader."""
+    scope.require(Action.PAUSE)
+    with transaction.atomic():
+        queue = queue_of(name, scope)
+        queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
+        queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
+        sql.run("unhold", batch=UNHOLD_BATCH)
+        wake([name])
+        audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request)
+
+
+def queue_of(name: str, scope: Scope) -> Queue:
+    queue = Queue.objects.select_for_update().filter(org=scope.org, name=name).first()
+    if queue is None:
+        raise JobNotFound(f"There is no queue {name!r:.60}.")
+    return queue
+
+
+def keep_held() -> int:
+    """The leader's share of pausing: mark what waits in paused queues, unmark the rest; returns rows changed."""
+    changed = 0
+    for queue in Queue.objects.filter(paused_at__isnull=False):
+        waiting = Ready.objects.filter(queue=queue.name, org_id=queue.org_id, held=False)
+        if waiting.exists():
+            changed += len(sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=UNHOLD_BATCH))
+    freed = sql.run("unhold", batch=UNHOLD_BATCH)
+    wake({row.queue for row in freed})
+    return changed + len(freed)

@@ -1,0 +1,62 @@
+"""Before a job is stored: what would it take, and when would it start?"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from jobs import ranking
+from jobs.estimates import estimate
+from jobs.handlers import registry
+from jobs.queue import sql
+from jobs.queue.enqueue import NewJob, canonical, default_name
+from orgs.models import Org, User
+
+# Reading more of a backlog than this would make the question dearer than the answer is worth.
+BACKLOG_BOUND = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Milliseconds to run (p50, p10, p90), and seconds until the start; None when no worker serves the queue."""
+
+    predicted_ms: float
+    low_ms: float | None
+    high_ms: float | None
+    source: str
+    model_version: int | None
+    priority: float
+    starts_in_seconds: float | None
+
+
+def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
+    """Estimate without storing anything. Raises UnknownJobType."""
+    registry.get(new.type)
+    estimated = estimate(
+        org,
+        type=new.type,
+        name=new.name or default_name(new),
+        payload_bytes=len(canonical(new.payload)),
+        user=user.get_username() if user else "",
+    )
+    offset = ranking.rank_offset(estimated.ms, new.urgency, settings.RANK_TAU_SECONDS)
+    return Forecast(
+        predicted_ms=estimated.ms,
+        low_ms=estimated.low_ms,
+        high_ms=estimated.high_ms,
+        source=estimated.source,
+        model_version=estimated.model_version,
+        priority=ranking.priority(estimated.ms),
+        starts_in_seconds=starts_in_seconds(new.queue, offset),
+    )
+
+
+def starts_in_seconds(queue: str, rank_offset: float) -> float | None:
+    """From the predicted work ahead of a job queued now, over the slots that serve its queue."""
+    params = {"queue": queue, "types": registry.types(), "bound": BACKLOG_BOUND}
+    (now,) = sql.run("forecast", rank=float("-inf"), **params)
+    if not now.slots:
+        return None
+    (ahead,) = sql.run("forecast", rank=now.now + rank_offset, **params)
+    if ahead.running < ahead.slots and not ahead.waiting_ms:
+        return 0.0
+    return float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)

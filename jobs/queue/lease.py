@@ -1,0 +1,44 @@
+"""The right to run: renewed by its worker, taken back by the watchdog when it ran out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from jobs.queue import sql
+from jobs.queue.notify import wake
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a worker still holds, and which of it a person asked to stop."""
+
+    held: frozenset[UUID]
+    cancelled: frozenset[UUID]
+
+
+def renew(*, worker_id: UUID, tokens: Sequence[UUID]) -> Renewed:
+    """Extend the leases with these tokens. A token that is not held any more must stop at once."""
+    rows = sql.run("renew", worker_id=worker_id, tokens=list(tokens), lease_seconds=settings.LEASE_SECONDS)
+    return Renewed(
+        held=frozenset(row.token for row in rows),
+        cancelled=frozenset(row.token for row in rows if row.cancel_requested),
+    )
+
+
+def report(*, lines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> None:
+    """Store log lines and progress of running attempts; what lost its lease is dropped."""
+    if lines or progress:
+        sql.run("report", lines=json.dumps(lines), progress=json.dumps(progress))
+
+
+def rescue(*, batch: int = 500) -> int:
+    """Take back leases that ran out; returns how many. Jobs past their last attempt become dead letters."""
+    with transaction.atomic():
+        rows = sql.run("rescue", batch=batch, actor="watchdog")
+        wake(row.queue for row in rows if row.to_status == "queued")
+    return len(rows)

@@ -1,0 +1,13 @@
+"""Scheduled to queued when due: retries, delays and run_at alike."""
+
+from django.conf import settings
+
+from jobs.queue import sql
+from jobs.queue.notify import wake
+
+
+def promote() -> int:
+    """Queue up to PROMOTE_BATCH due jobs; returns how many. Call it inside the leader's transaction."""
+    rows = sql.run("promote", batch=settings.PROMOTE_BATCH, actor="leader")
+    wake(row.queue for row in rows)
+    return sum(row.jobs for row in rows)

@@ -1,0 +1,54 @@
+-- Store jobs, put the due ones in order and log the moves: one statement for one job or a thousand.
+-- A job whose idempotency key exists is left out of the answer.
+WITH asked AS (
+    SELECT *
+    FROM jsonb_to_recordset(%(jobs)s::jsonb) AS job (
+        id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
+        urgency text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
+        prediction_source text, model_version int, priority float8, rank_offset float8,
+        run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
+        idempotency_key text, fingerprint text, position int
+    )
+), timed AS (
+    SELECT asked.*, clock_timestamp() AS moment,
+           coalesce(run_at, clock_timestamp() + make_interval(secs => delay_seconds)) AS due_at
+    FROM asked
+), stored AS (
+    INSERT INTO jobs_job (
+        id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency,
+        predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
+        status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
+        idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
+        outcome, error_type, error
+    )
+    SELECT id, %(org_id)s, queue, type, name, title, description, payload, payload_bytes, urgency,
+           predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
+           CASE WHEN due_at > moment THEN 'scheduled' ELSE 'queued' END,
+           due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
+           idempotency_key, fingerprint, %(correlation_id)s, %(user_id)s, moment,
+           CASE WHEN due_at > moment THEN NULL ELSE moment END,
+           '', '', ''
+    FROM timed
+    ORDER BY position
+    ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING id, org_id, queue, type, status, queued_at, rank_offset, predicted_ms, created_at
+), waiting AS (
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
+    SELECT id, org_id, queue, type, extract(epoch FROM queued_at) + rank_offset, 0, predicted_ms,
+           EXISTS (SELECT FROM jobs_queue AS paused
+                   WHERE paused.org_id = stored.org_id AND paused.name = stored.queue
+                     AND paused.paused_at IS NOT NULL)
+    FROM stored
+    WHERE status = 'queued'
+), named AS (
+    -- a queue is made with its first job
+    INSERT INTO jobs_queue (org_id, name, pause_reason)
+    SELECT DISTINCT org_id, queue, '' FROM stored
+    WHERE NOT EXISTS (SELECT FROM jobs_queue AS known WHERE known.org_id = stored.org_id AND known.name = stored.queue)
+    ON CONFLICT DO NOTHING
+), moved AS (
+    INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
+    SELECT org_id, id, queue, NULL, status, 0, %(actor)s, '', created_at
+    FROM stored
+)
+SELECT id, queue, status FROM stored

@@ -1,0 +1,13 @@
+-- End attempts that still hold their lease. An attempt that lost it matches nothing and is not in the answer.
+WITH ended AS (
+    SELECT *
+    FROM jsonb_to_recordset(%(ended)s::jsonb) AS attempt (
+        job_id uuid, attempt int, token uuid, outcome text, result jsonb, error_type text, error text,
+        retry_seconds float8, permanent boolean
+    )
+), freed AS (
+    DELETE FROM jobs_lease AS lease USING ended
+    WHERE lease.job_id = ended.job_id AND lease.attempt = ended.attempt AND lease.token = ended.token
+    RETURNING lease.*, ended.outcome, ended.result, ended.error_type, ended.error,
+              ended.retry_seconds, ended.permanent
+), {{settle}}

@@ -1,0 +1,29 @@
+-- Give dead letters a new life: queued again, attempts numbered on, as many tries as before, same correlation id.
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM jobs_job
+    WHERE id = ANY(%(job_ids)s) AND org_id = %(org_id)s AND status = 'failed'
+    ORDER BY id
+    FOR UPDATE
+), revived AS (
+    UPDATE jobs_job AS job
+    SET status = 'queued', queued_at = clock_timestamp(), finished_at = NULL,
+        life = job.life + 1, attempt_limit = job.attempt + job.max_attempts,
+        payload = coalesce(%(payload)s::jsonb, job.payload),
+        payload_bytes = coalesce(%(payload_bytes)s::int, job.payload_bytes),
+        result = NULL
+    FROM chosen
+    WHERE job.id = chosen.id
+    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
+), waiting AS (
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
+    SELECT id, org_id, queue, type, extract(epoch FROM queued_at) + rank_offset, attempt, predicted_ms,
+           EXISTS (SELECT FROM jobs_queue AS paused
+                   WHERE paused.org_id = revived.org_id AND paused.name = revived.queue
+                     AND paused.paused_at IS NOT NULL)
+    FROM revived
+), moved AS (
+    INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
+    SELECT org_id, id, queue, 'failed', 'queued', attempt, %(actor)s, 'replay', queued_at
+    FROM revived
+)
+SELECT id AS job_id, queue FROM revived

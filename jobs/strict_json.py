@@ -1,0 +1,90 @@
+"""JSON that PostgreSQL can keep and that reads back as it was sent (RFC 8259, I-JSON's RFC 7493 limits)."""
+
+import json
+import math
+import re
+from typing import Any
+
+MAX_DEPTH = 64
+MAX_NUMBER_CHARACTERS = 400
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A character PostgreSQL's jsonb refuses (NUL), or half of a pair, which UTF-8 cannot say.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class NotStrict(ValueError):
+    """The text is not JSON we can keep; the message says where or why."""
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse, or raise NotStrict with a sentence for people."""
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+    except UnicodeDecodeError as error:
+        raise NotStrict(f"not UTF-8 at byte {error.start}") from error
+    check_depth(text)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=unique_keys,
+            parse_constant=refuse_constant,
+            parse_float=finite_float,
+            parse_int=bounded_int,
+        )
+    except NotStrict:
+        raise
+    except ValueError as error:
+        raise NotStrict(str(error)) from error
+    check_text(value)
+    return value
+
+
+def check_depth(text: str) -> None:
+    """Count open brackets outside strings before parsing, because the parser itself recurses."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in STRING_OR_BRACKET.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise NotStrict(f"nested deeper than {MAX_DEPTH}")
+        elif token[0] in "]}":
+            depth -= 1
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NotStrict("a key appears twice in one object")
+    return value
+
+
+def refuse_constant(word: str) -> Any:
+    raise NotStrict(f"{word} is not a JSON number")
+
+
+def finite_float(digits: str) -> float:
+    value = float(digits)
+    if len(digits) > MAX_NUMBER_CHARACTERS or not math.isfinite(value):
+        raise NotStrict("a number is out of range")
+    return value
+
+
+def bounded_int(digits: str) -> int:
+    if len(digits) > MAX_NUMBER_CHARACTERS:
+        raise NotStrict("a number is out of range")
+    return int(digits)
+
+
+def check_text(value: Any) -> None:
+    if isinstance(value, str):
+        if UNSTORABLE.search(value):
+            raise NotStrict("a string holds a NUL character or half of a surrogate pair")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_text(key)
+            check_text(item)
+    elif isinstance(value, list):
+        for item in value:
+            check_text(item)

@@ -1,0 +1,34 @@
+"""The append-only trail: call record() inside the transaction of the act itself."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from orgs.models import AuditEntry, Org, User
+
+
+def record(
+    action: str,
+    *,
+    org: Org | None = None,
+    actor: User | None = None,
+    target: object = "",
+    request: HttpRequest | None = None,
+    **detail: Any,
+) -> None:
+    """Write down an act; `detail` holds what changed, as JSON values (`old=…, new=…`)."""
+    AuditEntry.objects.create(
+        org=org,
+        actor=actor,
+        actor_name=actor.get_username() if actor else "",
+        action=action,
+        target=str(target)[:128],
+        detail=detail,
+        address=request.META.get("REMOTE_ADDR") or None if request else None,
+        correlation_id=getattr(request, "correlation_id", "") if request else "",
+    )
+
+
+def denied(request: HttpRequest, action: str, *, actor: User, org: Org | None = None) -> None:
+    """Write down that somebody asked for what he may not do."""
+    record("access.denied", org=org, actor=actor, target=request.path, request=request, wanted=action)

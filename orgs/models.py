@@ -1,0 +1,139 @@
+"""Tenants, people, rights and the trail of what people did."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.core.validators import MinLengthValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+
+from orgs.roles import Role
+
+USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,31}\Z"
+SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z"
+ROLE_CHOICES = [(role.value, role.value.replace("_", " ")) for role in Role]
+
+
+class Org(models.Model):
+    """A tenant: owner of jobs, queues and members."""
+
+    slug = models.CharField(max_length=40, unique=True, validators=[RegexValidator(SLUG_PATTERN)])
+    name = models.CharField(max_length=80, validators=[MinLengthValidator(2)])
+    # Absolute paths this organisation's shell jobs may run, within SHELL_PROGRAMS; empty = shell is off.
+    shell_programs = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class UserManager(DjangoUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """People sign in without minding the case of their name."""
+        return self.get(username__iexact=username)
+
+
+class User(AbstractUser):
+    """A person; what he may do is in his memberships, never in a token."""
+
+    username = models.CharField(
+        max_length=32,
+        unique=True,
+        validators=[
+            RegexValidator(
+                USERNAME_PATTERN,
+                "3 to 32 letters, digits, dots, dashes or underscores, starting with a letter or digit.",
+            )
+        ],
+        error_messages={"unique": "This username is taken."},
+    )
+    email = models.EmailField(blank=True)
+    # The organisation the pages, and API calls without X-Org, act in.
+    active_org = models.ForeignKey(
+        Org, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+
+    objects = UserManager()
+
+    class Meta(AbstractUser.Meta):
+        constraints = [models.UniqueConstraint(Lower("username"), name="user_username_ci_uniq")]
+
+
+class Membership(models.Model):
+    """One person in one organisation, with his role there."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=ROLE_CHOICES)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["org", "user"], name="membership_uniq"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in Role]), name="membership_role_valid"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} is {self.role} of {self.org_id}"
+
+
+class Invitation(models.Model):
+    """An offer of membership. It gives nothing until the invited person takes it."""
+
+    PENDING, ACCEPTED, DECLINED, WITHDRAWN = "pending", "accepted", "declined", "withdrawn"
+    STATES = [PENDING, ACCEPTED, DECLINED, WITHDRAWN]
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="invitations")
+    # Either a known person, who sees it in his list, or whoever holds the link sent to an address.
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(blank=True)
+    token_sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    role = models.CharField(max_length=16, choices=ROLE_CHOICES)
+    state = models.CharField(max_length=10, default=PENDING, choices=[(s, s) for s in STATES])
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in Role]), name="invitation_role_valid"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "accepted", "declined", "withdrawn"]),
+                name="invitation_state_valid",
+            ),
+            models.UniqueConstraint(
+                fields=["org", "user"],
+                condition=models.Q(state="pending", user__isnull=False),
+                name="invitation_one_pending_per_user",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk} to {self.org_id}: {self.state}"
+
+
+class AuditEntry(models.Model):
+    """One act of a person: who, from where, on what, old and new. A trigger refuses change and removal."""
+
+    org = models.ForeignKey(Org, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+    actor = models.ForeignKey(User, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+    # The name as it was then: it outlives the account.
+    actor_name = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=64)
+    target = models.CharField(max_length=128, blank=True)
+    detail: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
+    address = models.GenericIPAddressField(null=True)
+    correlation_id = models.CharField(max_length=128, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["org", "-id"], name="audit_org_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%F %T} {self.actor_name} {self.action} {self.target}"

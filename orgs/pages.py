@@ -1,0 +1,87 @@
+"""The gate of every page: the method, who is signed in, which organisation he acts in and with what right."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from orgs.roles import Action
+from orgs.scope import NoOrg, Scope, scope_of
+
+Page = Callable[..., HttpResponse]
+ScopedPage = Callable[Concatenate[HttpRequest, Scope, ...], HttpResponse]
+PersonalPage = Callable[Concatenate[HttpRequest, ...], HttpResponse]
+
+
+def org_page(action: Action, methods: tuple[str, ...] = ("GET",)) -> Callable[[ScopedPage], Page]:
+    """A page inside an organisation; the view gets `(request, scope, *args, **kwargs)`.
+
+    405 for other methods, to sign-in for the anonymous, 403 without the right, and to the organisations page
+    for a person who belongs to none.
+    """
+
+    def decorated(view: ScopedPage) -> Page:
+        @wraps(view)
+        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not allowed(request, methods):
+                return HttpResponseNotAllowed(methods)
+            if not request.user.is_authenticated:
+                return to_sign_in(request)
+            try:
+                scope = scope_of(request, action)
+            except NoOrg as error:
+                messages.info(request, str(error))
+                return to(request, reverse("organisations"))
+            return view(request, scope, *args, **kwargs)
+
+        return gate
+
+    return decorated
+
+
+def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPage], Page]:
+    """A page that is the person's own, whatever organisation he is in, if any."""
+
+    def decorated(view: PersonalPage) -> Page:
+        @wraps(view)
+        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not allowed(request, methods):
+                return HttpResponseNotAllowed(methods)
+            if not request.user.is_authenticated:
+                return to_sign_in(request)
+            return view(request, *args, **kwargs)
+
+        return gate
+
+    return decorated
+
+
+def allowed(request: HttpRequest, methods: tuple[str, ...]) -> bool:
+    return request.method in methods or (request.method == "HEAD" and "GET" in methods)
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Back to where he was afterwards; not to an address that only takes POST, nor to a fragment."""
+    htmx = HtmxDetails(request)
+    if htmx:
+        here = htmx.current_url_abs_path
+    else:
+        here = request.get_full_path() if request.method in {"GET", "HEAD"} else None
+    url = f"{settings.LOGIN_URL}?{urlencode({'next': here})}" if here else settings.LOGIN_URL
+    response = to(request, url)
+    if htmx:
+        response.status_code = 401
+    return response
+
+
+def to(request: HttpRequest, url: str) -> HttpResponse:
+    """A redirect of the whole page: an HTMX request would put a plain one's target into its fragment."""
+    return HttpResponseClientRedirect(url) if HtmxDetails(request) else redirect(url)

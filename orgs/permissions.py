@@ -1,0 +1,54 @@
+"""DRF's question to the permission table. A view says what each method asks for in `actions`."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from orgs import audit
+from orgs.roles import Action
+from orgs.scope import scope_of
+
+
+class MayAct(BasePermission):
+    """Deny unless the view declares an action for the method and the caller's role allows it."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not request.user.is_authenticated:
+            return False
+        actions: dict[str, Action] = view.actions
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in actions:
+            # 405 and OPTIONS come after this, from the view itself
+            return True
+        scope_of(request, actions[str(method)], slug=self.org_slug(view))
+        return True
+
+    def org_slug(self, view: Any) -> str | None:
+        """The organisation the path names, if it does."""
+        return None
+
+
+class MayActInOrg(MayAct):
+    """For paths that name the organisation: it counts there, whatever X-Org says."""
+
+    def org_slug(self, view: Any) -> str | None:
+        return str(view.kwargs["slug"])
+
+
+class IsSignedIn(BasePermission):
+    """For what is the person's own: profile, organisations, invitations."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user.is_authenticated)
+
+
+class IsPlatformAdmin(BasePermission):
+    """Superusers only."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not request.user.is_authenticated:
+            return False
+        if not request.user.is_superuser:
+            audit.denied(request._request, "platform", actor=request.user)
+        return request.user.is_superuser

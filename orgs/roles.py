@@ -1,0 +1,50 @@
+"""Who may do what: one table of roles and actions, used by the API, the pages and the tests.
+
+A platform admin (Django superuser) may do everything in every organisation.
+"""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a member is in one organisation."""
+
+    ORG_ADMIN = "org_admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
+class Action(StrEnum):
+    """Everything a permission is asked for."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+    REPLAY = "replay"
+    PAUSE = "pause"
+    SEE_AUDIT = "see_audit"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_ORG = "manage_org"
+
+
+READS = frozenset({Action.READ})
+RUNS = READS | {Action.SUBMIT, Action.CANCEL, Action.REPLAY}
+
+ALLOWED: dict[Role, frozenset[Action]] = {
+    Role.VIEWER: READS,
+    Role.OPERATOR: RUNS,
+    Role.ORG_ADMIN: frozenset(Action),
+}
+
+# Older clients say "user" for operator.
+ALIASES = {"user": Role.OPERATOR}
+
+
+def parse(word: str) -> Role:
+    """The role a word names; raises ValueError for an unknown one."""
+    return ALIASES.get(word) or Role(word)
+
+
+def can(role: str | None, action: Action) -> bool:
+    """Whether a member with this role may do it; None is a person outside the organisation."""
+    return role is not None and action in ALLOWED[Role(role)]

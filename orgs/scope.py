@@ -1,0 +1,90 @@
+"""Tenancy in one file: which organisation a request acts in, and with what right.
+
+Every view gets its rows through `Scope.org` (`Job.objects.for_org(scope.org)`), so what belongs to another
+organisation does not exist for it: 404, never 403.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+
+from orgs import audit
+from orgs.models import Membership, Org, User
+from orgs.roles import Action, Role, can
+
+ORG_HEADER = "X-Org"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A person acting in an organisation. The role was read from the database in this request."""
+
+    user: User
+    org: Org
+    role: str
+
+    def can(self, action: Action) -> bool:
+        return can(self.role, action)
+
+    def require(self, action: Action) -> None:
+        """Raise PermissionDenied, naming what is missing."""
+        if not self.can(action):
+            raise PermissionDenied(f"Your role in {self.org.slug} is {self.role}; it does not allow {action}.")
+
+
+class NoOrg(PermissionDenied):
+    """The person belongs to no organisation yet."""
+
+
+def scope_of(request: Any, action: Action | None = None, *, slug: str | None = None) -> Scope:
+    """The scope of a Django or DRF request: `slug` of the path, X-Org if sent, else the active organisation.
+
+    Raises Http404 for an organisation that is not his, NoOrg when he has none, PermissionDenied (which is
+    recorded) when `action` is given and his role does not allow it.
+    """
+    plain: HttpRequest = getattr(request, "_request", request)
+    scope: Scope | None = getattr(plain, "_scope", None)
+    if scope is None or (slug and slug != scope.org.slug):
+        scope = find_scope(request.user, slug or request.headers.get(ORG_HEADER))
+        plain._scope = scope  # type: ignore[attr-defined]
+    if action is not None:
+        if not scope.can(action):
+            audit.denied(plain, action, org=scope.org, actor=scope.user)
+        scope.require(action)
+    return scope
+
+
+def find_scope(user: User, slug: str | None) -> Scope:
+    memberships = Membership.objects.select_related("org").filter(user=user)
+    if slug:
+        membership = memberships.filter(org__slug=slug).first()
+        if membership is None:
+            return platform_scope(user, Org.objects.filter(slug=slug).first())
+        return Scope(user, membership.org, membership.role)
+    # The active one, else the oldest: he may have been removed from the active one.
+    active = sorted(memberships, key=lambda found: (found.org_id != user.active_org_id, found.pk))
+    if active:
+        return Scope(user, active[0].org, active[0].role)
+    if user.is_superuser and (user.active_org or Org.objects.exists()):
+        return platform_scope(user, user.active_org or Org.objects.order_by("pk").first())
+    raise NoOrg("You belong to no organisation yet: create one or accept an invitation.")
+
+
+def platform_scope(user: User, org: Org | None) -> Scope:
+    """A platform admin acts in any organisation as its admin; for others it does not exist."""
+    if org is None or not user.is_superuser:
+        raise Http404
+    return Scope(user, org, Role.ORG_ADMIN)
+
+
+def template_context(request: HttpRequest) -> dict[str, Any]:
+    """`scope` (or None) and `may` for every template, to show or explain what a person may do."""
+    if not getattr(request, "user", None) or not request.user.is_authenticated:
+        return {"scope": None, "may": {}}
+    try:
+        scope = scope_of(request)
+    except (NoOrg, Http404):
+        return {"scope": None, "may": {}}
+    return {"scope": scope, "may": {action.value: scope.can(action) for action in Action}}

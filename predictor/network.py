@@ -1,0 +1,138 @@
+"""The network: LSTM over past runs, embedded words and a summary, then a head that gives three quantiles.
+
+The head weighs simple guesses against each other (softmax over the candidates) and adds a bounded correction:
+its median stays near what simple predictors say, however little it has learned. Quantiles are trained by the
+pinball loss (Koenker and Bassett 1978, https://doi.org/10.2307/1913643) on log runtime.
+Sizes: batch B, hidden H, embedding E, head width W, candidates K.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from predictor import lstm
+from predictor.features import BUCKETS, CANDIDATES, STEP_INPUTS, SUMMARIES
+from predictor.lstm import Array, Mask, Params
+
+HIDDEN, EMBEDDING, WIDTH = 24, 8, 48
+QUANTILES = (0.1, 0.5, 0.9)
+CORRECTION_LIMIT = 4.0  # in ln milliseconds: a factor of 55 either way
+_K = len(CANDIDATES)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs of B rows, all relative to the anchor."""
+
+    steps: Array  # (B, T, STEP_INPUTS)
+    mask: Mask  # (B, T)
+    slots: NDArray[np.intp]  # (B, SLOTS)
+    summary: Array  # (B, SUMMARIES), standardised
+    candidates: Array  # (B, K)
+
+    def take(self, rows: NDArray[np.intp]) -> "Batch":
+        """The same for some of the rows."""
+        return Batch(
+            self.steps[rows], self.mask[rows], self.slots[rows], self.summary[rows], self.candidates[rows]
+        )
+
+
+@dataclass(slots=True)
+class Cache:
+    """What `backward` needs again."""
+
+    params: Params
+    batch: Batch
+    lstm: lstm.Cache
+    share: Array  # (B, SLOTS - 2): weight of each word in the mean
+    joined: Array  # (B, H + 3E + SUMMARIES)
+    hidden: Array  # (B, W)
+    mix: Array  # (B, K)
+    bend: Array  # (B,): tanh of the scaled correction
+    rise: Array  # (B, 2): slope of the softplus of the two spreads
+
+
+def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
+    """Fresh weights. The last layer starts at zero: an untrained network averages the candidates."""
+    joined = HIDDEN + 3 * EMBEDDING + SUMMARIES
+    limit = np.sqrt(6.0 / (joined + WIDTH))
+    out_bias = np.zeros(_K + 3)
+    out_bias[0] = 2.0  # start from the EWMA
+    params = {
+        f"lstm.{name}": value for name, value in lstm.init(rng, STEP_INPUTS, HIDDEN, dtype=dtype).items()
+    }
+    # Zero, so that a word never seen says nothing; the head's own weights break the symmetry.
+    params["embedding"] = np.zeros((BUCKETS, EMBEDDING), dtype=dtype)
+    params["w_head"] = rng.uniform(-limit, limit, (joined, WIDTH)).astype(dtype)
+    params["b_head"] = np.zeros(WIDTH, dtype=dtype)
+    params["w_out"] = np.zeros((WIDTH, _K + 3), dtype=dtype)
+    params["b_out"] = out_bias.astype(dtype)
+    return params
+
+
+def forward(params: Params, batch: Batch) -> tuple[Array, Cache]:
+    """Quantiles (B, 3) of log runtime relative to the anchor, ordered by construction, and the cache."""
+    # Front padding that no row uses is not worth computing.
+    start = int(np.argmax(batch.mask.any(axis=0))) if batch.mask.any() else batch.mask.shape[1] - 1
+    steps, mask = batch.steps[:, start:].transpose(1, 0, 2), batch.mask[:, start:].T
+    states, lstm_cache = lstm.forward(_lstm_params(params), np.ascontiguousarray(steps), mask)
+    embedded = params["embedding"][batch.slots]  # (B, SLOTS, E)
+    share = (batch.slots[:, 2:] > 0).astype(embedded.dtype)
+    share /= np.maximum(
+        share.sum(axis=1, keepdims=True), 1.0
+    )  # none is left where all were dropped in training
+    words = np.einsum("bs,bse->be", share, embedded[:, 2:])
+    joined = np.concatenate([states[-1], embedded[:, 0], embedded[:, 1], words, batch.summary], axis=1)
+    hidden = np.tanh(joined @ params["w_head"] + params["b_head"])  # (B, W)
+    out = hidden @ params["w_out"] + params["b_out"]  # (B, K + 3)
+    mix = np.exp(out[:, :_K] - out[:, :_K].max(axis=1, keepdims=True))
+    mix /= mix.sum(axis=1, keepdims=True)
+    bend = np.tanh(out[:, _K] / CORRECTION_LIMIT)
+    middle = (mix * batch.candidates).sum(axis=1) + CORRECTION_LIMIT * bend
+    spread = np.logaddexp(0.0, out[:, _K + 1 :])  # softplus: positive, so low < middle < high
+    quantiles = np.stack([middle - spread[:, 0], middle, middle + spread[:, 1]], axis=1)
+    rise = -np.expm1(-spread)  # the sigmoid of what softplus was given
+    return quantiles, Cache(params, batch, lstm_cache, share, joined, hidden, mix, bend, rise)
+
+
+def backward(dquantiles: Array, cache: Cache) -> Params:
+    """Gradients of every weight from the gradient of the quantiles (B, 3)."""
+    params, batch = cache.params, cache.batch
+    dmiddle = dquantiles.sum(axis=1)
+    dmix = dmiddle[:, None] * batch.candidates
+    dlogits = cache.mix * (dmix - (cache.mix * dmix).sum(axis=1, keepdims=True))
+    dbend = dmiddle * (1.0 - cache.bend**2)
+    dspread = np.stack([-dquantiles[:, 0], dquantiles[:, 2]], axis=1) * cache.rise
+    dout = np.concatenate([dlogits, dbend[:, None], dspread], axis=1)
+    dhidden = (dout @ params["w_out"].T) * (1.0 - cache.hidden**2)
+    djoined = dhidden @ params["w_head"].T
+    dlast, dkind, duser, dwords = np.split(
+        djoined[:, : HIDDEN + 3 * EMBEDDING], [HIDDEN, HIDDEN + EMBEDDING, HIDDEN + 2 * EMBEDDING], axis=1
+    )
+    dembedded = np.concatenate(
+        [dkind[:, None], duser[:, None], cache.share[:, :, None] * dwords[:, None]], axis=1
+    )
+    dembedding = np.zeros_like(params["embedding"])
+    np.add.at(dembedding, batch.slots.ravel(), dembedded.reshape(-1, EMBEDDING))
+    dembedding[0] = 0.0  # the empty slot stays zero
+    dstates = np.zeros_like(cache.lstm.layers[-1].squashed)
+    dstates[-1] = dlast
+    grads = {f"lstm.{name}": grad for name, grad in lstm.backward(dstates, cache.lstm)[0].items()}
+    grads |= {"embedding": dembedding, "w_head": cache.joined.T @ dhidden, "b_head": dhidden.sum(axis=0)}
+    grads |= {"w_out": cache.hidden.T @ dout, "b_out": dout.sum(axis=0)}
+    return grads
+
+
+def pinball(quantiles: Array, target: Array) -> tuple[float, Array]:
+    """Mean pinball loss of quantiles (B, 3) for target (B,), both relative to the anchor; its gradient."""
+    levels = np.array(QUANTILES, dtype=quantiles.dtype)
+    short = target[:, None] - quantiles
+    loss = np.maximum(levels * short, (levels - 1.0) * short).sum() / len(target)
+    slope: NDArray[Any] = np.where(short > 0, -levels, 1.0 - levels) / quantiles.dtype.type(len(target))
+    return float(loss), slope
+
+
+def _lstm_params(params: Params) -> Params:
+    return {name[5:]: value for name, value in params.items() if name.startswith("lstm.")}

@@ -1,0 +1,49 @@
+"""Typed reads of the environment that fail at start, by the variable's name."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def env_str(name: str, default: str) -> str:
+    return os.environ.get(name, default)
+
+
+def env_bool(name: str, default: bool) -> bool:
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    if raw.strip().lower() in TRUE:
+        return True
+    if raw.strip().lower() in FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name}={raw!r}: expected 1 or 0")
+
+
+def env_int(name: str, default: int, *, minimum: int = 0) -> int:
+    return int(_number(name, default, minimum, int))
+
+
+def env_seconds(name: str, default: float, *, minimum: float = 0.0) -> float:
+    """A duration in seconds; fractions are allowed."""
+    return float(_number(name, default, minimum, float))
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    """Comma-separated words, blanks dropped."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _number(name: str, default: float, minimum: float, cast: type[int] | type[float]) -> float:
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    try:
+        value = cast(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={raw!r}: expected a number") from error
+    if not minimum <= value < float("inf"):
+        raise ImproperlyConfigured(f"{name}={raw!r}: expected a number of at least {minimum:g}")
+    return value

@@ -1,0 +1,80 @@
+"""Structured logs, and the correlation id that ties a request to its jobs, log lines and errors."""
+
+import logging.config
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
+
+log = structlog.get_logger("smartqueue.requests")
+
+SHARED = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configure(options: dict[str, str]) -> None:
+    """Django's LOGGING_CONFIG: one handler on stderr, JSON or console lines, for structlog and logging alike."""
+    structlog.configure(
+        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    json_lines = options["format"] == "json"
+    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
+    last = [structlog.processors.format_exc_info, renderer] if json_lines else [renderer]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "lines": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+                    "foreign_pre_chain": SHARED,
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+            "root": {"handlers": ["stderr"], "level": options["level"]},
+            # 4xx answers are ours to give and are in the request line; 5xx are logged with their traceback.
+            "loggers": {"django.request": {"level": "ERROR"}, "django.security": {"level": "ERROR"}},
+        }
+    )
+
+
+class CorrelationMiddleware:
+    """Take or make the X-Correlation-ID of a request, log the request with it and send it back."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        offered = request.headers.get("X-Correlation-ID") or request.headers.get("X-Request-ID") or ""
+        correlation_id = offered if ACCEPTED_ID.fullmatch(offered) else uuid4().hex
+        request.correlation_id = correlation_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        started = time.monotonic()
+        response = self.get_response(request)
+        response["X-Correlation-ID"] = correlation_id
+        if request.path not in QUIET_PATHS:
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                milliseconds=round((time.monotonic() - started) * 1000, 1),
+            )
+        return response

@@ -1,0 +1,2 @@
+from smartqueue.settings import *
+ROOT_URLCONF = "smartqueue.scratch_urls"

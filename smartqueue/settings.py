@@ -1,0 +1,279 @@
+"""Every setting of SmartQueue, units in the name. With env.py the only reader of the environment."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from smartqueue.database import databases, secret, state_dir
+from smartqueue.env import env_bool, env_int, env_list, env_seconds, env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+# --- Safety -----------------------------------------------------------------------------------------------------
+DEBUG = env_bool("SMARTQUEUE_DEBUG", False)
+TESTING = env_bool("SMARTQUEUE_TESTING", False)
+
+
+def required_secret(name: str) -> str:
+    """From the environment; in development from the state folder, where it is made on first use."""
+    value = env_str(name, "") or (secret(name.lower()) if DEBUG or TESTING else "")
+    if len(value) < 32:
+        raise ImproperlyConfigured(f"{name} must be set to at least 32 random characters (or SMARTQUEUE_DEBUG=1)")
+    return value
+
+
+SECRET_KEY = required_secret("SECRET_KEY")
+JWT_SIGNING_KEY = required_secret("JWT_SIGNING_KEY")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]" + (",testserver" if TESTING else ""))
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
+# Set when TLS ends before us: cookies are then marked Secure and HSTS is sent.
+HTTPS = env_bool("SMARTQUEUE_HTTPS", False)
+
+# --- The queue --------------------------------------------------------------------------------------------------
+# Shorter: a dead worker's jobs are retaken sooner; longer: more room for a stalled host. Renewed at a third.
+LEASE_SECONDS = env_seconds("SMARTQUEUE_LEASE_SECONDS", 30, minimum=1)
+LEASE_RENEW_SECONDS = env_seconds("SMARTQUEUE_LEASE_RENEW_SECONDS", 10, minimum=0.2)
+HEARTBEAT_SECONDS = env_seconds("SMARTQUEUE_HEARTBEAT_SECONDS", 5, minimum=0.2)
+WORKER_DEAD_SECONDS = env_seconds("SMARTQUEUE_WORKER_DEAD_SECONDS", 15, minimum=1)
+# What a lost notification costs at most.
+POLL_SECONDS = env_seconds("SMARTQUEUE_POLL_SECONDS", 1, minimum=0.05)
+WATCHDOG_SECONDS = env_seconds("SMARTQUEUE_WATCHDOG_SECONDS", 1, minimum=0.1)
+# How late a due job may be queued.
+PROMOTE_SECONDS = env_seconds("SMARTQUEUE_PROMOTE_SECONDS", 0.5, minimum=0.05)
+PROMOTE_BATCH = env_int("SMARTQUEUE_PROMOTE_BATCH", 5000, minimum=1)
+# The lock's session is used this often; a standby ends a session silent for LEADER_SILENT_SECONDS and takes over.
+LEADER_PING_SECONDS = env_seconds("SMARTQUEUE_LEADER_PING_SECONDS", 0.3, minimum=0.05)
+LEADER_SILENT_SECONDS = env_seconds("SMARTQUEUE_LEADER_SILENT_SECONDS", 1.2, minimum=0.2)
+LEADER_BEAT_SECONDS = env_seconds("SMARTQUEUE_LEADER_BEAT_SECONDS", 5, minimum=0.2)
+LEADER_STALE_SECONDS = env_seconds("SMARTQUEUE_LEADER_STALE_SECONDS", 15, minimum=1)
+DEPTH_SAMPLE_SECONDS = env_seconds("SMARTQUEUE_DEPTH_SAMPLE_SECONDS", 15, minimum=0.2)
+WORKER_SLOTS = env_int("SMARTQUEUE_WORKER_SLOTS", 5, minimum=1)
+DRAIN_GRACE_SECONDS = env_seconds("SMARTQUEUE_DRAIN_GRACE_SECONDS", 8)
+
+RETRIES = env_int("SMARTQUEUE_RETRIES", 3)
+RETRY_BASE_SECONDS = env_seconds("SMARTQUEUE_RETRY_BASE_SECONDS", 2)
+RETRY_CAP_SECONDS = env_seconds("SMARTQUEUE_RETRY_CAP_SECONDS", 60)
+RETRY_JITTER_SECONDS = env_seconds("SMARTQUEUE_RETRY_JITTER_SECONDS", 1)
+MAX_ATTEMPTS_CAP = env_int("SMARTQUEUE_MAX_ATTEMPTS_CAP", 25, minimum=1)
+JOB_TIMEOUT_SECONDS = env_int("SMARTQUEUE_JOB_TIMEOUT_SECONDS", 300, minimum=1)
+JOB_TIMEOUT_CAP_SECONDS = env_int("SMARTQUEUE_JOB_TIMEOUT_CAP_SECONDS", 6 * 3600, minimum=1)
+MAX_DELAY_DAYS = env_int("SMARTQUEUE_MAX_DELAY_DAYS", 365, minimum=1)
+
+PAYLOAD_MAX_BYTES = env_int("SMARTQUEUE_PAYLOAD_MAX_BYTES", 10_000, minimum=2)
+RESULT_MAX_BYTES = env_int("SMARTQUEUE_RESULT_MAX_BYTES", 256_000, minimum=2)
+LOG_LINE_MAX_CHARACTERS = env_int("SMARTQUEUE_LOG_LINE_MAX_CHARACTERS", 4_000, minimum=80)
+LOG_MAX_LINES = env_int("SMARTQUEUE_LOG_MAX_LINES", 5_000, minimum=1)
+ARTEFACT_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_MAX_BYTES", 20_000_000, minimum=1)
+BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
+IDEMPOTENCY_HOURS = env_int("SMARTQUEUE_IDEMPOTENCY_HOURS", 24, minimum=1)
+# Ended jobs, with all that hangs on them; dead letters are kept until a person acts or this age.
+RETENTION_DAYS = env_int("SMARTQUEUE_RETENTION_DAYS", 30, minimum=1)
+DEAD_LETTER_RETENTION_DAYS = env_int("SMARTQUEUE_DEAD_LETTER_RETENTION_DAYS", 90, minimum=1)
+PRUNE_SECONDS = env_seconds("SMARTQUEUE_PRUNE_SECONDS", 600, minimum=1)
+PRUNE_BATCH = env_int("SMARTQUEUE_PRUNE_BATCH", 2_000, minimum=1)
+INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
+
+# Ageing: a job predicted x times longer waits for later ones at most RANK_TAU_SECONDS * ln(x) seconds more.
+RANK_TAU_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_SECONDS", 60)
+DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
+# How soon a newly trained model is used everywhere.
+MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)
+
+# --- Job types --------------------------------------------------------------------------------------------------
+# Modules whose @task functions may be run by python jobs.
+TASK_MODULES = env_list("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks" if DEBUG else "")
+# Private addresses are refused unless the host (or host:port) is named here.
+HTTP_ALLOW_HOSTS = env_list("SMARTQUEUE_HTTP_ALLOW_HOSTS")
+HTTP_BODY_MAX_BYTES = env_int("SMARTQUEUE_HTTP_BODY_MAX_BYTES", 100_000, minimum=0)
+# The programs shell jobs may run, by absolute path; an organisation chooses among them, none by default.
+SHELL_PROGRAMS = env_list(
+    "SMARTQUEUE_SHELL_PROGRAMS",
+    "/bin/echo,/bin/cat,/bin/date,/bin/ls,/bin/sleep,/usr/bin/seq,/usr/bin/wc,/usr/bin/sort,/usr/bin/env"
+    if DEBUG or TESTING
+    else "",
+)
+SHELL_OUTPUT_MAX_BYTES = env_int("SMARTQUEUE_SHELL_OUTPUT_MAX_BYTES", 100_000, minimum=0)
+
+# --- Django -----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "csp",
+    "django_filters",
+    "django_htmx",
+    "django_prometheus",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "smartqueue",
+    "orgs",
+    "jobs",
+    "analytics",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "smartqueue.logs.CorrelationMiddleware",
+    "smartqueue.errors.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "smartqueue.urls"
+WSGI_APPLICATION = "smartqueue.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "orgs.scope.template_context",
+            ],
+        },
+    },
+]
+
+DATABASES = databases()
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATE_DIR = state_dir()
+MEDIA_ROOT = env_str("SMARTQUEUE_MEDIA_ROOT", str(STATE_DIR / "artefacts"))
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = env_str("SMARTQUEUE_STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+# In development whitenoise serves the files where they lie; the image collects and hashes them.
+WHITENOISE_USE_FINDERS = DEBUG or TESTING
+if not (DEBUG or TESTING):
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+
+AUTH_USER_MODEL = "orgs.User"
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/sign-in/"
+PASSWORD_HASHERS = (
+    ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if TESTING
+    else [
+        "django.contrib.auth.hashers.Argon2PasswordHasher",
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    ]
+)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# A megabyte of body; a single payload is held to PAYLOAD_MAX_BYTES, a bulk call has many.
+DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("SMARTQUEUE_BODY_MAX_BYTES", 12_000_000, minimum=1_000)
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+CORS_EXPOSE_HEADERS = ["X-Correlation-ID", "Location", "Link", "Retry-After", "Idempotent-Replayed"]
+
+# --- API --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["orgs.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["orgs.permissions.MayAct"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["smartqueue.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "smartqueue.openapi.Schema",
+    "EXCEPTION_HANDLER": "smartqueue.errors.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env_seconds("SMARTQUEUE_ACCESS_TOKEN_SECONDS", 600, minimum=1)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env_int("SMARTQUEUE_REFRESH_TOKEN_DAYS", 14, minimum=1)),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    # A password change ends the tokens given out before it.
+    "CHECK_REVOKE_TOKEN": True,
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "AUDIENCE": "smartqueue",
+    "ISSUER": "smartqueue",
+    "LEEWAY": 0,
+    "UPDATE_LAST_LOGIN": False,
+    "TOKEN_OBTAIN_SERIALIZER": "orgs.serializers.LoginSerializer",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SmartQueue",
+    "DESCRIPTION": "Jobs for many tenants on PostgreSQL, ordered by how long they will take.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "validatorUrl": None},
+}
+
+# --- Metrics and logs -------------------------------------------------------------------------------------------
+# Whoever scrapes /metrics sends it as a bearer token; without one only loopback may ask.
+METRICS_TOKEN = env_str("SMARTQUEUE_METRICS_TOKEN", "")
+PROMETHEUS_EXPORT_MIGRATIONS = False
+LOG_FORMAT = env_str("SMARTQUEUE_LOG_FORMAT", "console" if DEBUG else "json")
+LOG_LEVEL = env_str("SMARTQUEUE_LOG_LEVEL", "INFO")
+LOGGING_CONFIG = "smartqueue.logs.configure"
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}

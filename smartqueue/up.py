@@ -1,0 +1,251 @@
+"""`manage.py up`: everything SmartQueue needs, started in order, watched over, stopped in order."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+import psycopg
+from django.core.management import call_command, get_commands
+from django.db import connections
+
+from smartqueue import database, programs
+from smartqueue.embedded import Server
+from smartqueue.pghome import ask_to_die_with
+from smartqueue.ports import address, address_url, listen
+from smartqueue.state import locked, prepare, write_private
+from smartqueue.supervisor import Child, Interrupted, Signals, Supervisor
+from smartqueue.welcome import demo_logins, welcome
+
+READY_WITHIN_SECONDS = 60.0
+DATABASE_WITHIN_SECONDS = 10.0
+# Seconds after the signal at which each is told to stop, or earlier when those before it are gone. Web first, so
+# that no new work comes in; the scheduler leads until the workers have given back what they could not finish.
+STOP_PLAN = {"web": 0.0, "worker": 0.3, "scheduler": 1.0, "watchdog": 1.0}
+# The rest of the twelve seconds is PostgreSQL's.
+KILL_AFTER_SECONDS = 10.3
+COLOURS = {"web": 36, "worker": 32, "scheduler": 35, "watchdog": 33, "postgresql": 34}
+
+
+class UpError(RuntimeError):
+    """Starting failed; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str
+    port: int
+    demo: bool
+
+
+class Console:
+    """What the terminal sees. It may go away (a closed pipe): then the logs alone are written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream: TextIO | None = stream
+        self.colour = stream.isatty() and not os.environ.get("NO_COLOR")
+        # Until the box is printed only our own steps are shown; processes speak to their logs.
+        self.show_processes = False
+
+    def line(self, text: str) -> None:
+        try:
+            if self.stream:
+                encoding = self.stream.encoding or "ascii"
+                self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+                self.stream.flush()
+        except OSError:
+            self.stream = None
+
+    def process_line(self, name: str, text: str) -> None:
+        if self.show_processes:
+            start, end = (f"\033[{COLOURS.get(name, 37)}m", "\033[0m") if self.colour else ("", "")
+            self.line(f"{start}{name:<10}|{end} {text}")
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.line(f"  {what:<34} {time.monotonic() - begun:5.1f} s")
+
+
+class Up:
+    def __init__(self, state: Path, options: Options, console: Console) -> None:
+        self.state = state
+        self.options = options
+        self.console = console
+        self.signals = Signals()
+        self.supervisor = Supervisor(console.process_line, self.signals)
+        self.server = Server(state) if database.embedded() else None
+
+    def run(self) -> int:
+        """Until a signal. Returns the exit status."""
+        begun = float(os.environ.get("SMARTQUEUE_BEGUN_AT") or time.time())
+        prepare(self.state)
+        try:
+            with locked(self.state / "up.lock", wait=False):
+                return self.run_alone(begun)
+        except BlockingIOError:
+            self.console.line(already_running(self.state))
+            return 0
+
+    def run_alone(self, begun: float) -> int:
+        stop_with_make()
+        self.signals.handle()
+        try:
+            self.start(begun)
+            self.signals.raising = False
+            while not self.signals.received:
+                self.supervisor.turn(3600.0)
+        except Interrupted:
+            pass
+        finally:
+            self.stop()
+        return 130 if self.signals.received[0] == signal.SIGINT else 0
+
+    def start(self, begun: float) -> None:
+        clean_up_after_killed(self.state, self.console)
+        self.remember(url=None)
+        for folder in ("logs", "artefacts"):
+            (self.state / folder).mkdir(mode=0o700, exist_ok=True)
+        self.start_database()
+        with self.console.step("migrations"):
+            call_command("migrate", interactive=False, verbosity=0)
+        if self.options.demo and "seed_demo" in get_commands():
+            with self.console.step("demo organisation"):
+                call_command("seed_demo", verbosity=0)
+        connections.close_all()
+        listener = listen(self.options.host, self.options.port, say=self.console.line)
+        url = address_url(listener)
+        with self.console.step("web, scheduler, worker, watchdog"):
+            for program in programs.children(self.state, listener):
+                self.supervisor.start(program)
+            self.wait_ready(address(listener))
+        self.remember(url=url)
+        logins = demo_logins(self.state) if self.options.demo else []
+        place = str(self.server.data) if self.server else "DATABASE_URL"
+        self.console.line(welcome(url, logins, data=place, logs=self.state / "logs", seconds=time.time() - begun))
+        self.console.show_processes = True
+
+    def start_database(self) -> None:
+        if not self.server:
+            with self.console.step("PostgreSQL of DATABASE_URL"):
+                wait_for_database(database.database_url())
+            return
+        with self.console.step("embedded PostgreSQL"):
+            self.server.start()
+            assert self.server.process
+            self.supervisor.adopt(Child("postgresql", self.server.spawn), self.server.process)
+            self.server.role_ready()
+        if self.server.account and self.server.account.pw_name == "nobody":
+            self.console.line("  note: PostgreSQL runs as nobody, for no account of its own could be made")
+
+    def wait_ready(self, where: tuple[str, int]) -> None:
+        """Until the web answers /readyz and the worker's heartbeat is in the database."""
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        checks: dict[str, Callable[[], bool]] = {
+            "web": lambda: answers_ready(where),
+            "worker": lambda: heartbeat_seen(self.child("worker")),
+        }
+        while checks:
+            self.supervisor.turn(0.05)
+            checks = {name: check for name, check in checks.items() if not check()}
+            if time.monotonic() > deadline:
+                shown = [f"{name}: {line}" for name in checks for line in self.child(name).last_lines]
+                raise UpError("\n".join([f"not ready in {READY_WITHIN_SECONDS:g} s: {', '.join(checks)}", *shown]))
+
+    def child(self, name: str) -> Child:
+        return next(child for child in self.supervisor.children if child.name == name)
+
+    def stop(self) -> None:
+        """Our processes first, PostgreSQL last: what they write on their way out must still be taken."""
+        self.signals.raising = False
+        connections.close_all()
+        if self.console.show_processes:
+            self.console.line("stopping ...")
+        self.supervisor.stop(STOP_PLAN, KILL_AFTER_SECONDS)
+        if self.server:
+            self.server.stop()
+        self.supervisor.turn(0.0)
+        (self.state / "up.json").unlink(missing_ok=True)
+
+    def remember(self, url: str | None) -> None:
+        write_private(self.state / "up.json", json.dumps({"pid": os.getpid(), "url": url}))
+
+
+def already_running(state: Path) -> str:
+    try:
+        known = json.loads((state / "up.json").read_text())
+    except (OSError, ValueError):
+        known = {}
+    if known.get("url"):
+        return f"already running at {known['url']} (pid {known['pid']})"
+    return f"already starting (pid {known.get('pid', 'unknown')})"
+
+
+def clean_up_after_killed(state: Path, console: Console) -> None:
+    """A copy that was killed leaves up.json. Its children were told to stop by the kernel; wait for them."""
+    try:
+        pid = json.loads((state / "up.json").read_text())["pid"]
+    except (OSError, ValueError, KeyError):
+        return
+    left = list(programs.left_of(pid, state))
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=3)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    console.line(f"  cleaned up after a copy that was killed (pid {pid})")
+
+
+def stop_with_make() -> None:
+    """Started by make: end when make is killed, for then nobody is left to pass Ctrl-C on."""
+    if os.environ.get("MAKELEVEL"):
+        ask_to_die_with(os.getppid(), signal.SIGTERM)
+
+
+def wait_for_database(url: str) -> None:
+    deadline = time.monotonic() + DATABASE_WITHIN_SECONDS
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=3).close()
+            return
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise UpError(f"the server of DATABASE_URL does not answer: {error}") from error
+            time.sleep(0.3)
+
+
+def answers_ready(where: tuple[str, int]) -> bool:
+    connection = http.client.HTTPConnection(*where, timeout=5)
+    try:
+        connection.request("GET", "/readyz", headers={"Host": "localhost"})
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def heartbeat_seen(worker: Child) -> bool:
+    if not worker.process:
+        return False
+    try:
+        with psycopg.connect(database.database_url(), connect_timeout=3) as connection:
+            return bool(
+                connection.execute(
+                    "SELECT 1 FROM jobs_workerprocess WHERE kind = 'worker' AND status = 'online' AND pid = %s"
+                    " AND beat_at > clock_timestamp() - interval '15 seconds'",
+                    [worker.process.pid],
+                ).fetchone()
+            )
+    except psycopg.Error:
+        return False

@@ -1,0 +1,37 @@
+"""Paths: pages at /, REST under /api/v1/, health and metrics at the root."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from jobs.metrics import metrics_view
+from smartqueue import health
+
+api = [
+    path("auth/", include("orgs.auth_urls")),
+    path("", include("orgs.api_urls")),
+    path("", include("jobs.api.urls")),
+    path("", include("analytics.api_urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html"),
+        name="docs",
+    ),
+]
+
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", metrics_view),
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("", include("orgs.urls")),
+    path("", include("jobs.urls")),
+    path("", include("analytics.urls")),
+]
+
+handler400 = "smartqueue.errors.bad_request"
+handler403 = "smartqueue.errors.permission_denied"
+handler404 = "smartqueue.errors.not_found"
+handler500 = "smartqueue.errors.server_error"

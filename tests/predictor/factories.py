@@ -1,0 +1,79 @@
+"""Submissions, logs and batches with defaults."""
+
+import csv
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from predictor import network
+from predictor.features import BUCKETS, CANDIDATES, HISTORY_LENGTH, SLOTS, STEP_INPUTS, SUMMARIES
+from predictor.runtime import Run, Submission
+from predictor.train import Example, LogRow, examples_from_log
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def make_submission(**fields: Any) -> Submission:
+    defaults: dict[str, Any] = {
+        "type": "http",
+        "name": "nightly sync",
+        "user": "ada",
+        "payload_bytes": 512,
+        "hour": 9.5,
+        "history": (Run(1500.0, 0.0, False), Run(1800.0, 60.0, False)),
+    }
+    return Submission(**{**defaults, **fields})
+
+
+def make_log(count: int, seed: int = 0) -> list[LogRow]:
+    """A log with structure: each name has its own level, some switch between two speeds, payload counts."""
+    rng = np.random.default_rng(seed)
+    kinds = ("http", "etl", "image_resize")
+    base = rng.normal(8.0, 1.5, 40)
+    now, rows, slow = 1_700_000_000.0, [], np.zeros(40, bool)
+    for _ in range(count):
+        now += float(rng.exponential(20.0))
+        name = int(rng.integers(40))
+        slow[name] ^= rng.random() < 0.1
+        payload = int(np.exp(rng.uniform(4, 12)))
+        log_ms = base[name] + 1.5 * slow[name] + rng.normal(0.0, 0.3)
+        if name % 3 == 1:
+            log_ms += 0.4 * (np.log(payload) - 8.0)
+        ms = float(np.exp(log_ms))
+        user = f"user {name % 5}"
+        rows.append(
+            LogRow(now, now + ms / 1000, kinds[name % 3], f"job {name}", user, payload, ms, bool(slow[name]))
+        )
+    return rows
+
+
+def real_examples() -> list[Example]:
+    """The first rows of a public grid log (see samples/README.md), in time order."""
+    with gzip.open(SAMPLES / "grid.csv.gz", "rt", encoding="utf-8") as lines:
+        rows = []
+        for line in csv.DictReader(lines):
+            start, seconds = float(line["submit_s"]), float(line["runtime_s"])
+            who = line["tenant"]
+            rows.append(
+                LogRow(
+                    start, start + seconds, line["kind"], who, who, int(line["size"]), seconds * 1000, False
+                )
+            )
+    return examples_from_log(rows)
+
+
+def make_batch(rng: np.random.Generator, rows: int, dtype: Any = np.float64) -> network.Batch:
+    """Random inputs with histories of every length, the empty one included."""
+    lengths = rng.integers(0, HISTORY_LENGTH + 1, rows)
+    lengths[0] = 0
+    slots = rng.integers(1, BUCKETS, (rows, SLOTS))
+    slots[:, 4:] *= rng.random((rows, SLOTS - 4)) < 0.5
+    return network.Batch(
+        steps=rng.normal(size=(rows, HISTORY_LENGTH, STEP_INPUTS)).astype(dtype),
+        mask=np.arange(HISTORY_LENGTH) >= HISTORY_LENGTH - lengths[:, None],
+        slots=slots,
+        summary=rng.normal(size=(rows, SUMMARIES)).astype(dtype),
+        candidates=rng.normal(size=(rows, len(CANDIDATES))).astype(dtype),
+    )

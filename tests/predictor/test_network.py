@@ -1,0 +1,99 @@
+from typing import Any
+
+import numpy as np
+
+from predictor import network, optim
+from predictor.features import CANDIDATES
+from predictor.train import descend
+from tests.predictor.factories import make_batch
+from tests.predictor.test_lstm import numeric_gradient, relative_error
+
+
+def test_the_whole_network_passes_the_gradient_check() -> None:
+    rng = np.random.default_rng(5)
+    params = network.init(rng, dtype=np.float64)
+    params["w_out"] = rng.normal(0.0, 0.2, params["w_out"].shape)  # zero at first, which would hide the rest
+    params["embedding"][1:] = rng.normal(0.0, 0.2, params["embedding"][1:].shape)
+    batch, target = make_batch(rng, 4), rng.normal(size=4)
+
+    def loss() -> float:
+        return network.pinball(network.forward(params, batch)[0], target)[0]
+
+    quantiles, cache = network.forward(params, batch)
+    grads = network.backward(network.pinball(quantiles, target)[1], cache)
+
+    assert grads.keys() == params.keys()
+    for name, array in params.items():
+        found, expected = grads[name], np.zeros(0)
+        if name == "embedding":  # most of its rows are not in the batch: check those that are
+            rows = np.unique(batch.slots[batch.slots > 0])
+            expected = checked_rows(loss, array, rows)
+            np.testing.assert_array_equal(np.delete(found, rows, axis=0), 0.0)
+            found = found[rows]
+        else:
+            expected = numeric_gradient(loss, array)
+        assert relative_error(found, expected) < 1e-6, name
+
+
+def checked_rows(loss: Any, array: Any, rows: Any) -> Any:
+    def with_rows() -> float:
+        array[rows] = part
+        return float(loss())
+
+    part = array[rows]
+    gradient = numeric_gradient(with_rows, part)
+    array[rows] = part
+    return gradient
+
+
+def test_quantiles_are_ordered_even_with_wild_weights() -> None:
+    rng = np.random.default_rng(6)
+    params = network.init(rng, dtype=np.float64)
+    params["w_out"] = rng.normal(0.0, 30.0, params["w_out"].shape)
+
+    quantiles, _ = network.forward(params, make_batch(rng, 64))
+
+    assert np.isfinite(quantiles).all()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+
+
+def test_the_median_stays_within_the_candidates_and_the_correction_limit() -> None:
+    rng = np.random.default_rng(7)
+    params = network.init(rng, dtype=np.float64)
+    params["w_out"] = rng.normal(0.0, 30.0, params["w_out"].shape)
+    batch = make_batch(rng, 64)
+
+    middle = network.forward(params, batch)[0][:, 1]
+
+    assert (middle <= batch.candidates.max(axis=1) + network.CORRECTION_LIMIT).all()
+    assert (middle >= batch.candidates.min(axis=1) - network.CORRECTION_LIMIT).all()
+
+
+def test_eight_rows_can_be_learned_by_heart() -> None:
+    rng = np.random.default_rng(8)
+    params, adam = network.init(rng), optim.Adam(rate=1e-2)
+    batch = make_batch(rng, 8, np.float32)
+    target = rng.normal(size=8).astype(np.float32)
+
+    for step in range(600):
+        adam.rate = 1e-2 * (1.0 - step / 600)
+        descend(params, adam, batch, target)
+
+    assert np.abs(network.forward(params, batch)[0][:, 1] - target).max() < 0.05
+
+
+def test_pinball_of_the_true_quantiles_is_zero_and_of_others_is_weighted() -> None:
+    loss, slope = network.pinball(np.array([[1.0, 1.0, 1.0]]), np.array([3.0]))
+
+    assert loss == np.float64(2 * (0.1 + 0.5 + 0.9))
+    np.testing.assert_allclose(slope, [[-0.1, -0.5, -0.9]])
+    assert network.pinball(np.array([[3.0, 3.0, 3.0]]), np.array([3.0]))[0] == 0.0
+
+
+def test_fresh_weights_lean_to_the_ewma() -> None:
+    _, cache = network.forward(
+        network.init(np.random.default_rng(0)), make_batch(np.random.default_rng(0), 3)
+    )
+
+    assert CANDIDATES[0] == "ewma"
+    assert (cache.mix.argmax(axis=1) == 0).all()
