@@ -71,9 +71,7 @@ def estimate_many(org: Org, asked: Sequence[Asked], *, user: str) -> list[Estima
     seen = [index for index, one in enumerate(asked) if (one.type, one.name) in histories]
     predictions = predict(model.model, [submission(asked[i], histories, user) for i in seen])
     for index, prediction in zip(seen, predictions, strict=False):
-        estimates[index] = Estimate(
-            prediction.ms, prediction.low_ms, prediction.high_ms, "model", model.version
-        )
+        estimates[index] = Estimate(prediction.ms, prediction.low_ms, prediction.high_ms, "model", model.version)
     return estimates
 
 

@@ -35,9 +35,7 @@ LEGAL_MOVES: dict[Status | None, frozenset[Status]] = {
     Status.SCHEDULED: frozenset({Status.QUEUED, Status.CANCELLED}),
     Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
     # queued: released or lost; scheduled: waits for its next try
-    Status.RUNNING: frozenset(
-        {Status.DONE, Status.FAILED, Status.CANCELLED, Status.QUEUED, Status.SCHEDULED}
-    ),
+    Status.RUNNING: frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.QUEUED, Status.SCHEDULED}),
     Status.FAILED: frozenset({Status.QUEUED}),  # replay
     Status.DONE: frozenset(),
     Status.CANCELLED: frozenset(),

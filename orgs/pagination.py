@@ -47,6 +47,9 @@ class KeysetPagination(CursorPagination):
             "required": ["items", "next_cursor"],
             "properties": {
                 "items": schema,
-                "next_cursor": {"type": ["string", "null"], "description": "Send it as `cursor` for the next page."},
+                "next_cursor": {
+                    "type": ["string", "null"],
+                    "description": "Send it as `cursor` for the next page.",
+                },
             },
         }

@@ -55,12 +55,7 @@ def examples_from_log(rows: Iterable[LogRow | tuple[object, ...]]) -> list[Examp
         while running and running[0][0] < now:
             ended, _, past = heapq.heappop(running)
             _learn(past, ended, known, last_end)
-        if (
-            row.ended_at is None
-            or row.runtime_ms is None
-            or not isfinite(row.runtime_ms)
-            or row.runtime_ms < 0
-        ):
+        if row.ended_at is None or row.runtime_ms is None or not isfinite(row.runtime_ms) or row.runtime_ms < 0:
             continue
         history = tuple(known.get((row.type, row.name), ()))
         hour = now / 3600.0 % 24.0

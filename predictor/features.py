@@ -159,8 +159,7 @@ def _median(history: History, number: NDArray[Any]) -> Floats:
     ordered = np.sort(np.where(history.mask, history.log_ms, np.inf), axis=1)
     rows = np.arange(len(ordered))
     median = (
-        ordered[rows, np.maximum(number - 1, 0) // 2]
-        + ordered[rows, np.minimum(number // 2, HISTORY_LENGTH - 1)]
+        ordered[rows, np.maximum(number - 1, 0) // 2] + ordered[rows, np.minimum(number // 2, HISTORY_LENGTH - 1)]
     ) / 2
     return np.where(number > 0, median, np.nan)
 

@@ -121,9 +121,7 @@ def _four(a: Array, hidden: int) -> tuple[Array, Array, Array, Array]:
     return a[:, :hidden], a[:, hidden : 2 * hidden], a[:, 2 * hidden : 3 * hidden], a[:, 3 * hidden :]
 
 
-def _layer_backward(
-    w: Array, dout: Array, cache: LayerCache, mask: Mask | None
-) -> tuple[Array, Array, Array]:
+def _layer_backward(w: Array, dout: Array, cache: LayerCache, mask: Mask | None) -> tuple[Array, Array, Array]:
     steps, batch, inputs = cache.x.shape
     hidden = dout.shape[2]
     w_hidden_t = w[inputs:].T
@@ -138,9 +136,7 @@ def _layer_backward(
         i, f, o, g = _four(cache.gates[t], hidden)
         dh = dh + dout[t]
         live = None if mask is None else mask[t][:, None].astype(w.dtype)
-        dh_new, dc_new = (
-            (dh, dc) if live is None else (dh * live, dc * live)
-        )  # a padded step passes them on whole
+        dh_new, dc_new = (dh, dc) if live is None else (dh * live, dc * live)  # a padded step passes them on whole
         dc_cell = dc_new + dh_new * o * slope[t]
         di, df, do, dg = _four(dz[t], hidden)
         di *= dc_cell * g

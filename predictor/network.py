@@ -60,9 +60,7 @@ def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
     limit = np.sqrt(6.0 / (joined + WIDTH))
     out_bias = np.zeros(_K + 3)
     out_bias[0] = 2.0  # start from the EWMA
-    params = {
-        f"lstm.{name}": value for name, value in lstm.init(rng, STEP_INPUTS, HIDDEN, dtype=dtype).items()
-    }
+    params = {f"lstm.{name}": value for name, value in lstm.init(rng, STEP_INPUTS, HIDDEN, dtype=dtype).items()}
     # Zero, so that a word never seen says nothing; the head's own weights break the symmetry.
     params["embedding"] = np.zeros((BUCKETS, EMBEDDING), dtype=dtype)
     params["w_head"] = rng.uniform(-limit, limit, (joined, WIDTH)).astype(dtype)
@@ -80,9 +78,7 @@ def forward(params: Params, batch: Batch) -> tuple[Array, Cache]:
     states, lstm_cache = lstm.forward(_lstm_params(params), np.ascontiguousarray(steps), mask)
     embedded = params["embedding"][batch.slots]  # (B, SLOTS, E)
     share = (batch.slots[:, 2:] > 0).astype(embedded.dtype)
-    share /= np.maximum(
-        share.sum(axis=1, keepdims=True), 1.0
-    )  # none is left where all were dropped in training
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1.0)  # none is left where all were dropped in training
     words = np.einsum("bs,bse->be", share, embedded[:, 2:])
     joined = np.concatenate([states[-1], embedded[:, 0], embedded[:, 1], words, batch.summary], axis=1)
     hidden = np.tanh(joined @ params["w_head"] + params["b_head"])  # (B, W)
@@ -111,9 +107,7 @@ def backward(dquantiles: Array, cache: Cache) -> Params:
     dlast, dkind, duser, dwords = np.split(
         djoined[:, : HIDDEN + 3 * EMBEDDING], [HIDDEN, HIDDEN + EMBEDDING, HIDDEN + 2 * EMBEDDING], axis=1
     )
-    dembedded = np.concatenate(
-        [dkind[:, None], duser[:, None], cache.share[:, :, None] * dwords[:, None]], axis=1
-    )
+    dembedded = np.concatenate([dkind[:, None], duser[:, None], cache.share[:, :, None] * dwords[:, None]], axis=1)
     dembedding = np.zeros_like(params["embedding"])
     np.add.at(dembedding, batch.slots.ravel(), dembedded.reshape(-1, EMBEDDING))
     dembedding[0] = 0.0  # the empty slot stays zero

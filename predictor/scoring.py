@@ -33,9 +33,7 @@ def baselines(given: Features, type_medians: Floats) -> dict[str, Floats]:
     return {"ewma": given.anchor, "last_two": last_two, "type_median": type_medians}
 
 
-def score(
-    quantiles: Floats, actual: Floats, simple: dict[str, Floats]
-) -> dict[str, float | dict[str, float]]:
+def score(quantiles: Floats, actual: Floats, simple: dict[str, Floats]) -> dict[str, float | dict[str, float]]:
     """Errors of the p50 in quantiles (N, 3) and of each simple predictor by name; coverage of the range."""
     metrics: dict[str, float | dict[str, float]] = {**errors(quantiles[:, 1], actual)}
     metrics |= {name: errors(predicted, actual) for name, predicted in simple.items()}

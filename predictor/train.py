@@ -140,9 +140,7 @@ def _guard(model: RuntimeModel, held_out: Features, log_ms: Floats) -> RuntimeMo
     return min((replace(model, trust=model.trust * share) for share in TRUST_SHARES), key=miss)
 
 
-def descend(
-    params: Params, adam: optim.Adam, batch: network.Batch, target: NDArray[np.floating[Any]]
-) -> float:
+def descend(params: Params, adam: optim.Adam, batch: network.Batch, target: NDArray[np.floating[Any]]) -> float:
     """One step of Adam on a batch; target is ln runtime relative to the anchor. Return the loss before it."""
     quantiles, cache = network.forward(params, batch)
     loss, dquantiles = network.pinball(quantiles, target)

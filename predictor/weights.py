@@ -65,12 +65,8 @@ def load(data: bytes) -> RuntimeModel:
     if not 0.0 <= trust <= 1.0:
         raise WeightsError(f"trust is {trust}, not within 0 and 1")
     levels = tuple(_level(name, arrays) for name in LEVELS)
-    params = {
-        name.removeprefix("params."): array for name, array in arrays.items() if name.startswith("params.")
-    }
-    return RuntimeModel(
-        params, Levels(overall, levels), arrays["summary_mean"], arrays["summary_scale"], trust
-    )
+    params = {name.removeprefix("params."): array for name, array in arrays.items() if name.startswith("params.")}
+    return RuntimeModel(params, Levels(overall, levels), arrays["summary_mean"], arrays["summary_scale"], trust)
 
 
 def _body(data: bytes) -> bytes:

@@ -133,7 +133,9 @@ class Server:
     def check_data(self) -> None:
         version = (self.data / "PG_VERSION").read_text().strip()
         if version != MAJOR:
-            raise EmbeddedError(f"{self.data} was made by PostgreSQL {version}, not {MAJOR}: dump it there, or `make reset`")
+            raise EmbeddedError(
+                f"{self.data} was made by PostgreSQL {version}, not {MAJOR}: dump it there, or `make reset`"
+            )
         expected = self.account.pw_uid if self.account else os.geteuid()
         if self.data.stat().st_uid != expected:
             raise EmbeddedError(
@@ -148,7 +150,14 @@ class Server:
         options = ["-c", "listen_addresses=", "-c", f'unix_socket_directories="{self.socket_dir}"']
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(self.binaries / "postgres"), "-D", str(self.data), *options, "-c", "unix_socket_permissions=0700"],
+                [
+                    str(self.binaries / "postgres"),
+                    "-D",
+                    str(self.data),
+                    *options,
+                    "-c",
+                    "unix_socket_permissions=0700",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -246,7 +255,9 @@ class Server:
             self.give(folder)
         expected = self.account.pw_uid if self.account else os.geteuid()
         if folder.is_symlink() or folder.stat().st_uid != expected or folder.stat().st_mode & 0o077:
-            raise EmbeddedError(f"{folder} must belong to the user of PostgreSQL and be closed to others: remove it")
+            raise EmbeddedError(
+                f"{folder} must belong to the user of PostgreSQL and be closed to others: remove it"
+            )
 
     def give(self, path: Path) -> None:
         if self.account:

@@ -64,7 +64,8 @@ def queue_problem(error: queue_errors.QueueError, request: HttpRequest) -> Respo
     fields: list[dict[str, str]] = []
     if isinstance(error, queue_errors.InvalidPayload):
         fields = [
-            {"pointer": f"/payload{pointer}", "code": "invalid", "detail": detail} for pointer, detail in error.errors
+            {"pointer": f"/payload{pointer}", "code": "invalid", "detail": detail}
+            for pointer, detail in error.errors
         ]
     elif isinstance(error, queue_errors.UnknownJobType):
         fields = [{"pointer": "/type", "code": error.code, "detail": error.detail}]
@@ -132,9 +133,7 @@ def replaced(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    return JsonResponse(
-        problem(request, status, detail), status=status, content_type="application/problem+json"
-    )
+    return JsonResponse(problem(request, status, detail), status=status, content_type="application/problem+json")
 
 
 def database_away(request: HttpRequest) -> HttpResponse:

@@ -77,7 +77,9 @@ def server_account() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd:
         options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-        subprocess.run([useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT], capture_output=True, check=False)
+        subprocess.run(
+            [useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT], capture_output=True, check=False
+        )
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
@@ -103,13 +105,18 @@ def reachable_binaries(folder: Path) -> Path:
         draft = copy.with_name(f"{version}.{os.getpid()}")
         # The programs look for their libraries in a folder beside their package.
         shutil.copytree(
-            installed.parent, draft / PACKAGE / PREFIX, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a")
+            installed.parent,
+            draft / PACKAGE / PREFIX,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("include", "*.a"),
         )
         if (site / f"{PACKAGE}.libs").exists():
             shutil.copytree(site / f"{PACKAGE}.libs", draft / f"{PACKAGE}.libs")
         for path in (copy.parent, draft, *draft.rglob("*")):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else (path.stat().st_mode >> 6) & 0o5 | 0o4))
+                path.chmod(
+                    path.stat().st_mode | (0o555 if path.is_dir() else (path.stat().st_mode >> 6) & 0o5 | 0o4)
+                )
         draft.rename(copy)
     return copy / PACKAGE / PREFIX / "bin"
 

@@ -58,7 +58,7 @@ def curl(url: str, login: Login) -> str:
     return "\n".join(
         [
             f"    TOKEN=$(curl -s {url}api/v1/auth/token/ {as_json} \\",
-            f"      -d {credentials} | sed 's/.*\"access\": *\"\\([^\"]*\\)\".*/\\1/')",
+            f'      -d {credentials} | sed \'s/.*"access": *"\\([^"]*\\)".*/\\1/\')',
             f'    curl -s {url}api/v1/jobs/ -H "Authorization: Bearer $TOKEN" {as_json} \\',
             f"      -d {job}",
         ]

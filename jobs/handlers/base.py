@@ -156,9 +156,7 @@ class Handler(ABC):
         if found := found or list(self.refusals(payload, org_settings)):
             raise InvalidPayload(found)
 
-    def refusals(
-        self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]
-    ) -> Sequence[tuple[str, str]]:
+    def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         """What the schema cannot say: (JSON pointer, sentence) pairs; called with a payload that fits the schema."""
         return ()
 

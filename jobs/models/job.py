@@ -62,6 +62,8 @@ class Job(models.Model):
     payload: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
     payload_bytes = models.PositiveIntegerField()
     urgency = models.CharField(max_length=6, default="medium")
+    # One of settings.JOB_CATEGORIES, or empty.
+    category = models.CharField(max_length=40, blank=True)
 
     predicted_ms = models.FloatField()
     predicted_low_ms = models.FloatField(null=True)
@@ -142,7 +144,9 @@ class Job(models.Model):
             ),
             models.Index(fields=["run_at"], condition=Q(status=Status.SCHEDULED), name="job_promote_idx"),
             models.Index(
-                fields=["org", "-finished_at", "-id"], condition=Q(status=Status.FAILED), name="job_dead_letter_idx"
+                fields=["org", "-finished_at", "-id"],
+                condition=Q(status=Status.FAILED),
+                name="job_dead_letter_idx",
             ),
         ]
 

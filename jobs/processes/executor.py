@@ -70,9 +70,7 @@ class Attempt:
             case _ if self.context.stop_reason is not None:
                 return self.stopped()
             case Retry(reason=reason, after_seconds=after, error_type=kind, result=result):
-                return Ended(
-                    self.claimed, Outcome.ERROR, json_result(result), kind, reason, retry_seconds=after
-                )
+                return Ended(self.claimed, Outcome.ERROR, json_result(result), kind, reason, retry_seconds=after)
             case Fail(reason=reason, error_type=kind, result=result):
                 return Ended(self.claimed, Outcome.ERROR, json_result(result), kind, reason, permanent=True)
 
@@ -83,9 +81,7 @@ class Attempt:
         text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
         if isinstance(error, BadResult | UnknownJobType):
             text = str(error)
-        return Ended(
-            self.claimed, Outcome.ERROR, error_type=type(error).__name__, error=text, permanent=permanent
-        )
+        return Ended(self.claimed, Outcome.ERROR, error_type=type(error).__name__, error=text, permanent=permanent)
 
     def stopped(self) -> Ended:
         """The end of an attempt that was asked to stop, by the reason it was given."""

@@ -163,7 +163,9 @@ class Worker(Loop):
             log.exception("an end was refused")
             if len(ends) > 1:
                 return set().union(*(self.finish_batch([end]) for end in ends))
-            refused = Ended(ends[0].claimed, Outcome.ERROR, error_type="BadResult", error="The result cannot be stored.")
+            refused = Ended(
+                ends[0].claimed, Outcome.ERROR, error_type="BadResult", error="The result cannot be stored."
+            )
             rows = finish([refused], worker_name=self.presence.name)
         return {(row.job_id, row.attempt) for row in rows}
 

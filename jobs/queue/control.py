@@ -136,9 +136,7 @@ def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason
         queue = queue_of(name, scope)
         queue.paused_at, queue.paused_by, queue.pause_reason = timezone.now(), scope.user, reason[:200]
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
-        audit.record(
-            "queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason
-        )
+        audit.record("queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason)
 
 
 def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> None:

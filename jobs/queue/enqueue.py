@@ -39,6 +39,7 @@ class NewJob:
     title: str = ""
     description: str = ""
     urgency: str = "medium"
+    category: str = ""
     run_at: datetime | None = None
     delay_seconds: float | None = None
     timeout_seconds: int | None = None
@@ -113,6 +114,8 @@ def faults(new: NewJob) -> list[tuple[str, str]]:
         found.append(("/queue", "1 to 40 lower-case letters, digits, dashes or underscores."))
     if new.urgency not in ranking.URGENCY_FACTOR:
         found.append(("/urgency", "One of high, medium, low."))
+    if new.category and new.category not in settings.JOB_CATEGORIES:
+        found.append(("/category", f"One of {', '.join(settings.JOB_CATEGORIES)}."))
     found += bounds("timeout_seconds", new.timeout_seconds, 1, settings.JOB_TIMEOUT_CAP_SECONDS)
     found += bounds("max_attempts", new.max_attempts, 1, settings.MAX_ATTEMPTS_CAP)
     return found + due_faults(new) + payload_limit_faults(new.payload)
@@ -173,6 +176,7 @@ def row(new: NewJob, name: str, size: int, estimate: Estimate, position: int) ->
         "payload": new.payload,
         "payload_bytes": size,
         "urgency": new.urgency,
+        "category": new.category,
         "predicted_ms": estimate.ms,
         "predicted_low_ms": estimate.low_ms,
         "predicted_high_ms": estimate.high_ms,

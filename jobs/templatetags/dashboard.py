@@ -129,7 +129,9 @@ def running_for(moment: datetime | None) -> SafeString | str:
         return "–"
     passed = (timezone.now() - moment) / timedelta(seconds=1)
     return format_html(
-        '<time datetime="{}" data-since>{}</time>', moment.isoformat(timespec="milliseconds"), rough(max(passed, 0))
+        '<time datetime="{}" data-since>{}</time>',
+        moment.isoformat(timespec="milliseconds"),
+        rough(max(passed, 0)),
     )
 
 

@@ -57,9 +57,7 @@ def real_examples() -> list[Example]:
             start, seconds = float(line["submit_s"]), float(line["runtime_s"])
             who = line["tenant"]
             rows.append(
-                LogRow(
-                    start, start + seconds, line["kind"], who, who, int(line["size"]), seconds * 1000, False
-                )
+                LogRow(start, start + seconds, line["kind"], who, who, int(line["size"]), seconds * 1000, False)
             )
     return examples_from_log(rows)
 

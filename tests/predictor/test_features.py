@@ -62,9 +62,7 @@ def test_a_run_without_a_usable_runtime_is_as_good_as_absent(odd: Any) -> None:
 
 
 def test_words_of_a_name_are_shared_and_numbers_are_one_word() -> None:
-    one, two = (
-        features.build([make_submission(name=name)], NOTHING).slots[0] for name in ("Sync 17", "sync-99")
-    )
+    one, two = (features.build([make_submission(name=name)], NOTHING).slots[0] for name in ("Sync 17", "sync-99"))
 
     assert one[2] != two[2]
     assert one[3:].tolist() == two[3:].tolist()

@@ -21,9 +21,7 @@ def numeric_gradient(loss: Any, array: Any, step: float = 1e-5) -> Any:
 
 
 def relative_error(found: Any, expected: Any) -> float:
-    return float(
-        np.linalg.norm(found - expected) / (np.linalg.norm(found) + np.linalg.norm(expected) + 1e-30)
-    )
+    return float(np.linalg.norm(found - expected) / (np.linalg.norm(found) + np.linalg.norm(expected) + 1e-30))
 
 
 def front_padding(lengths: list[int], steps: int) -> Any:

@@ -91,9 +91,7 @@ def test_pinball_of_the_true_quantiles_is_zero_and_of_others_is_weighted() -> No
 
 
 def test_fresh_weights_lean_to_the_ewma() -> None:
-    _, cache = network.forward(
-        network.init(np.random.default_rng(0)), make_batch(np.random.default_rng(0), 3)
-    )
+    _, cache = network.forward(network.init(np.random.default_rng(0)), make_batch(np.random.default_rng(0), 3))
 
     assert CANDIDATES[0] == "ewma"
     assert (cache.mix.argmax(axis=1) == 0).all()

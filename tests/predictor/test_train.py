@@ -89,9 +89,7 @@ def test_training_stops_at_its_deadline_with_a_usable_model() -> None:
     assert trained.model.predict([make_submission()])[0].ms > 0
 
 
-def row(
-    submitted: float, ended: float | None, ms: float | None = 1.0, name: str = "a", **more: Any
-) -> LogRow:
+def row(submitted: float, ended: float | None, ms: float | None = 1.0, name: str = "a", **more: Any) -> LogRow:
     return LogRow(submitted, ended, "http", name, "ada", 10, ms, more.get("failed", False))
 
 

@@ -4,7 +4,7 @@ WITH asked AS (
     SELECT *
     FROM jsonb_to_recordset(%(jobs)s::jsonb) AS job (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
-        urgency text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
+        urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, position int
@@ -15,13 +15,13 @@ WITH asked AS (
     FROM asked
 ), stored AS (
     INSERT INTO jobs_job (
-        id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency,
+        id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
         predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
         outcome, error_type, error
     )
-    SELECT id, %(org_id)s, queue, type, name, title, description, payload, payload_bytes, urgency,
+    SELECT id, %(org_id)s, queue, type, name, title, description, payload, payload_bytes, urgency, category,
            predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
            CASE WHEN due_at > moment THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,

@@ -1,2 +1,0 @@
-from smartqueue.settings import *
-ROOT_URLCONF = "smartqueue.scratch_urls"

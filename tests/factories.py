@@ -1,0 +1,88 @@
+"""Rows with defaults, as plain functions."""
+
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from django.test import Client
+from rest_framework.test import APIClient
+
+from jobs.models import Job
+from jobs.queue.claim import Claimed, claim
+from jobs.queue.enqueue import NewJob, enqueue
+from jobs.queue.finish import Ended, finish
+from jobs.states import Outcome
+from orgs.accounts import give_tokens
+from orgs.models import Membership, Org, User
+from orgs.roles import Role
+
+PASSWORD = "correct horse battery staple"
+numbers = count(1)
+WORKER = UUID("018f0000-0000-7000-8000-000000000001")
+
+
+def make_user(username: str = "", **fields: Any) -> User:
+    return User.objects.create_user(username or f"user{next(numbers)}", password=PASSWORD, **fields)
+
+
+def make_org(slug: str = "", **fields: Any) -> Org:
+    slug = slug or f"org{next(numbers)}"
+    return Org.objects.create(slug=slug, **{"name": slug.title(), **fields})
+
+
+def make_member(org: Org, role: Role = Role.OPERATOR, username: str = "") -> User:
+    user = make_user(username)
+    Membership.objects.create(org=org, user=user, role=role)
+    return user
+
+
+def make_job(org: Org | None = None, user: User | None = None, **fields: Any) -> Job:
+    """A stored job, as enqueue() makes it: by default a python job that adds 1 and 2, waiting in `default`."""
+    fields = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}, **fields}
+    found = enqueue(NewJob(**fields), org=org or make_org(), user=user)
+    return Job.objects.get(pk=found.job_id)
+
+
+def claim_all(queue: str = "default", slots: int = 100, worker: UUID = WORKER) -> list[Claimed]:
+    """Take whatever waits in a queue, as a worker would."""
+    types = ["http", "python", "shell"]
+    return claim(queue=queue, types=types, slots=slots, worker_id=worker, worker_name="tester-1")
+
+
+def finish_one(claimed: Claimed, outcome: Outcome = Outcome.DONE, **fields: Any) -> bool:
+    """End a claimed attempt; False when it had lost its lease."""
+    return bool(finish([Ended(claimed, outcome, **fields)], worker_name="tester-1"))
+
+
+def make_done(org: Org | None = None, **fields: Any) -> Job:
+    """A job that ran and is done, with its attempt."""
+    return ended_job(make_job(org, **fields), Outcome.DONE, result=3)
+
+
+def make_dead_letter(org: Org | None = None, **fields: Any) -> Job:
+    """A job that failed for good."""
+    job = make_job(org, **fields)
+    return ended_job(job, Outcome.ERROR, error_type="ValueError", error="broken", permanent=True)
+
+
+def ended_job(job: Job, outcome: Outcome, **fields: Any) -> Job:
+    claimed = next(one for one in claim_all(job.queue) if one.job_id == job.pk)
+    assert finish_one(claimed, outcome, **fields)
+    job.refresh_from_db()
+    return job
+
+
+def api(user: User | None = None, org: Org | None = None) -> APIClient:
+    """A client that sends a person's own access token, and X-Org when an organisation is given."""
+    client = APIClient(raise_request_exception=False)
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {give_tokens(user).access_token}"} if user else {}
+    client.credentials(**headers, **({"HTTP_X_ORG": org.slug} if org else {}))
+    return client
+
+
+def browser(user: User | None = None) -> Client:
+    """A client that is signed in to the pages."""
+    client = Client(raise_request_exception=False)
+    if user:
+        client.force_login(user)
+    return client
