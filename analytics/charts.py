@@ -155,9 +155,9 @@ def clock_ticks(moments: Sequence[datetime]) -> list[Tick]:
         return []
     step = max(len(moments) // 4, 1)
     slot = INNER_WIDTH / len(moments)
-    return [
-        Tick(round(LEFT + index * slot, 1), f"{moments[index]:%H:%M}") for index in range(0, len(moments), step)
-    ][:5]
+    return [Tick(round(LEFT + index * slot, 1), f"{moments[index]:%H:%M}") for index in range(0, len(moments), step)][
+        :5
+    ]
 
 
 def power_text(power: int) -> str:

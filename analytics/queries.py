@@ -56,9 +56,7 @@ def health(org: Org) -> Health:
     return Health(**row)
 
 
-def throughput(
-    org: Org, *, hours: int = THROUGHPUT_HOURS, buckets: int = THROUGHPUT_BUCKETS
-) -> list[dict[str, Any]]:
+def throughput(org: Org, *, hours: int = THROUGHPUT_HOURS, buckets: int = THROUGHPUT_BUCKETS) -> list[dict[str, Any]]:
     """Attempts that ended, done or failed, per interval; `complete` is False where the bound cut off older ones."""
     return sql.run(
         "throughput",
@@ -121,9 +119,7 @@ def pool(org: Org) -> list[dict[str, Any]]:
     leases = Lease.objects.filter(worker_id__in=[process["id"] for process in processes]).order_by("leased_at")
     held = list(leases.values_list("worker_id", "job_id", "org_id", "leased_at")[:LEASES_BOUND])
     own = [job_id for _, job_id, org_id, _ in held if org_id == org.pk]
-    names = {
-        job.pk: job.title or job.name for job in Job.objects.for_org(org).filter(pk__in=own).only("title", "name")
-    }
+    names = {job.pk: job.title or job.name for job in Job.objects.for_org(org).filter(pk__in=own).only("title", "name")}
     running: dict[UUID, list[Running]] = {}
     for worker_id, job_id, _, since in held:
         mine = job_id in names

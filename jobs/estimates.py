@@ -90,9 +90,7 @@ def predict(model: RuntimeModel, submissions: list[Submission]) -> list[Predicti
     return predictions if usable else []
 
 
-def without_model(
-    one: Asked, histories: dict[tuple[str, str], RuntimeHistory], medians: dict[str, float]
-) -> Estimate:
+def without_model(one: Asked, histories: dict[tuple[str, str], RuntimeHistory], medians: dict[str, float]) -> Estimate:
     history = histories.get((one.type, one.name))
     if history is not None:
         return Estimate(clamp(recent_average(history.runtimes_ms)), None, None, "history")

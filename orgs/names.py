@@ -14,9 +14,7 @@ NAME_MIN, NAME_MAX = 2, 80
 # and each can make a log line or a page say something else.
 DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # Names that would pass for the platform itself.
-RESERVED = frozenset(
-    {"admin", "administrator", "anonymous", "api", "me", "root", "smartqueue", "support", "system"}
-)
+RESERVED = frozenset({"admin", "administrator", "anonymous", "api", "me", "root", "smartqueue", "support", "system"})
 
 
 def check_printable(name: str) -> None:

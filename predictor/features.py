@@ -28,9 +28,7 @@ _EWMA_KEEPS, _SLOW_EWMA_KEEPS = 0.5, 0.8  # weight of a run relative to the next
 _LOG_SHORTEST, _LOG_LONGEST = np.log(SHORTEST_MS), np.log(LONGEST_MS)
 _RANKS = np.arange(HISTORY_LENGTH + 1)
 # Weight by rank (0 is the newest run) of each weighted mean; the last row of each is for "not a run".
-_WEIGHTS = np.stack(
-    [_EWMA_KEEPS**_RANKS, _SLOW_EWMA_KEEPS**_RANKS, 1.0 * (_RANKS == 0), 1.0 * (_RANKS < 2)], axis=1
-)
+_WEIGHTS = np.stack([_EWMA_KEEPS**_RANKS, _SLOW_EWMA_KEEPS**_RANKS, 1.0 * (_RANKS == 0), 1.0 * (_RANKS < 2)], axis=1)
 _WEIGHTS[HISTORY_LENGTH] = 0.0
 
 
@@ -122,9 +120,7 @@ def assemble(
     known = number > 0
     anchor = np.where(known, history.means[:, 0], fallback)
     centred = np.where(history.mask, history.log_ms - anchor[:, None], 0.0)
-    candidates = (
-        np.concatenate([history.means, _median(history, number)[:, None], medians], axis=1) - anchor[:, None]
-    )
+    candidates = np.concatenate([history.means, _median(history, number)[:, None], medians], axis=1) - anchor[:, None]
     candidates[np.isnan(candidates)] = 0.0  # an unknown candidate repeats the anchor
     spread = np.sqrt((centred * centred).sum(axis=1) / np.maximum(number, 1))
     payload = np.log1p(np.array([_size(s.payload_bytes) for s in submissions]))

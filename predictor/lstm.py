@@ -36,9 +36,7 @@ class Cache:
     mask: Mask | None  # (T, B)
 
 
-def init(
-    rng: np.random.Generator, inputs: int, hidden: int, layers: int = 2, dtype: DTypeLike = np.float64
-) -> Params:
+def init(rng: np.random.Generator, inputs: int, hidden: int, layers: int = 2, dtype: DTypeLike = np.float64) -> Params:
     """Fresh weights: `w0`, `b0`, `w1`, `b1`, ... with w (D+H, 4H) fusing the four gates of x and h.
 
     Glorot uniform per gate (https://proceedings.mlr.press/v9/glorot10a.html); the forget bias is 1, so that a

@@ -34,9 +34,7 @@ class Batch:
 
     def take(self, rows: NDArray[np.intp]) -> "Batch":
         """The same for some of the rows."""
-        return Batch(
-            self.steps[rows], self.mask[rows], self.slots[rows], self.summary[rows], self.candidates[rows]
-        )
+        return Batch(self.steps[rows], self.mask[rows], self.slots[rows], self.summary[rows], self.candidates[rows])
 
 
 @dataclass(slots=True)

@@ -255,9 +255,7 @@ class Server:
             self.give(folder)
         expected = self.account.pw_uid if self.account else os.geteuid()
         if folder.is_symlink() or folder.stat().st_uid != expected or folder.stat().st_mode & 0o077:
-            raise EmbeddedError(
-                f"{folder} must belong to the user of PostgreSQL and be closed to others: remove it"
-            )
+            raise EmbeddedError(f"{folder} must belong to the user of PostgreSQL and be closed to others: remove it")
 
     def give(self, path: Path) -> None:
         if self.account:

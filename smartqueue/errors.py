@@ -64,8 +64,7 @@ def queue_problem(error: queue_errors.QueueError, request: HttpRequest) -> Respo
     fields: list[dict[str, str]] = []
     if isinstance(error, queue_errors.InvalidPayload):
         fields = [
-            {"pointer": f"/payload{pointer}", "code": "invalid", "detail": detail}
-            for pointer, detail in error.errors
+            {"pointer": f"/payload{pointer}", "code": "invalid", "detail": detail} for pointer, detail in error.errors
         ]
     elif isinstance(error, queue_errors.UnknownJobType):
         fields = [{"pointer": "/type", "code": error.code, "detail": error.detail}]

@@ -33,9 +33,7 @@ def configure(options: dict[str, str]) -> None:
         cache_logger_on_first_use=True,
     )
     json_lines = options["format"] == "json"
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
     last = [structlog.processors.format_exc_info, renderer] if json_lines else [renderer]
     logging.config.dictConfig(
         {

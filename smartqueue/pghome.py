@@ -77,9 +77,7 @@ def server_account() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd:
         options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-        subprocess.run(
-            [useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT], capture_output=True, check=False
-        )
+        subprocess.run([useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT], capture_output=True, check=False)
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
@@ -114,9 +112,7 @@ def reachable_binaries(folder: Path) -> Path:
             shutil.copytree(site / f"{PACKAGE}.libs", draft / f"{PACKAGE}.libs")
         for path in (copy.parent, draft, *draft.rglob("*")):
             if not path.is_symlink():
-                path.chmod(
-                    path.stat().st_mode | (0o555 if path.is_dir() else (path.stat().st_mode >> 6) & 0o5 | 0o4)
-                )
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else (path.stat().st_mode >> 6) & 0o5 | 0o4))
         draft.rename(copy)
     return copy / PACKAGE / PREFIX / "bin"
 

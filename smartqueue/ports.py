@@ -23,9 +23,7 @@ def listen(host: str, first_port: int, say: Callable[[str], None]) -> socket.soc
         except OSError as error:
             listener.close()
             if error.errno == errno.EACCES:
-                raise PermissionError(
-                    f"this user may not listen on port {port}: choose PORT above 1023"
-                ) from error
+                raise PermissionError(f"this user may not listen on port {port}: choose PORT above 1023") from error
             if error.errno != errno.EADDRINUSE:
                 raise
             say(f"  port {port} is taken{holder(port)}")

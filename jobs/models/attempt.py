@@ -50,9 +50,7 @@ class LogLine(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["job_id", "attempt", "sequence"], name="logline_sequence_uniq")
-        ]
+        constraints = [models.UniqueConstraint(fields=["job_id", "attempt", "sequence"], name="logline_sequence_uniq")]
 
     def __str__(self) -> str:
         return self.text

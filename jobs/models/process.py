@@ -58,9 +58,7 @@ class LeaderTerm(models.Model):
     class Meta:
         constraints = [
             # A constant column in a unique index: the database itself allows one open term.
-            models.UniqueConstraint(
-                models.Value(1), condition=Q(ended_at__isnull=True), name="leaderterm_one_open"
-            )
+            models.UniqueConstraint(models.Value(1), condition=Q(ended_at__isnull=True), name="leaderterm_one_open")
         ]
 
     def __str__(self) -> str:

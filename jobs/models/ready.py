@@ -20,9 +20,7 @@ class Ready(models.Model):
     class Meta:
         indexes = [
             # Each type is its own run of the index, so a slow one never hides another.
-            models.Index(
-                fields=["queue", "type", "rank", "job_id"], condition=Q(held=False), name="ready_claim_idx"
-            ),
+            models.Index(fields=["queue", "type", "rank", "job_id"], condition=Q(held=False), name="ready_claim_idx"),
             models.Index(fields=["queue", "org_id"], condition=Q(held=True), name="ready_held_idx"),
         ]
 

@@ -51,9 +51,7 @@ class ModelVersion(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["org", "version"], name="modelversion_uniq"),
-            models.UniqueConstraint(
-                fields=["org"], condition=models.Q(active=True), name="modelversion_one_active"
-            ),
+            models.UniqueConstraint(fields=["org"], condition=models.Q(active=True), name="modelversion_one_active"),
         ]
 
     def __str__(self) -> str:

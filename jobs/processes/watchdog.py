@@ -33,9 +33,7 @@ class Watchdog(Loop):
         if rescued:
             log.warning("leases taken back", extra={"leases": rescued})
         for process in sql.run("declare_dead", dead_seconds=settings.WORKER_DEAD_SECONDS):
-            log.warning(
-                "declared dead", extra={"kind": process.kind, "host": process.hostname, "pid": process.pid}
-            )
+            log.warning("declared dead", extra={"kind": process.kind, "host": process.hostname, "pid": process.pid})
         return rescued == RESCUE_BATCH
 
     def close(self) -> None:

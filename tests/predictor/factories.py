@@ -43,9 +43,7 @@ def make_log(count: int, seed: int = 0) -> list[LogRow]:
             log_ms += 0.4 * (np.log(payload) - 8.0)
         ms = float(np.exp(log_ms))
         user = f"user {name % 5}"
-        rows.append(
-            LogRow(now, now + ms / 1000, kinds[name % 3], f"job {name}", user, payload, ms, bool(slow[name]))
-        )
+        rows.append(LogRow(now, now + ms / 1000, kinds[name % 3], f"job {name}", user, payload, ms, bool(slow[name])))
     return rows
 
 

@@ -40,9 +40,7 @@ def test_one_by_one_equals_batched(model: RuntimeModel) -> None:
     single = [model.predict([submission])[0] for submission in submissions]
 
     for field in ("ms", "low_ms", "high_ms"):
-        np.testing.assert_allclose(
-            [getattr(p, field) for p in single], [getattr(p, field) for p in batched], rtol=1e-5
-        )
+        np.testing.assert_allclose([getattr(p, field) for p in single], [getattr(p, field) for p in batched], rtol=1e-5)
 
 
 def test_no_submissions_give_no_predictions() -> None:

@@ -18,9 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--queues", default="default", help="comma-separated names, or * for all")
         parser.add_argument("--types", default="", help="comma-separated job types; all when empty")
-        parser.add_argument(
-            "--concurrency", type=int, default=settings.WORKER_SLOTS, help="slots: jobs run at once"
-        )
+        parser.add_argument("--concurrency", type=int, default=settings.WORKER_SLOTS, help="slots: jobs run at once")
         parser.add_argument("--until-empty", action="store_true", help="stop when there is nothing left to do")
 
     def handle(self, *, queues: str, types: str, concurrency: int, until_empty: bool, **options: Any) -> None:

@@ -19,9 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
-        parser.add_argument(
-            "--port", type=int, default=os.environ.get("PORT") or 8000, help="or the next free one"
-        )
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000, help="or the next free one")
         parser.add_argument("--no-demo", action="store_true", default=os.environ.get("DEMO") == "0")
 
     def handle(self, *, host: str, port: int, no_demo: bool, **options: Any) -> None:
