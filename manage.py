@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartqueue.settings")
+    if not os.environ.get("DATABASE_URL"):
+        # The embedded database is for development: secrets then come from the state folder.
+        os.environ.setdefault("SMARTQUEUE_DEBUG", "1")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -1,0 +1,42 @@
+# The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
+.DEFAULT_GOAL := help
+.PHONY: help up test check bench lock user reset screenshots
+
+# The first Python that is new enough; bootstrap.py says so when there is none.
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+START = $(if $(PYTHON),$(PYTHON) smartqueue/bootstrap.py,$(error SmartQueue needs Python 3.11 or newer: apt-get install python3 python3-venv))
+
+# Where these are run, secrets may come from the state folder; a deployment gives its own.
+up user reset: export SMARTQUEUE_DEBUG ?= 1
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+up: ## Run everything: database, web, scheduler, worker, watchdog (PORT=8000 DEMO=1)
+	@exec $(START) run manage.py up
+
+test: ## Run every test (ARGS="-k name" for some)
+	@exec $(START) dev -m tests $(ARGS)
+
+check: ## Formatting, lint, types, Django's checks, missing migrations
+	@$(START) dev -m ruff format --check --quiet .
+	@$(START) dev -m ruff check --quiet .
+	@$(START) dev -m mypy
+	@SMARTQUEUE_TESTING=1 $(START) dev manage.py check
+	@SMARTQUEUE_TESTING=1 $(START) dev -W ignore manage.py makemigrations --check --dry-run
+
+bench: ## Measure (needs a quiet machine); writes bench/results/
+	@exec $(START) dev -m bench
+
+lock: ## Compile requirements*.txt, with hashes, from requirements*.in
+	@$(START) dev -c "pass"
+	@for name in requirements requirements-dev; do \
+		$(START) dev -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; done
+
+user: ## Make a platform admin of your own
+	@exec $(START) run manage.py createsuperuser
+
+reset: ## Remove the state folder: database, logs, secrets (asks first)
+	@exec $(START) run manage.py reset
