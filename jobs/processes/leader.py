@@ -49,7 +49,7 @@ class Leadership(threading.Thread):
         self._session: psycopg.Connection | None = None
         self._epoch: int | None = None
         self._pinged = 0.0
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
 
     @property
     def epoch(self) -> int | None:
@@ -59,7 +59,7 @@ class Leadership(threading.Thread):
         return self._epoch
 
     def run(self) -> None:
-        while not self._stop.wait(settings.LEADER_PING_SECONDS):
+        while not self._stopping.wait(settings.LEADER_PING_SECONDS):
             self.tick()
         self.resign()
 
@@ -117,7 +117,7 @@ class Leadership(threading.Thread):
         self.step_down("resigned")
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopping.set()
         if self.is_alive():
             self.join(timeout=5)
 
