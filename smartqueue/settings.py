@@ -169,7 +169,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env_str("SMARTQUEUE_STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 # In development whitenoise serves the files where they lie; the image collects and hashes them.
-WHITENOISE_USE_FINDERS = DEBUG or TESTING
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
 if not (DEBUG or TESTING):
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
