@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -85,3 +86,14 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
 def to(request: HttpRequest, url: str) -> HttpResponse:
     """A redirect of the whole page: an HTMX request would put a plain one's target into its fragment."""
     return HttpResponseClientRedirect(url) if HtmxDetails(request) else redirect(url)
+
+
+def page_or_fragment(request: HttpRequest, page: str, fragment: str, context: dict[str, Any]) -> HttpResponse:
+    """The whole page, or for an HTMX request only the fragment that the page includes."""
+    htmx = HtmxDetails(request)
+    whole = not htmx or htmx.boosted or htmx.history_restore_request
+    response = render(request, page if whole else fragment, context)
+    patch_vary_headers(response, ["HX-Request", "HX-Boosted", "HX-History-Restore-Request"])
+    if not whole:
+        response["Cache-Control"] = "no-store"
+    return response
