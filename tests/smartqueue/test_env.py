@@ -1,0 +1,40 @@
+"""Reading the environment."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from smartqueue.env import env_bool, env_int, env_list, env_seconds
+
+
+@pytest.mark.parametrize(("raw", "expected"), [("1", True), ("Yes", True), ("off", False), ("", False)])
+def test_bool_takes_the_usual_words(monkeypatch: pytest.MonkeyPatch, raw: str, expected: bool) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", raw)
+
+    assert env_bool("SMARTQUEUE_X", not expected) is expected
+
+
+@pytest.mark.parametrize("read", [lambda: env_bool("SMARTQUEUE_X", False), lambda: env_int("SMARTQUEUE_X", 1)])
+def test_a_wrong_value_fails_by_the_name_of_its_variable(monkeypatch: pytest.MonkeyPatch, read: object) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", "perhaps")
+
+    assert callable(read)
+    with pytest.raises(ImproperlyConfigured, match="SMARTQUEUE_X='perhaps'"):
+        read()
+
+
+@pytest.mark.parametrize("raw", ["-1", "nan", "inf"])
+def test_a_duration_is_finite_and_not_below_its_minimum(monkeypatch: pytest.MonkeyPatch, raw: str) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", raw)
+
+    with pytest.raises(ImproperlyConfigured):
+        env_seconds("SMARTQUEUE_X", 1.0)
+
+
+def test_defaults_stand_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SMARTQUEUE_X", raising=False)
+
+    assert (env_int("SMARTQUEUE_X", 7), env_seconds("SMARTQUEUE_X", 0.5), env_list("SMARTQUEUE_X", "a, b,")) == (
+        7,
+        0.5,
+        ["a", "b"],
+    )

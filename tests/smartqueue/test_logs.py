@@ -1,0 +1,41 @@
+"""Structured logs and the correlation id."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.parametrize("sent", ["abc-123", "4bf92f3577b34da6a3ce929d0e0e4736", "a" * 128])
+def test_a_good_correlation_id_is_taken_and_returned(client: Client, sent: str) -> None:
+    assert client.get("/healthz", HTTP_X_CORRELATION_ID=sent)["X-Correlation-ID"] == sent
+
+
+@pytest.mark.parametrize("sent", ["", "two words", "a" * 129, "x\x1b[31m", '"level":"INFO"'])
+def test_a_bad_one_is_replaced(client: Client, sent: str) -> None:
+    given = client.get("/healthz", HTTP_X_CORRELATION_ID=sent)["X-Correlation-ID"]
+
+    assert given != sent
+    assert len(given) == 32
+
+
+def test_one_event_is_one_line_of_json_whatever_it_says() -> None:
+    script = (
+        "from smartqueue.logs import configure; import logging;"
+        "configure({'format': 'json', 'level': 'INFO'});"
+        r"logging.getLogger('x').warning('a\n{\"level\":\"INFO\"}\x1b[31m\u2028', extra={'job': '1'})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    (line,) = done.stderr.splitlines()
+    event = json.loads(line)
+    assert (event["level"], event["job"]) == ("warning", "1")
+    assert event["event"].startswith("a\n{")
+
+
+def test_the_root_logger_has_one_handler() -> None:
+    ours = [one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler]
+    assert len(ours) == 1
