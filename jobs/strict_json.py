@@ -7,7 +7,8 @@ from typing import Any
 
 MAX_DEPTH = 64
 MAX_NUMBER_CHARACTERS = 400
-STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and content with a string that never ends: else a body of escaped quotes costs the square of its length.
+STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 # A character PostgreSQL's jsonb refuses (NUL), or half of a pair, which UTF-8 cannot say.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
