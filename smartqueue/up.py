@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ class Up:
         self.signals = Signals()
         self.supervisor = Supervisor(console.process_line, self.signals)
         self.server = Server(state) if database.embedded() else None
+        # Ours for as long as we live: a web process that is started again takes it over.
+        self.listener: socket.socket | None = None
 
     def run(self) -> int:
         """Until a signal. Returns the exit status."""
@@ -121,7 +124,7 @@ class Up:
             with self.console.step("demo organisation"):
                 call_command("seed_demo", verbosity=0)
         connections.close_all()
-        listener = listen(self.options.host, self.options.port, say=self.console.line)
+        self.listener = listener = listen(self.options.host, self.options.port, say=self.console.line)
         url = address_url(listener)
         with self.console.step("web, scheduler, worker, watchdog"):
             for program in programs.children(self.state, listener):
@@ -170,6 +173,8 @@ class Up:
         if self.console.show_processes:
             self.console.line("stopping ...")
         self.supervisor.stop(STOP_PLAN, KILL_AFTER_SECONDS)
+        if self.listener:
+            self.listener.close()
         if self.server:
             self.server.stop()
         self.supervisor.turn(0.0)
