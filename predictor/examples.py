@@ -74,7 +74,7 @@ def _learn(
     key = (row.type, row.name)
     gap = ended - last_end.get(key, ended)
     last_end[key] = ended
-    assert row.runtime_ms is not None  # noqa: S101  # rows without never enter the heap
+    assert row.runtime_ms is not None  # rows without never enter the heap
     known.setdefault(key, deque(maxlen=HISTORY_LENGTH)).append(Run(row.runtime_ms, gap, bool(row.failed)))
 
 

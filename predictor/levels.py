@@ -79,7 +79,9 @@ def snapshots(keys: Keys, log_ms: Floats, overall: float, blocks: int) -> tuple[
     """
     medians, counts, fallback = np.full(keys.shape, np.nan), np.zeros(keys.shape), np.full(len(keys), overall)
     edges = np.linspace(0, len(keys), blocks + 1).astype(int)
-    for start, end in pairwise(edges[1:]):  # the first block has nothing before it
+    for start, end in pairwise(edges):
+        if start == 0 or start == end:  # nothing before it, or no row in it: short logs have empty blocks
+            continue
         past = measure(keys[:start], log_ms[:start])
         medians[start:end], counts[start:end] = past.look_up(keys[start:end])
         fallback[start:end] = past.fallback(medians[start:end])

@@ -46,6 +46,7 @@ def train(
 ) -> TrainedModel:
     """Fit to the first 80 % of examples (in time order); stop and measure by the last 20 %.
 
+    The medians the model falls back to are in the end those of all examples, the held-out ones included.
     The same examples and seed give the same model, unless max_seconds cuts the training short; what it has
     learned by then is kept. Metrics: `samples`, `held_out`, `mdape`, `malr`, `within_2x`, the same three
     under each of `ewma`, `last_two` and `type_median`, `p10_p90_coverage`, `train_seconds`. Stopping and
@@ -77,7 +78,8 @@ def train(
     metrics: Metrics = {"samples": float(len(examples)), "held_out": float(len(examples) - split)}
     metrics |= scoring.score(model.log_quantiles(held_out), log_ms[split:], simple)
     metrics["train_seconds"] = time.monotonic() - started
-    return TrainedModel(model, metrics)
+    # Measured with medians that had not seen the held-out runs; what is used from now on knows them too.
+    return TrainedModel(replace(model, levels=levels.measure(keys, log_ms)), metrics)
 
 
 def _fresh_model(rng: np.random.Generator, learned: Features, table: levels.Levels) -> RuntimeModel:

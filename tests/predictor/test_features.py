@@ -1,3 +1,6 @@
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +11,7 @@ from predictor.features import CANDIDATES, HISTORY_LENGTH
 from predictor.runtime import Run
 from tests.predictor.factories import make_submission
 
+ROOT = Path(__file__).parents[2]
 NOTHING = levels.none_known(7.0)
 
 
@@ -69,7 +73,19 @@ def test_words_of_a_name_are_shared_and_numbers_are_one_word() -> None:
 
 
 def test_hashes_do_not_change_between_processes() -> None:
-    assert levels.stable_hash("type", "http") == 9211183106206346183
+    asked = "from predictor.levels import stable_hash; print(stable_hash('type', 'http'))"
+
+    answers = {
+        int(
+            subprocess.run(
+                [sys.executable, "-c", asked], env={"PYTHONHASHSEED": seed}, cwd=ROOT, check=True, capture_output=True
+            ).stdout
+        )
+        for seed in ("1", "2")
+    }
+
+    # The number itself is in stored weights: when it changes, so must weights.FORMAT_VERSION.
+    assert answers == {16190622212870821868}
 
 
 def test_snapshots_know_only_the_blocks_before() -> None:
@@ -82,6 +98,16 @@ def test_snapshots_know_only_the_blocks_before() -> None:
     assert (fallback[:10] == 5.0).all()
     assert counts[10, levels.LEVELS.index("type")] == 10
     assert medians[39, levels.LEVELS.index("type")] == np.median(np.arange(30.0))
+
+
+@pytest.mark.parametrize("rows", range(1, 13))
+def test_snapshots_of_a_log_shorter_than_its_blocks_know_nothing_of_their_own_row(rows: int) -> None:
+    submissions = [make_submission() for _ in range(rows)]
+
+    medians, _, fallback = levels.snapshots(features.level_keys(submissions), np.arange(float(rows)), -1.0, blocks=10)
+
+    assert fallback[0] == -1.0
+    assert all(np.isnan(medians[n]).all() or (medians[n] < n).all() for n in range(rows))
 
 
 def test_a_level_keeps_only_the_most_frequent_keys(monkeypatch: pytest.MonkeyPatch) -> None:

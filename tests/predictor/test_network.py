@@ -1,20 +1,32 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from predictor import network, optim
-from predictor.features import CANDIDATES
+from predictor.features import CANDIDATES, HISTORY_LENGTH
+from predictor.lstm import Params
 from predictor.train import descend
 from tests.predictor.factories import make_batch
 from tests.predictor.test_lstm import numeric_gradient, relative_error
 
 
-def test_the_whole_network_passes_the_gradient_check() -> None:
-    rng = np.random.default_rng(5)
+def wild_network(rng: np.random.Generator) -> Params:
+    """Fresh weights with the zeroes filled, which would hide what is behind them."""
     params = network.init(rng, dtype=np.float64)
-    params["w_out"] = rng.normal(0.0, 0.2, params["w_out"].shape)  # zero at first, which would hide the rest
+    params["w_out"] = rng.normal(0.0, 0.2, params["w_out"].shape)
     params["embedding"][1:] = rng.normal(0.0, 0.2, params["embedding"][1:].shape)
-    batch, target = make_batch(rng, 4), rng.normal(size=4)
+    return params
+
+
+def test_the_gradient_of_every_weight_equals_central_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Narrower than the real one, which the next test takes: each weight costs two passes.
+    monkeypatch.setattr(network, "HIDDEN", 5)
+    monkeypatch.setattr(network, "EMBEDDING", 3)
+    monkeypatch.setattr(network, "WIDTH", 6)
+    rng = np.random.default_rng(5)
+    params, batch, target = wild_network(rng), make_batch(rng, 4), rng.normal(size=4)
 
     def loss() -> float:
         return network.pinball(network.forward(params, batch)[0], target)[0]
@@ -33,6 +45,35 @@ def test_the_whole_network_passes_the_gradient_check() -> None:
         else:
             expected = numeric_gradient(loss, array)
         assert relative_error(found, expected) < 1e-6, name
+        np.testing.assert_allclose(found, expected, atol=1e-8, err_msg=name)
+
+
+def test_the_gradient_of_the_real_network_along_any_direction_equals_central_differences() -> None:
+    rng = np.random.default_rng(11)
+    params, target = wild_network(rng), rng.normal(size=16)
+    batch = with_histories(make_batch(rng, 16), list(range(HISTORY_LENGTH + 1)) + [HISTORY_LENGTH] * 7)
+    quantiles, cache = network.forward(params, batch)
+    grads = network.backward(network.pinball(quantiles, target)[1], cache)
+
+    for name, array in params.items():
+        kept = array.copy()
+        found, expected = np.zeros(20), np.zeros(20)
+        for number in range(20):
+            direction = rng.normal(size=array.shape)
+            if name == "embedding":
+                direction[0] = 0.0  # the empty slot stays zero
+            direction /= np.linalg.norm(direction)
+            found[number] = np.vdot(grads[name], direction)
+            for sign in (1.0, -1.0):
+                array[...] = kept + sign * 1e-5 * direction
+                expected[number] += sign * network.pinball(network.forward(params, batch)[0], target)[0] / 2e-5
+        array[...] = kept
+        assert relative_error(found, expected) < 1e-6, name
+
+
+def with_histories(batch: network.Batch, lengths: list[int]) -> network.Batch:
+    """The same rows with histories of these lengths."""
+    return replace(batch, mask=np.arange(HISTORY_LENGTH) >= HISTORY_LENGTH - np.array(lengths)[:, None])
 
 
 def checked_rows(loss: Any, array: Any, rows: Any) -> Any:

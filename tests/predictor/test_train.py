@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from predictor.features import level_keys
 from predictor.runtime import Run
 from predictor.train import Example, LogRow, TrainedModel, examples_from_log, train
 from predictor.weights import dump
@@ -28,11 +29,25 @@ def test_beats_every_simple_predictor_on_a_log_with_structure(synthetic: Trained
     assert malr(synthetic) < 0.9 * best
 
 
-def test_beats_the_type_median_on_a_real_log() -> None:
-    trained = train(real_examples())
+@pytest.mark.parametrize("seed", [0, 1])
+def test_beats_the_type_median_and_the_mean_of_the_last_two_on_a_real_log(seed: int) -> None:
+    trained = train(real_examples(), seed=seed)
 
     assert malr(trained) < malr(trained, "type_median")
-    assert malr(trained) <= malr(trained, "ewma")
+    assert malr(trained) < malr(trained, "last_two")
+    assert malr(trained) < malr(trained, "ewma")
+
+
+def test_the_medians_of_the_model_know_the_held_out_runs_too() -> None:
+    old = [Example(make_submission(history=()), 100.0)] * 40
+    new = [Example(make_submission(type="etl", name="load", user="bob", history=()), 9000.0)] * 10
+
+    trained = train(old + new, epochs=1)
+
+    table = trained.model.levels
+    medians, counts = table.look_up(level_keys([new[0].submission]))
+    assert np.exp(medians).tolist() == [pytest.approx([9000.0] * 4)]
+    assert counts.tolist() == [[10] * 4]
 
 
 def test_metrics_have_every_figure(synthetic: TrainedModel) -> None:
