@@ -1,5 +1,22 @@
-"""Paths."""
+"""Paths under /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from orgs import converters  # noqa: F401  (registers `username`)
+from orgs.api import invitations, orgs, platform
+
+urlpatterns = [
+    path("orgs/", orgs.Orgs.as_view(), name="orgs"),
+    path("orgs/<slug:slug>/", orgs.Org.as_view(), name="org"),
+    path("orgs/<slug:slug>/activation/", orgs.Activation.as_view(), name="org-activation"),
+    path("orgs/<slug:slug>/members/", orgs.Members.as_view(), name="org-members"),
+    path("orgs/<slug:slug>/members/<username:username>/", orgs.Member.as_view(), name="org-member"),
+    path("orgs/<slug:slug>/membership/", orgs.OwnMembership.as_view(), name="org-membership"),
+    path("orgs/<slug:slug>/invitations/", invitations.OrgInvitations.as_view(), name="org-invitations"),
+    path("orgs/<slug:slug>/invitations/<int:id>/", invitations.OrgInvitation.as_view(), name="org-invitation"),
+    path("invitations/", invitations.MyInvitations.as_view(), name="my-invitations"),
+    path("invitations/<int:id>/acceptance/", invitations.Acceptance.as_view(), name="invitation-acceptance"),
+    path("invitations/<int:id>/refusal/", invitations.Refusal.as_view(), name="invitation-refusal"),
+    path("platform/users/", platform.Users.as_view(), name="platform-users"),
+    path("platform/orgs/", platform.AllOrgs.as_view(), name="platform-orgs"),
+]

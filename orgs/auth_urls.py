@@ -1,5 +1,14 @@
-"""Paths."""
+"""Paths under /api/v1/auth/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from orgs.api import auth
+
+urlpatterns = [
+    path("register/", auth.Register.as_view(), name="auth-register"),
+    path("login/", auth.Login.as_view(), name="auth-login"),
+    path("refresh/", auth.Refresh.as_view(), name="auth-refresh"),
+    path("logout/", auth.Logout.as_view(), name="auth-logout"),
+    path("me/", auth.Me.as_view(), name="auth-me"),
+    path("password/", auth.Password.as_view(), name="auth-password"),
+]

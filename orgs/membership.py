@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from secrets import compare_digest, token_urlsafe
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 
 from orgs import audit
@@ -140,6 +142,17 @@ def open_invitation(invitation_id: int, token: str) -> Invitation:
 
 def pending(org: Org) -> QuerySet[Invitation]:
     return org.invitations.filter(state=Invitation.PENDING, expires_at__gt=timezone.now())
+
+
+def offers_to(user: User) -> QuerySet[Invitation]:
+    """The open invitations addressed to a person."""
+    offers = Invitation.objects.filter(user=user.pk, state=Invitation.PENDING, expires_at__gt=timezone.now())
+    return offers.select_related("org", "user", "invited_by")
+
+
+def link_path(invitation: Invitation, token: str) -> str:
+    """Where whoever was invited by e-mail answers."""
+    return f"{reverse('invitation', args=[invitation.pk])}?{urlencode({'token': token})}"
 
 
 @contextmanager

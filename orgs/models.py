@@ -29,9 +29,13 @@ class Org(models.Model):
 
 
 class UserManager(DjangoUserManager["User"]):
+    def named(self, username: str) -> "models.QuerySet[User]":
+        """By name, whatever its case, through the index that keeps names unique."""
+        return self.alias(lowered_name=Lower("username")).filter(lowered_name=username.lower())
+
     def get_by_natural_key(self, username: str | None) -> "User":
         """People sign in without minding the case of their name."""
-        return self.get(username__iexact=username)
+        return self.named(username or "").get()
 
 
 class User(AbstractUser):

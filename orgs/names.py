@@ -26,7 +26,7 @@ def check_username_free(username: str) -> None:
     """Raise ValidationError for a reserved or taken name. The database has the last word on taken ones."""
     if username.lower() in RESERVED:
         raise ValidationError("This username is reserved.", code="reserved")
-    if User.objects.filter(username__iexact=username).exists():
+    if User.objects.named(username).exists():
         raise ValidationError("This username is taken.", code="unique")
 
 

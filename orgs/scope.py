@@ -4,6 +4,7 @@ Every view gets its rows through `Scope.org` (`Job.objects.for_org(scope.org)`),
 organisation does not exist for it: 404, never 403.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from orgs import audit
-from orgs.models import Membership, Org, User
+from orgs.models import SLUG_PATTERN, Membership, Org, User
 from orgs.roles import Action, Role, can
 
 ORG_HEADER = "X-Org"
@@ -59,6 +60,9 @@ def scope_of(request: Any, action: Action | None = None, *, slug: str | None = N
 def find_scope(user: User, slug: str | None) -> Scope:
     memberships = Membership.objects.select_related("org").filter(user=user)
     if slug:
+        # What is no slug cannot be one of his, and may be nothing a query takes.
+        if not re.match(SLUG_PATTERN, slug):
+            raise Http404
         membership = memberships.filter(org__slug=slug).first()
         if membership is None:
             return platform_scope(user, Org.objects.filter(slug=slug).first())
@@ -70,6 +74,14 @@ def find_scope(user: User, slug: str | None) -> Scope:
     if user.is_superuser and (user.active_org or Org.objects.exists()):
         return platform_scope(user, user.active_org or Org.objects.order_by("pk").first())
     raise NoOrg("You belong to no organisation yet: create one or accept an invitation.")
+
+
+def acting_org(user: User) -> Org | None:
+    """Where calls act that name no organisation; None when he has none."""
+    try:
+        return find_scope(user, None).org
+    except NoOrg:
+        return None
 
 
 def platform_scope(user: User, org: Org | None) -> Scope:

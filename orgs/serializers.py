@@ -1,10 +1,12 @@
-"""What the API takes and gives back: shapes and checks, no acts."""
+"""What the API takes, strictly: a base for every serializer of a request."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.http import QueryDict
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
+from rest_framework.request import Request
 
 # The JSON type each field takes. DRF on its own also takes 5 for "5", "５" for 5 and 5.0 for 5.
 KINDS: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type | tuple[type, ...], str], ...] = (
@@ -24,11 +26,16 @@ MOST_ERRORS = 20
 LONGEST_KEY = 64
 
 
+# Refuses what it does not know: fields it has not, and values of another JSON type than the field's. Read-only fields
+# count as unknown. In a query string, where everything is text, numbers may be text. (No docstring: subclasses would
+# inherit it as their description in the API's documentation.)
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses what it does not know: fields it has not, and values of another JSON type than the field's.
-
-    Read-only fields count as unknown. In a query string, where everything is text, numbers may be text.
-    """
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """What a request's body says, checked."""
+        serializer = cls(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -86,3 +93,14 @@ def of_type(value: Any, python_type: type | tuple[type, ...], as_text: bool) -> 
     if isinstance(value, bool) and python_type is not bool:
         return False
     return isinstance(value, python_type) or (as_text and isinstance(value, str))
+
+
+class StrictSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """How the documentation says that other fields are refused."""
+
+    target_class = StrictSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, "additionalProperties": False}

@@ -34,19 +34,17 @@ PROBLEMS = {
 
 
 class Schema(AutoSchema):
-    """Adds the problem answers to every operation."""
+    """Adds the problem answers to every operation, and the problem's shape to those a view only describes."""
 
-    def get_response_serializers(self) -> Any:
-        declared = super().get_response_serializers()
-        if not isinstance(declared, dict):
-            status = {"post": 201, "delete": 204}.get(self.method.lower(), 200)
-            declared = {status: declared}
-        answers = {(str(key[0]) if isinstance(key, tuple) else str(key)): value for key, value in declared.items()}
+    # Where every declared answer passes: what extend_schema is given replaces get_response_serializers().
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)
         public = not self.view.get_authenticators() or getattr(self.view, "public", False)
-        for status, meaning in PROBLEMS.items():
-            if not (public and status in {"401", "403"}):
-                answers.setdefault(status, OpenApiResponse(ProblemSerializer, description=meaning))
-        return {
-            (status, "application/problem+json" if int(status) >= 400 else "application/json"): value
-            for status, value in answers.items()
+        problems = {
+            status: meaning for status, meaning in PROBLEMS.items() if not (public and status in {"401", "403", "404"})
         }
+        problems |= {status: body["description"] for status, body in bodies.items() if int(status) >= 400}
+        for status, meaning in problems.items():
+            answer = OpenApiResponse(ProblemSerializer, description=meaning)
+            bodies[status] = self._get_response_for_code(answer, status, ["application/problem+json"], direction)
+        return bodies

@@ -255,7 +255,6 @@ SIMPLE_JWT = {
     "ISSUER": "smartqueue",
     "LEEWAY": 0,
     "UPDATE_LAST_LOGIN": False,
-    "TOKEN_OBTAIN_SERIALIZER": "orgs.serializers.LoginSerializer",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "SmartQueue",
@@ -268,6 +267,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Role": "orgs.api.serializers.ROLES",
+        "RoleWord": "orgs.api.serializers.ROLE_WORDS",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "validatorUrl": None},

@@ -57,7 +57,7 @@ def curl(url: str, login: Login) -> str:
     as_json = "-H 'Content-Type: application/json'"
     return "\n".join(
         [
-            f"    TOKEN=$(curl -s {url}api/v1/auth/token/ {as_json} \\",
+            f"    TOKEN=$(curl -s {url}api/v1/auth/login/ {as_json} \\",
             f'      -d {credentials} | sed \'s/.*"access": *"\\([^"]*\\)".*/\\1/\')',
             f'    curl -s {url}api/v1/jobs/ -H "Authorization: Bearer $TOKEN" {as_json} \\',
             f"      -d {job}",

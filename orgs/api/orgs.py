@@ -1,0 +1,140 @@
+"""Organisations and their members over REST."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from orgs import membership
+from orgs.api.serializers import (
+    MemberSerializer,
+    OrgChangeSerializer,
+    OrgNameSerializer,
+    OrgSerializer,
+    RoleChangeSerializer,
+)
+from orgs.models import Membership
+from orgs.pagination import KeysetPagination
+from orgs.permissions import IsSignedIn, MayActInOrg
+from orgs.roles import Action
+from orgs.scope import Scope, acting_org, find_scope, scope_of
+
+LAST_ADMIN = OpenApiResponse(description="Nobody would be left to manage the organisation.")
+
+
+class Orgs(ListAPIView[Membership]):
+    permission_classes = [IsSignedIn]
+    serializer_class = OrgSerializer
+    pagination_class = KeysetPagination
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        return Membership.objects.filter(user=self.request.user.pk).select_related("org")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        user = self.request.user
+        return {**super().get_serializer_context(), "acting_org": acting_org(user) if user.pk else None}
+
+    @extend_schema(summary="Your organisations")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Found an organisation",
+        description="You become its org_admin, and act in it until you switch.",
+        request=OrgNameSerializer,
+        responses={201: OrgSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        sent = OrgNameSerializer.read(request)
+        org = membership.create_org(sent["name"], user=request.user, request=request._request)
+        location = reverse("org", args=[org.slug])
+        return Response(shape(find_scope(request.user, org.slug)), 201, headers={"Location": location})
+
+
+class Org(APIView):
+    permission_classes = [MayActInOrg]
+    actions = {"GET": Action.READ, "PATCH": Action.MANAGE_ORG}
+
+    @extend_schema(summary="One organisation of yours", responses={200: OrgSerializer})
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(shape(scope_of(request, slug=slug)))
+
+    @extend_schema(summary="Rename", request=OrgChangeSerializer, responses={200: OrgSerializer})
+    def patch(self, request: Request, slug: str) -> Response:
+        sent = OrgChangeSerializer.read(request)
+        scope = scope_of(request, slug=slug)
+        if "name" in sent:
+            membership.rename_org(sent["name"], scope=scope, request=request._request)
+        return Response(shape(find_scope(scope.user, slug)))
+
+
+class Activation(APIView):
+    permission_classes = [MayActInOrg]
+    actions = {"POST": Action.READ}
+
+    @extend_schema(
+        summary="Switch to this organisation",
+        description="Calls without X-Org, and the pages, act in it from now on.",
+        request=None,
+        responses={200: OrgSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        scope = scope_of(request, slug=slug)
+        membership.switch(slug, user=scope.user, request=request._request)
+        return Response(shape(scope))
+
+
+class Members(ListAPIView[Membership]):
+    permission_classes = [MayActInOrg]
+    actions = {"GET": Action.READ}
+    serializer_class = MemberSerializer
+    pagination_class = KeysetPagination
+    queryset = Membership.objects.none()
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        return scope_of(self.request, slug=self.kwargs["slug"]).org.memberships.select_related("user")
+
+    @extend_schema(summary="Members, the newest first")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+
+class Member(APIView):
+    permission_classes = [MayActInOrg]
+    actions = {"PATCH": Action.MANAGE_MEMBERS, "DELETE": Action.MANAGE_MEMBERS}
+
+    @extend_schema(
+        summary="Change a role",
+        description="It counts from the member's next call on, whatever tokens are out.",
+        request=RoleChangeSerializer,
+        responses={200: MemberSerializer, 409: LAST_ADMIN},
+    )
+    def patch(self, request: Request, slug: str, username: str) -> Response:
+        sent = RoleChangeSerializer.read(request)
+        scope = scope_of(request, slug=slug)
+        changed = membership.change_role(username, sent["role"], scope=scope, request=request._request)
+        return Response(MemberSerializer(changed).data)
+
+    @extend_schema(summary="Remove a member", responses={204: None, 409: LAST_ADMIN})
+    def delete(self, request: Request, slug: str, username: str) -> Response:
+        membership.remove(username, scope=scope_of(request, slug=slug), request=request._request)
+        return Response(status=204)
+
+
+class OwnMembership(APIView):
+    permission_classes = [MayActInOrg]
+    actions = {"DELETE": Action.READ}
+
+    @extend_schema(summary="Leave", responses={204: None, 409: LAST_ADMIN})
+    def delete(self, request: Request, slug: str) -> Response:
+        membership.leave(scope=scope_of(request, slug=slug), request=request._request)
+        return Response(status=204)
+
+
+def shape(scope: Scope) -> Any:
+    return OrgSerializer(scope, context={"acting_org": acting_org(scope.user)}).data
