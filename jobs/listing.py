@@ -35,6 +35,7 @@ class Filters:
     urgency: str = ""
     category: str = ""
     creator: str = ""
+    name: str = ""
     correlation_id: str = ""
     error_type: str = ""
     created_after: datetime | None = None
@@ -53,7 +54,7 @@ def narrowed(jobs: JobQuerySet, filters: Filters) -> JobQuerySet:
     """The jobs that pass all filters."""
     if filters.statuses:
         jobs = jobs.in_status(*filters.statuses)
-    for name in ("type", "queue", "urgency", "category", "correlation_id", "error_type"):
+    for name in ("type", "queue", "urgency", "category", "name", "correlation_id", "error_type"):
         if value := getattr(filters, name):
             jobs = jobs.filter(**{name: value})
     if filters.creator:

@@ -1,5 +1,6 @@
 """What was asked, and how it ended. Cold and wide: written when it is enqueued and when an attempt ends."""
 
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -26,6 +27,9 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.annotate(
             lease_attempt=models.Subquery(lease.values("attempt")[:1]),
             lease_started_at=models.Subquery(lease.values("leased_at")[:1]),
+            lease_worker=models.Subquery(lease.values("worker_name")[:1]),
+            lease_progress=models.Subquery(lease.values("progress")[:1]),
+            lease_message=models.Subquery(lease.values("progress_message")[:1]),
             cancel_requested=Coalesce(models.Subquery(lease.values("cancel_requested")[:1]), Value(False)),
             state=Case(When(lease_attempt__isnull=False, then=Value(str(Status.RUNNING))), default=F("status")),
             attempts_made=Coalesce(F("lease_attempt"), F("attempt")),
@@ -107,6 +111,10 @@ class Job(models.Model):
     # Set by with_state().
     state: str
     lease_attempt: int | None
+    lease_started_at: datetime | None
+    lease_worker: str | None
+    lease_progress: float | None
+    lease_message: str | None
     attempts_made: int
     cancel_requested: bool
 
