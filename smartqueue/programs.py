@@ -33,11 +33,11 @@ def children(state: Path, listener: socket.socket) -> list[Child]:
 
 
 def web_command(listener: socket.socket) -> list[str]:
-    # No access log: smartqueue.logs writes a line per request. Workers are replaced now and then, so that a slow
-    # leak in a library stays small.
+    # No access log: smartqueue.logs writes a line per request. The code is loaded once, before the fork. Workers are
+    # replaced now and then, so that a slow leak in a library stays small.
     return [
         *(sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--bind", f"fd://{listener.fileno()}"),
-        *("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"),
+        *("--worker-class", "gthread", "--preload", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"),
         *("--max-requests", "2000", "--max-requests-jitter", "200", "--no-control-socket"),
     ]
 
