@@ -31,6 +31,13 @@ def env_seconds(name: str, default: float, *, minimum: float = 0.0) -> float:
     return float(_number(name, default, minimum, float))
 
 
+def env_choice(name: str, default: str, choices: set[str]) -> str:
+    value = os.environ.get(name, default).strip().lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(sorted(choices))}")
+    return value
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     """Comma-separated words, blanks dropped."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]

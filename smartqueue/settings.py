@@ -6,7 +6,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from smartqueue.database import databases, secret, state_dir
-from smartqueue.env import env_bool, env_int, env_list, env_seconds, env_str
+from smartqueue.env import env_bool, env_choice, env_int, env_list, env_seconds, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -84,6 +84,15 @@ RANK_TAU_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_SECONDS", 60)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
 MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)
+# The longest a submit waits for the model; one that is slower, or fails, is then left alone for a while.
+PREDICT_SECONDS = env_seconds("SMARTQUEUE_PREDICT_SECONDS", 0.25, minimum=0.001)
+MODEL_REST_SECONDS = env_seconds("SMARTQUEUE_MODEL_REST_SECONDS", 60)
+# A model is trained on the newest runs of an organisation, when there are enough to hold some out.
+TRAIN_MIN_RUNS = env_int("SMARTQUEUE_TRAIN_MIN_RUNS", 100, minimum=10)
+TRAIN_MAX_RUNS = env_int("SMARTQUEUE_TRAIN_MAX_RUNS", 20_000, minimum=10)
+TRAIN_MAX_SECONDS = env_seconds("SMARTQUEUE_TRAIN_MAX_SECONDS", 60, minimum=0.1)
+# Older versions of an organisation's model are deleted, except the one in use.
+MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
 
 # --- Job types --------------------------------------------------------------------------------------------------
 # Modules whose @task functions may be run by python jobs.
@@ -91,14 +100,29 @@ TASK_MODULES = env_list("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks" if DE
 # Private addresses are refused unless the host (or host:port) is named here.
 HTTP_ALLOW_HOSTS = env_list("SMARTQUEUE_HTTP_ALLOW_HOSTS")
 HTTP_BODY_MAX_BYTES = env_int("SMARTQUEUE_HTTP_BODY_MAX_BYTES", 100_000, minimum=0)
-# The programs shell jobs may run, by absolute path; an organisation chooses among them, none by default.
+# The programs shell jobs may run, by absolute path; an organisation chooses among them, none by default. Name none
+# that runs others (env, find, sort, tar, any shell or interpreter): it would open the whole system.
 SHELL_PROGRAMS = env_list(
     "SMARTQUEUE_SHELL_PROGRAMS",
-    "/bin/echo,/bin/cat,/bin/date,/bin/ls,/bin/sleep,/usr/bin/seq,/usr/bin/wc,/usr/bin/sort,/usr/bin/env"
+    "/bin/echo,/bin/cat,/bin/date,/bin/false,/bin/ls,/bin/sleep,/usr/bin/head,/usr/bin/printenv,/usr/bin/seq,"
+    "/usr/bin/sha256sum,/usr/bin/tr,/usr/bin/uniq,/usr/bin/wc"
     if DEBUG or TESTING
     else "",
 )
+# required: no shell job runs outside bubblewrap; auto: without it where it does not work, with a warning; off.
+SHELL_SANDBOX = env_choice(
+    "SMARTQUEUE_SHELL_SANDBOX", "auto" if DEBUG or TESTING else "required", {"auto", "required", "off"}
+)
+# Folders that programs in the sandbox may read besides /usr.
+SHELL_READ_PATHS = env_list("SMARTQUEUE_SHELL_READ_PATHS")
 SHELL_OUTPUT_MAX_BYTES = env_int("SMARTQUEUE_SHELL_OUTPUT_MAX_BYTES", 100_000, minimum=0)
+SHELL_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_SHELL_MEMORY_MAX_BYTES", 1_000_000_000, minimum=10_000_000)
+# Of one file, and of all files together in the sandbox's /work and /tmp each.
+SHELL_FILE_MAX_BYTES = env_int("SMARTQUEUE_SHELL_FILE_MAX_BYTES", 100_000_000, minimum=0)
+SHELL_MAX_PROCESSES = env_int("SMARTQUEUE_SHELL_MAX_PROCESSES", 64, minimum=2)
+SHELL_MAX_OPEN_FILES = env_int("SMARTQUEUE_SHELL_MAX_OPEN_FILES", 256, minimum=16)
+# Between SIGTERM and SIGKILL, when a program must stop; shorter than the worker waits for its handlers.
+SHELL_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_SHELL_KILL_GRACE_SECONDS", 1.5)
 
 # --- Django -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -9,9 +9,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from jsonschema import Draft202012Validator
-
 from jobs.errors import InvalidPayload, UnknownJobType
+from jobs.handlers.schemas import Validator, faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,10 @@ Answer = Done | Retry | Fail
 
 class PermanentFailure(Exception):
     """Raised by a handler or task for what no retry can mend."""
+
+
+class HandlerNotReady(Exception):
+    """This worker cannot run jobs of a type; the message says what is missing."""
 
 
 class StopReason(StrEnum):
@@ -144,6 +147,8 @@ class Handler(ABC):
 
     type: str
     title: str
+    # What it does, in one sentence.
+    description: str
     # JSON Schema (2020-12) of the payload; `additionalProperties: false` everywhere.
     schema: Mapping[str, Any]
     # A payload that works, for the docs and the submit form.
@@ -151,14 +156,17 @@ class Handler(ABC):
 
     def check(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> None:
         """Raise InvalidPayload, naming the fields, for what the type cannot run."""
-        errors = sorted(Draft202012Validator(self.schema).iter_errors(payload), key=lambda error: list(error.path))
-        found = [("".join(f"/{part}" for part in error.path), error.message[:300]) for error in errors[:20]]
-        if found := found or list(self.refusals(payload, org_settings)):
+        found = faults(Validator(self.schema), payload) or list(self.refusals(payload, org_settings))
+        if found:
             raise InvalidPayload(found)
 
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         """What the schema cannot say: (JSON pointer, sentence) pairs; called with a payload that fits the schema."""
         return ()
+
+    def prepare(self) -> None:
+        """Called once in a worker that serves the type, before it takes jobs. Raises HandlerNotReady."""
+        return
 
     @abstractmethod
     def run(self, context: Context) -> Answer:
@@ -174,7 +182,7 @@ class Registry:
         self.unavailable: dict[str, str] = {}
 
     def add(self, handler: Handler) -> Handler:
-        Draft202012Validator.check_schema(handler.schema)
+        Validator.check_schema(handler.schema)
         self._handlers[handler.type] = handler
         return handler
 
@@ -187,6 +195,11 @@ class Registry:
 
     def types(self) -> list[str]:
         return sorted(self._handlers)
+
+    def prepare(self, types: Sequence[str]) -> None:
+        """Make these types ready to run here. Raises HandlerNotReady."""
+        for type in types:
+            self.get(type).prepare()
 
 
 registry = Registry()

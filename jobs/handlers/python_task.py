@@ -1,18 +1,145 @@
-from jobs.handlers.base import Answer, Context, Done, Handler
+"""python: a function that the operator registered with @task, in a module that TASK_MODULES names."""
 
-TASKS = {}
+import importlib
+import inspect
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, overload
+
+from django.conf import settings
+
+from jobs.handlers.base import Answer, Context, Done, Handler, HandlerNotReady
+from jobs.handlers.schemas import Fault, Validator, faults
+from jobs.handlers.signatures import BadSignature, signature_of
+
+__all__ = ["BadSignature", "Context", "Task", "task", "tasks"]
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def task(function):
-    TASKS[f"{function.__module__.rpartition('.')[2]}.{function.__name__}"] = function
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A registered function: its name in payloads, what its docstring says, and the schema of its kwargs."""
+
+    name: str
+    doc: str
+    schema: Mapping[str, Any]
+    function: Callable[..., Any]
+    takes_context: bool
+    validator: Any
+
+    def call(self, context: Context, kwargs: Mapping[str, Any]) -> Any:
+        return self.function(context, **kwargs) if self.takes_context else self.function(**kwargs)
+
+
+_registered: dict[str, Task] = {}
+_loading = threading.Lock()
+# By module: imported, or why not.
+_modules: dict[str, str | None] = {}
+
+
+@overload
+def task(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def task(*, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def task(function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
+    """Let python jobs run this function, under `name` or module.function. It stays an ordinary function.
+
+    A module called `tasks` lends the name of its package: add() in acme/billing/tasks.py is billing.add.
+    """
+    if function is None:
+        return lambda function: register(function, name)
+    return register(function, name)
+
+
+def register(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    signature = signature_of(function)
+    name = name or default_name(function)
+    known = _registered.get(name)
+    if known and (known.function.__module__, known.function.__qualname__) != (
+        function.__module__,
+        function.__qualname__,
+    ):
+        raise BadSignature(f"Two tasks are called {name!r}: in {known.function.__module__} and {function.__module__}.")
+    _registered[name] = Task(
+        name=name,
+        doc=inspect.getdoc(function) or "",
+        schema=signature.schema,
+        function=function,
+        takes_context=signature.takes_context,
+        validator=Validator(signature.schema),
+    )
     return function
+
+
+def default_name(function: Callable[..., Any]) -> str:
+    *packages, module = function.__module__.split(".")
+    return f"{packages[-1] if packages and module == 'tasks' else module}.{function.__name__}"
+
+
+def tasks() -> list[Task]:
+    """Every task there is, by name."""
+    load()
+    return [_registered[name] for name in sorted(_registered)]
+
+
+def load() -> list[str]:
+    """Import TASK_MODULES, each once; returns a sentence for each that could not be."""
+    with _loading:
+        for module in settings.TASK_MODULES:
+            if module not in _modules:
+                _modules[module] = import_fault(module)
+        return [fault for module in settings.TASK_MODULES if (fault := _modules[module])]
+
+
+def import_fault(module: str) -> str | None:
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        fault = (
+            f"SMARTQUEUE_TASK_MODULES: {module} cannot be imported: {type(error).__name__}: {error} "
+            f"({place.filename}, line {place.lineno})"
+        )
+        log.error(fault)
+        return fault
+    return None
 
 
 class PythonTaskHandler(Handler):
     type = "python"
     title = "Python task"
-    schema = {"type": "object"}
-    example = {}
+    description = "Runs a function of your own code that is registered as a task."
+    schema = {
+        "type": "object",
+        "properties": {
+            "task": {"type": "string", "minLength": 1, "maxLength": 200, "description": "The task's name."},
+            "kwargs": {"type": "object", "default": {}, "description": "Its arguments, by name."},
+        },
+        "required": ["task"],
+        "additionalProperties": False,
+    }
+    example = {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}
+
+    def prepare(self) -> None:
+        if broken := load():
+            raise HandlerNotReady("\n".join(broken))
+
+    def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
+        load()
+        found = _registered.get(payload["task"])
+        if found is None:
+            known = ", ".join(sorted(_registered)) or "none"
+            return [("/task", f"There is no task {payload['task']!r:.60}; there are: {known}."[:300])]
+        return faults(found.validator, payload.get("kwargs", {}), "/kwargs")
 
     def run(self, context: Context) -> Answer:
-        return Done(TASKS[context.payload["task"]](**context.payload.get("kwargs", {})))
+        self.check(context.payload, context.org_settings)
+        found = _registered[context.payload["task"]]
+        return Done(found.call(context, context.payload.get("kwargs", {})))

@@ -1,11 +1,209 @@
-from jobs.handlers.base import Answer, Context, Done, Handler
+"""shell: a program of the allow-list with a list of arguments. No shell reads them."""
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+
+from jobs.handlers.base import Answer, Context, Done, Handler, Retry, StopReason
+from jobs.handlers.output import READ_BYTES, Output
+from jobs.handlers.sandbox import Program, Running, SandboxMissing, announce
+from jobs.handlers.schemas import Fault
+
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+# What the loader, the C library and interpreters obey: with these an allowed program runs other code.
+ENV_REFUSED = re.compile(
+    r"(LD|DYLD|GLIBC|MALLOC|GCONV|BASH|PYTHON|PERL|RUBY|NODE|GIT|SSH|JAVA|SMARTQUEUE)_?.*"
+    r"|PATH|HOME|PWD|ENV|IFS|SHELL|SHELLOPTS|PS4|PROMPT_COMMAND|LOCPATH|NLSPATH|TERMINFO|HOSTALIASES|RES_OPTIONS"
+    r"|_JAVA_OPTIONS|JDK_.*|CLASSPATH|EDITOR|VISUAL|PAGER",
+)
+POLL_SECONDS = 0.1
+# How long pipes may stay open after everything that could write to them is dead.
+PIPE_GRACE_SECONDS = 1.0
+RESULT_MARGIN_BYTES = 1_000
 
 
 class ShellHandler(Handler):
     type = "shell"
-    title = "shell"
-    schema = {"type": "object"}
-    example = {}
+    title = "Shell"
+    description = "Runs a program that your organisation may use, with a list of arguments and no shell."
+    schema = {
+        "type": "object",
+        "properties": {
+            "argv": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 100_000},
+                "minItems": 1,
+                "maxItems": 1_000,
+                "description": "The program's absolute path, then its arguments.",
+            },
+            "stdin": {"type": "string", "description": "What the program reads as its standard input."},
+            "env": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "maxLength": 10_000},
+                "maxProperties": 100,
+                "description": "Environment variables besides the clean set the program gets.",
+            },
+            "expect_exit": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0, "maximum": 255},
+                "minItems": 1,
+                "default": [0],
+                "description": "Exit codes that count as done.",
+            },
+        },
+        "required": ["argv"],
+        "additionalProperties": False,
+    }
+    example = {"argv": ["/bin/echo", "hello", "from", "SmartQueue"]}
+
+    def prepare(self) -> None:
+        announce()
+
+    def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
+        found = program_faults(payload["argv"][0], org_settings)
+        found += [(f"/argv/{n}", "May not hold a NUL character.") for n, w in enumerate(payload["argv"]) if "\0" in w]
+        for name, value in payload.get("env", {}).items():
+            if not ENV_NAME.fullmatch(name) or ENV_REFUSED.fullmatch(name):
+                found.append((f"/env/{name}", "This name may not be set."))
+            elif "\0" in value:
+                found.append((f"/env/{name}", "May not hold a NUL character."))
+        return found
 
     def run(self, context: Context) -> Answer:
-        return Done()
+        payload = context.payload
+        self.check(payload, context.org_settings)
+        program = payload["argv"][0]
+        if not os.access(program, os.X_OK):
+            return Retry(f"{program} is not installed on this worker.", error_type="ProgramMissing")
+        stdin = payload["stdin"].encode() if "stdin" in payload else None
+        try:
+            running = Program(payload["argv"], environment(context), stdin).start()
+        except SandboxMissing as error:
+            return Retry(str(error), error_type="SandboxMissing")
+        followed = Followed(running, context)
+        followed.until_end()
+        context.check_stopped()
+        return followed.answer(payload.get("expect_exit", [0]))
+
+
+def program_faults(program: str, org_settings: Mapping[str, Any]) -> list[Fault]:
+    """Both lists must name it: what the deployment has, and what the organisation may use of it."""
+    allowed = [one for one in org_settings.get("shell_programs", []) if one in settings.SHELL_PROGRAMS]
+    if program in allowed:
+        return []
+    if not allowed:
+        return [("/argv/0", "This organisation may not run programs.")]
+    return [("/argv/0", f"Not a program this organisation may run; there are: {', '.join(allowed)}.")]
+
+
+def environment(context: Context) -> dict[str, str]:
+    """A clean set, what the payload adds, and what lets the program know which job it is."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        **context.payload.get("env", {}),
+        "SMARTQUEUE_JOB_ID": str(context.job_id),
+        "SMARTQUEUE_ATTEMPT": str(context.attempt),
+        "SMARTQUEUE_CORRELATION_ID": context.correlation_id,
+    }
+
+
+class Followed:
+    """A running program: reads its output, stops it when the attempt must end, and says how it ended."""
+
+    def __init__(self, running: Running, context: Context) -> None:
+        self.running = running
+        self.process = running.process
+        self.context = context
+        limit = settings.SHELL_OUTPUT_MAX_BYTES
+        self.stdout = Output(limit, lambda text: context.log(text, "stdout"))
+        self.stderr = Output(limit, lambda text: context.log(text, "stderr"))
+        self.kill_at: float | None = None
+
+    def until_end(self) -> None:
+        """Returns when the program and all it started are gone."""
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.process.stdout, selectors.EVENT_READ, self.stdout)  # type: ignore[arg-type]
+                selector.register(self.process.stderr, selectors.EVENT_READ, self.stderr)  # type: ignore[arg-type]
+                self.read(selector)
+        finally:
+            self.running.kill()
+            self.process.wait()
+            self.process.stdout.close()  # type: ignore[union-attr]
+            self.process.stderr.close()  # type: ignore[union-attr]
+        self.stdout.end()
+        self.stderr.end()
+
+    def read(self, selector: selectors.BaseSelector) -> None:
+        give_up_at: float | None = None
+        while selector.get_map() or self.process.poll() is None:
+            if not selector.get_map():
+                self.wait()
+            for key, _ in selector.select(POLL_SECONDS if selector.get_map() else 0):
+                if chunk := os.read(key.fd, READ_BYTES):
+                    key.data.feed(chunk)
+                else:
+                    selector.unregister(key.fileobj)
+            self.stop_if_asked()
+            if self.process.poll() is not None:
+                give_up_at = give_up_at or time.monotonic() + PIPE_GRACE_SECONDS
+                if time.monotonic() > give_up_at:
+                    return
+
+    def wait(self) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(POLL_SECONDS)
+
+    def stop_if_asked(self) -> None:
+        """First politely, then not."""
+        if self.context.seconds_left() <= 0:
+            self.context.stop(StopReason.TIMEOUT)
+        if not self.context.cancelled:
+            return
+        if self.kill_at is None:
+            self.kill_at = time.monotonic() + settings.SHELL_KILL_GRACE_SECONDS
+            self.running.terminate()
+        # The launcher kills by itself at that time; it gets a little longer before it is killed too.
+        elif time.monotonic() > self.kill_at + (0 if self.running.sandboxed else 1):
+            self.running.kill()
+
+    def answer(self, expected: Sequence[int]) -> Answer:
+        code = self.process.returncode
+        # 128 + n is how shells, bubblewrap and the launcher tell of signal n.
+        code = code if code >= 0 else 128 - code
+        result = self.result(code)
+        if code in expected:
+            return Done(result)
+        lines = result["stderr"].strip().splitlines()
+        ending = f"ended by {result['signal']}" if result["signal"] else f"exit code {code}"
+        reason = f"{os.path.basename(self.context.payload['argv'][0])}: {ending}" + (f": {lines[-1]}" if lines else "")
+        return Retry(reason[:1_000], error_type="ExitStatus", result=result)
+
+    def result(self, code: int) -> dict[str, Any]:
+        each = (settings.RESULT_MAX_BYTES - RESULT_MARGIN_BYTES) // 2
+        stdout, stdout_cut = self.stdout.text(each)
+        stderr, stderr_cut = self.stderr.text(each)
+        return {
+            "exit_code": code,
+            "signal": signal_name(code),
+            "stdout": stdout,
+            "stderr": stderr,
+            "truncated": stdout_cut or stderr_cut,
+            "sandbox": "bubblewrap" if self.running.sandboxed else "none",
+        }
+
+
+def signal_name(code: int) -> str | None:
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return None
