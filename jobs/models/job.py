@@ -147,7 +147,12 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(fields=["org", "-id"], name="job_list_idx"),
-            models.Index(fields=["id"], condition=Q(idempotency_key__isnull=False), name="job_idempotency_age_idx"),
+            models.Index(
+                # by the database's clock: the time in an id is that of whichever host made it
+                fields=["created_at"],
+                condition=Q(idempotency_key__isnull=False),
+                name="job_idempotency_age_idx",
+            ),
             models.Index(fields=["run_at"], condition=Q(status=Status.SCHEDULED), name="job_promote_idx"),
             models.Index(
                 fields=["org", "-finished_at", "-id"],

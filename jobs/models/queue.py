@@ -3,6 +3,7 @@
 from typing import Self
 
 from django.db import models
+from django.db.models import Q
 
 from orgs.models import Org, User
 
@@ -25,6 +26,10 @@ class Queue(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org", "name"], name="queue_name_uniq")]
+        indexes = [
+            # Each claim asks who paused the queue of this name, over all organisations.
+            models.Index(fields=["name", "org"], condition=Q(paused_at__isnull=False), name="queue_paused_idx"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -81,7 +81,10 @@ class StatusDelta(models.Model):
 
 
 class DepthSample(models.Model):
-    """How many jobs waited, ran and were scheduled in a queue at a moment: written by the leader."""
+    """How many jobs waited, ran and were scheduled in a queue at a moment: written by the leader.
+
+    A queue that stays empty has no rows: no row at a moment when others have one means nothing was there.
+    """
 
     id = models.BigAutoField(primary_key=True)
     org_id = models.BigIntegerField()
@@ -92,7 +95,10 @@ class DepthSample(models.Model):
     scheduled = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["org_id", "at"], name="depthsample_org_idx")]
+        indexes = [
+            models.Index(fields=["org_id", "at"], name="depthsample_org_idx"),
+            models.Index(fields=["at"], name="depthsample_age_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.queue} {self.at:%F %T}: {self.queued}"
