@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -17,9 +18,9 @@ from django_htmx.middleware import HtmxDetails
 from orgs.roles import Action
 from orgs.scope import NoOrg, Scope, scope_of
 
-Page = Callable[..., HttpResponse]
-ScopedPage = Callable[Concatenate[HttpRequest, Scope, ...], HttpResponse]
-PersonalPage = Callable[Concatenate[HttpRequest, ...], HttpResponse]
+Page = Callable[..., HttpResponseBase]
+ScopedPage = Callable[Concatenate[HttpRequest, Scope, ...], HttpResponseBase]
+PersonalPage = Callable[Concatenate[HttpRequest, ...], HttpResponseBase]
 
 
 def org_page(action: Action, methods: tuple[str, ...] = ("GET",)) -> Callable[[ScopedPage], Page]:
@@ -31,7 +32,7 @@ def org_page(action: Action, methods: tuple[str, ...] = ("GET",)) -> Callable[[S
 
     def decorated(view: ScopedPage) -> Page:
         @wraps(view)
-        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not allowed(request, methods):
                 return HttpResponseNotAllowed(methods)
             if not request.user.is_authenticated:
@@ -53,7 +54,7 @@ def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPag
 
     def decorated(view: PersonalPage) -> Page:
         @wraps(view)
-        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not allowed(request, methods):
                 return HttpResponseNotAllowed(methods)
             if not request.user.is_authenticated:

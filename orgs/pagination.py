@@ -37,7 +37,7 @@ class KeysetPagination(CursorPagination):
         next_cursor = self.get_next_link()
         response = Response({"items": data, "next_cursor": next_cursor})
         if next_cursor:
-            address = replace_query_param(self.base_url, self.cursor_query_param, next_cursor)
+            address = replace_query_param(str(self.base_url), self.cursor_query_param, next_cursor)
             response["Link"] = f'<{address}>; rel="next"'
         return response
 

@@ -57,6 +57,12 @@ def scope_of(request: Any, action: Action | None = None, *, slug: str | None = N
     return scope
 
 
+def person(request: Any) -> User:
+    """Who is signed in, behind a gate or permission that lets nobody else through."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def find_scope(user: User, slug: str | None) -> Scope:
     memberships = Membership.objects.select_related("org").filter(user=user)
     if slug:

@@ -1,5 +1,25 @@
-"""Paths."""
+"""Paths of the pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from orgs import converters  # noqa: F401  (registers `username`)
+from orgs.views import accounts, members, organisations
+
+urlpatterns = [
+    path("sign-in/", accounts.sign_in, name="sign-in"),
+    path("sign-up/", accounts.sign_up, name="sign-up"),
+    path("sign-out/", accounts.sign_out, name="sign-out"),
+    path("theme/", accounts.theme, name="theme"),
+    path("profile/", accounts.profile, name="profile"),
+    path("organisations/", organisations.organisations, name="organisations"),
+    path("organisations/switch/", organisations.switch, name="organisation-switch"),
+    path("organisations/leave/", organisations.leave, name="organisation-leave"),
+    path("organisations/rename/", organisations.rename, name="organisation-rename"),
+    path("invitations/<int:id>/", organisations.invitation, name="invitation"),
+    path("invitations/<int:id>/acceptance/", organisations.accept, name="invitation-accept"),
+    path("invitations/<int:id>/refusal/", organisations.decline, name="invitation-decline"),
+    path("members/", members.members, name="members"),
+    path("members/<username:username>/role/", members.change_role, name="member-role"),
+    path("members/<username:username>/removal/", members.remove, name="member-remove"),
+    path("members/invitations/<int:id>/withdrawal/", members.withdraw, name="invitation-withdraw"),
+]

@@ -26,6 +26,7 @@ from orgs.api.serializers import (
 )
 from orgs.models import User
 from orgs.permissions import IsSignedIn
+from orgs.scope import person
 
 NO_STORE = {"Cache-Control": "no-store"}
 TOKENS_EXAMPLE = {"access": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAi…", "refresh": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAi…"}
@@ -130,7 +131,7 @@ class Me(APIView):
 
     @extend_schema(summary="Who you are and where you belong", responses={200: ProfileSerializer})
     def get(self, request: Request) -> Response:
-        return Response(ProfileSerializer(request.user).data)
+        return Response(ProfileSerializer(person(request)).data)
 
     @extend_schema(
         summary="Change your e-mail address", request=ProfileChangeSerializer, responses={200: ProfileSerializer}
@@ -139,7 +140,7 @@ class Me(APIView):
         sent = ProfileChangeSerializer.read(request)
         if "email" in sent:
             accounts.change_email(person(request), sent["email"], request=request._request)
-        return Response(ProfileSerializer(request.user).data)
+        return Response(ProfileSerializer(person(request)).data)
 
 
 class Password(APIView):
@@ -156,12 +157,6 @@ class Password(APIView):
         user = person(request)
         accounts.change_password(user, sent["new_password"], request=request._request)
         return Response(tokens(accounts.give_tokens(user)), headers=NO_STORE)
-
-
-def person(request: Request) -> User:
-    """The caller; only for views that ask for somebody signed in."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def tokens(refresh: RefreshToken) -> dict[str, str]:

@@ -23,7 +23,7 @@ from orgs.models import Invitation
 from orgs.pagination import KeysetPagination
 from orgs.permissions import IsSignedIn, MayActInOrg
 from orgs.roles import Action
-from orgs.scope import find_scope, scope_of
+from orgs.scope import find_scope, person, scope_of
 
 CLOSED = OpenApiResponse(description="It was answered or withdrawn, has expired, or you are a member already.")
 
@@ -90,7 +90,7 @@ class MyInvitations(ListAPIView[Invitation]):
     pagination_class = KeysetPagination
 
     def get_queryset(self) -> QuerySet[Invitation]:
-        return membership.offers_to(self.request.user)
+        return membership.offers_to(person(self.request))
 
     @extend_schema(summary="Invitations to you")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -105,9 +105,9 @@ class Acceptance(APIView):
     )
     def post(self, request: Request, id: int) -> Response:
         token = AnswerSerializer.read(request)["token"]
-        joined = membership.accept(id, user=request.user, token=token, request=request._request)
+        joined = membership.accept(id, user=person(request), token=token, request=request._request)
         location = reverse("org", args=[joined.org.slug])
-        return Response(shape(find_scope(request.user, joined.org.slug)), 201, headers={"Location": location})
+        return Response(shape(find_scope(person(request), joined.org.slug)), 201, headers={"Location": location})
 
 
 class Refusal(APIView):
@@ -116,5 +116,5 @@ class Refusal(APIView):
     @extend_schema(summary="Decline an invitation", request=AnswerSerializer, responses={204: None, 409: CLOSED})
     def post(self, request: Request, id: int) -> Response:
         token = AnswerSerializer.read(request)["token"]
-        membership.decline(id, user=request.user, token=token, request=request._request)
+        membership.decline(id, user=person(request), token=token, request=request._request)
         return Response(status=204)

@@ -22,7 +22,7 @@ from orgs.models import Membership
 from orgs.pagination import KeysetPagination
 from orgs.permissions import IsSignedIn, MayActInOrg
 from orgs.roles import Action
-from orgs.scope import Scope, acting_org, find_scope, scope_of
+from orgs.scope import Scope, acting_org, find_scope, person, scope_of
 
 LAST_ADMIN = OpenApiResponse(description="Nobody would be left to manage the organisation.")
 
@@ -51,9 +51,9 @@ class Orgs(ListAPIView[Membership]):
     )
     def post(self, request: Request) -> Response:
         sent = OrgNameSerializer.read(request)
-        org = membership.create_org(sent["name"], user=request.user, request=request._request)
+        org = membership.create_org(sent["name"], user=person(request), request=request._request)
         location = reverse("org", args=[org.slug])
-        return Response(shape(find_scope(request.user, org.slug)), 201, headers={"Location": location})
+        return Response(shape(find_scope(person(request), org.slug)), 201, headers={"Location": location})
 
 
 class Org(APIView):

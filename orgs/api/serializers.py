@@ -121,7 +121,7 @@ class ProfileSerializer(serializers.Serializer[User]):
     @extend_schema_field(ProfileMembershipSerializer(many=True))
     def get_memberships(self, user: User) -> Any:
         rows = user.memberships.select_related("org").order_by("org__name", "pk")
-        return ProfileMembershipSerializer(rows, many=True).data
+        return [ProfileMembershipSerializer(row).data for row in rows]
 
 
 class SignedInSerializer(TokensSerializer):
