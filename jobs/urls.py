@@ -1,5 +1,17 @@
-"""Paths."""
+"""Paths of the pages about jobs."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from jobs.pages import actions, job, lists
+
+urlpatterns = [
+    path("jobs/", lists.job_list, name="jobs"),
+    path("jobs/cancellations/", actions.cancellations, name="cancellations"),
+    path("jobs/replays/", actions.replays, name="replays"),
+    path("jobs/<uuid:job_id>/cancellation/", actions.cancellation, name="cancellation"),
+    path("jobs/<uuid:job_id>/replay/", actions.job_replay, name="job_replay"),
+    path("jobs/<uuid:job_id>/", job.job_page, name="job"),
+    path("jobs/<uuid:job_id>/result/", job.job_result, name="job_result"),
+    path("jobs/<uuid:job_id>/log/<int:attempt>/", job.job_log, name="job_log"),
+    path("jobs/<uuid:job_id>/artefacts/<uuid:artefact_id>/", job.artefact, name="artefact"),
+]

@@ -9,10 +9,10 @@
 
   // --- Live regions: [data-live] is asked again with its version; 204 says nothing has changed -------------------
 
-  // A refresh must not undo what the person typed, ticked or opened.
+  // A refresh must not undo what the person typed, ticked or opened. (Hidden fields are ours to change.)
   if (window.Idiomorph) {
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
-      !(((name === "checked" || name === "value") && node.matches("input, textarea, select")) ||
+      !(((name === "checked" || name === "value") && node.matches("input:not([type=hidden]), textarea, select")) ||
         (name === "open" && node.matches("details")));
   }
 
@@ -156,6 +156,8 @@
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
     }
+    const copier = event.target.closest("[data-copy]");
+    if (copier) copy(document.getElementById(copier.dataset.copy).textContent, copier);
     if (event.target.closest("[data-live-toggle]")) {
       paused = !paused;
       sessionStorage.setItem("live", paused ? "off" : "on");
@@ -163,6 +165,26 @@
       if (!paused) round();
     }
   });
+
+  // Without TLS the clipboard is closed to pages; a selected text area can still be copied.
+  async function copy(text, button) {
+    let copied = true;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea");
+      area.className = "hidden";
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      copied = document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    if (button.textContent !== "Copy") return;
+    button.textContent = copied ? "Copied" : "Not allowed";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  }
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {

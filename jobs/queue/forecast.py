@@ -51,12 +51,16 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
 
 
 def starts_in_seconds(queue: str, rank_offset: float) -> float | None:
-    """From the predicted work ahead of a job queued now, over the slots that serve its queue."""
-    params = {"queue": queue, "types": registry.types(), "bound": BACKLOG_BOUND}
-    (now,) = sql.run("forecast", rank=float("-inf"), **params)
-    if not now.slots:
+    """For a job queued now."""
+    (now,) = sql.run("forecast", rank=float("-inf"), queue=queue, types=registry.types(), bound=BACKLOG_BOUND)
+    return waits_seconds(queue, now.now + rank_offset) if now.slots else None
+
+
+def waits_seconds(queue: str, rank: float) -> float | None:
+    """From the predicted work ahead of this rank, over the slots that serve its queue; None when none does."""
+    (ahead,) = sql.run("forecast", rank=rank, queue=queue, types=registry.types(), bound=BACKLOG_BOUND)
+    if not ahead.slots:
         return None
-    (ahead,) = sql.run("forecast", rank=now.now + rank_offset, **params)
     if ahead.running < ahead.slots and not ahead.waiting_ms:
         return 0.0
     return float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)

@@ -1,0 +1,103 @@
+"""The page of one job: what was asked, what happened, why, and what can be done about it."""
+
+import json
+import shlex
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from jobs.models import Artefact, Job, Lease, LogLine
+from jobs.pages.history import steps, tries
+from jobs.pages.live import job_version, unchanged
+from jobs.pages.values import parts
+from jobs.pages.waiting import waiting
+from jobs.states import TERMINAL, Status
+from orgs.pages import org_page, page_or_fragment
+from orgs.roles import Action
+from orgs.scope import Scope
+
+# A job in one of these stays as it is; a dead letter may be replayed by somebody else.
+SETTLED = TERMINAL - {Status.FAILED}
+
+
+def get_job_for(scope: Scope, job_id: UUID) -> Job:
+    """The job with its state, or Http404 when it is none of the organisation's."""
+    job = Job.objects.for_org(scope.org).with_state().select_related("created_by").filter(pk=job_id).first()
+    if job is None:
+        raise Http404
+    return job
+
+
+@org_page(Action.READ)
+def job_page(request: HttpRequest, scope: Scope, job_id: UUID) -> HttpResponse:
+    """Everything about a job, live until it has ended."""
+    version = job_version(job_id)
+    job = get_job_for(scope, job_id)
+    if same := unchanged(request, version):
+        return same
+    return page_or_fragment(request, "jobs/job.html", "jobs/_job.html", context_of(request, job, version))
+
+
+def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
+    lease = Lease.objects.filter(job_id=job.pk).first() if job.state == Status.RUNNING else None
+    return {
+        "job": job,
+        "version": version,
+        "live": job.state not in SETTLED,
+        "ended": job.state in TERMINAL,
+        "lease": lease,
+        "tries": tries(job, lease),
+        "steps": steps(job),
+        "waiting": waiting(job),
+        "result_parts": parts(job.result) if job.status in TERMINAL else [],
+        "artefacts": Artefact.objects.for_org(job.org).filter(job_id=job.pk).order_by("attempt", "name")[:100],
+        "curl": curl(request, job),
+    }
+
+
+def curl(request: HttpRequest, job: Job) -> str:
+    """The same job again, as a command."""
+    asked: dict[str, Any] = {"type": job.type, "payload": job.payload, "name": job.name, "queue": job.queue}
+    asked |= {name: getattr(job, name) for name in ("title", "description", "category") if getattr(job, name)}
+    asked |= {name: getattr(job, name) for name in ("urgency", "timeout_seconds", "max_attempts")}
+    lines = [
+        f"curl -X POST {request.build_absolute_uri('/api/v1/jobs/')}",
+        '-H "Authorization: Bearer $TOKEN"',
+        f"-H {shlex.quote(f'X-Org: {job.org.slug}')}",
+        "-H 'Content-Type: application/json'",
+        f"-d {shlex.quote(json.dumps(asked, ensure_ascii=False))}",
+    ]
+    return " \\\n  ".join(lines)
+
+
+@org_page(Action.READ)
+def job_result(request: HttpRequest, scope: Scope, job_id: UUID) -> HttpResponse:
+    """The result alone, as JSON."""
+    return JsonResponse(get_job_for(scope, job_id).result, safe=False, json_dumps_params={"ensure_ascii": False})
+
+
+@org_page(Action.READ)
+def job_log(request: HttpRequest, scope: Scope, job_id: UUID, attempt: int) -> HttpResponseBase:
+    """All lines of one attempt as text."""
+    job = get_job_for(scope, job_id)
+    lines = LogLine.objects.filter(job_id=job.pk, attempt=attempt).order_by("sequence")
+    stamped = (
+        f"{at:%Y-%m-%dT%H:%M:%S.%fZ} {stream:<6} {text}\n"
+        for at, stream, text in lines.values_list("at", "stream", "text").iterator(chunk_size=1_000)
+    )
+    response = StreamingHttpResponse(stamped, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'inline; filename="{job.short_id}-{attempt}.log"'
+    return response
+
+
+@org_page(Action.READ)
+def artefact(request: HttpRequest, scope: Scope, job_id: UUID, artefact_id: UUID) -> HttpResponseBase:
+    """A file that an attempt left, always as a download: it never becomes a page of ours."""
+    job = get_job_for(scope, job_id)
+    found = Artefact.objects.for_org(scope.org).filter(pk=artefact_id, job_id=job.pk).first()
+    if found is None or not default_storage.exists(found.file.name):
+        raise Http404
+    return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.name, content_type=found.content_type)

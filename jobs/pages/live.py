@@ -1,0 +1,58 @@
+"""Live regions: a region says which version it shows, and gets 204 while that is still the present one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+from django.http import HttpRequest, HttpResponse
+from psycopg.errors import QueryCanceled
+
+from jobs.queue import sql
+from orgs.models import Org
+
+# More moves than can be under way, uncommitted, in one organisation while a later one is seen.
+NEWEST_MOVES = 64
+LIST_SECONDS = 2
+
+
+def org_version(org: Org) -> str:
+    """Differs after every move and every progress of the organisation's jobs."""
+    (row,) = sql.run("org_version", org_id=org.pk, moves=NEWEST_MOVES)
+    return f"{row.moves}.{row.running}"
+
+
+def job_version(job_id: UUID) -> str:
+    """Differs after whatever the job's page would show."""
+    (row,) = sql.run("job_version", job_id=job_id)
+    return f"{row.move}.{row.line}.{row.running}.{row.files}"
+
+
+def is_poll(request: HttpRequest) -> bool:
+    """Whether a live region asks, rather than a person."""
+    return "v" in request.GET
+
+
+def unchanged(request: HttpRequest, version: str) -> HttpResponse | None:
+    """The empty answer to a region that already shows this version."""
+    if request.GET.get("v") != version:
+        return None
+    return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+
+
+class TooSlow(Exception):
+    """The database gave up: the filter matches too little of too much."""
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Give a list no more than LIST_SECONDS of the database. Raises TooSlow."""
+    try:
+        with transaction.atomic():
+            sql.run("limit_time", milliseconds=LIST_SECONDS * 1000)
+            yield
+            sql.run("limit_time", milliseconds=0)
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TooSlow from error
+        raise
