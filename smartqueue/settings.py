@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from smartqueue.database import databases, secret, state_dir
-from smartqueue.env import env_bool, env_choice, env_int, env_list, env_seconds, env_str
+from smartqueue.env import env_bool, env_choice, env_int, env_list, env_ports, env_seconds, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -60,6 +61,9 @@ RETRY_JITTER_SECONDS = env_seconds("SMARTQUEUE_RETRY_JITTER_SECONDS", 1)
 MAX_ATTEMPTS_CAP = env_int("SMARTQUEUE_MAX_ATTEMPTS_CAP", 25, minimum=1)
 JOB_TIMEOUT_SECONDS = env_int("SMARTQUEUE_JOB_TIMEOUT_SECONDS", 300, minimum=1)
 JOB_TIMEOUT_CAP_SECONDS = env_int("SMARTQUEUE_JOB_TIMEOUT_CAP_SECONDS", 6 * 3600, minimum=1)
+# What operators may ask for; an org_admin may go up to the caps above.
+OPERATOR_TIMEOUT_CAP_SECONDS = env_int("SMARTQUEUE_OPERATOR_TIMEOUT_CAP_SECONDS", 3600, minimum=1)
+OPERATOR_MAX_ATTEMPTS_CAP = env_int("SMARTQUEUE_OPERATOR_MAX_ATTEMPTS_CAP", 10, minimum=1)
 MAX_DELAY_DAYS = env_int("SMARTQUEUE_MAX_DELAY_DAYS", 365, minimum=1)
 
 # What a job may be filed under.
@@ -97,8 +101,19 @@ MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
 # --- Job types --------------------------------------------------------------------------------------------------
 # Modules whose @task functions may be run by python jobs.
 TASK_MODULES = env_list("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks" if DEBUG else "")
-# Private addresses are refused unless the host (or host:port) is named here.
-HTTP_ALLOW_HOSTS = env_list("SMARTQUEUE_HTTP_ALLOW_HOSTS")
+# Where this deployment is reached, for links and for the http jobs' example.
+PUBLIC_URL = env_str("SMARTQUEUE_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+# http jobs reach private addresses, and other ports than these, only where the host or host:port is named here. In
+# development that is our own web, so that the example works.
+HTTP_ALLOW_HOSTS = env_list("SMARTQUEUE_HTTP_ALLOW_HOSTS", urlsplit(PUBLIC_URL).netloc if DEBUG else "")
+HTTP_PORTS = env_ports("SMARTQUEUE_HTTP_PORTS", "80,443,8080,8443")
+# Certificates to trust besides the system's, as a PEM file.
+HTTP_CA_FILE = env_str("SMARTQUEUE_HTTP_CA_FILE", "")
+HTTP_CONNECT_SECONDS = env_seconds("SMARTQUEUE_HTTP_CONNECT_SECONDS", 5, minimum=0.1)
+# For the whole exchange, where the job does not say.
+HTTP_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_HTTP_TIMEOUT_SECONDS", 30, minimum=0.1)
+# A server that asks for a longer pause does not get it.
+HTTP_RETRY_AFTER_MAX_SECONDS = env_seconds("SMARTQUEUE_HTTP_RETRY_AFTER_MAX_SECONDS", 3600)
 HTTP_BODY_MAX_BYTES = env_int("SMARTQUEUE_HTTP_BODY_MAX_BYTES", 100_000, minimum=0)
 # The programs shell jobs may run, by absolute path; an organisation chooses among them, none by default. Name none
 # that runs others (env, find, sort, tar, any shell or interpreter): it would open the whole system.
@@ -126,7 +141,7 @@ SHELL_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_SHELL_KILL_GRACE_SECONDS", 1.
 
 # --- Django -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "orgs.admin_config.PlatformAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -265,6 +280,8 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "COERCE_DECIMAL_TO_STRING": False,
+    # In UTC, always with microseconds, so that times also sort as text.
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env_seconds("SMARTQUEUE_ACCESS_TOKEN_SECONDS", 600, minimum=1)),
