@@ -43,6 +43,13 @@ def env_list(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def env_ports(name: str, default: str) -> list[int]:
+    words = env_list(name, default)
+    if not all(word.isascii() and word.isdigit() and 0 < int(word) < 65536 for word in words):
+        raise ImproperlyConfigured(f"{name}={','.join(words)!r}: expected port numbers")
+    return [int(word) for word in words]
+
+
 def _number(name: str, default: float, minimum: float, cast: type[int] | type[float]) -> float:
     raw = os.environ.get(name)
     if raw is None:

@@ -75,6 +75,8 @@ LOG_LINE_MAX_CHARACTERS = env_int("SMARTQUEUE_LOG_LINE_MAX_CHARACTERS", 4_000, m
 LOG_MAX_LINES = env_int("SMARTQUEUE_LOG_MAX_LINES", 5_000, minimum=1)
 ARTEFACT_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_MAX_BYTES", 20_000_000, minimum=1)
 BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
+# Dead letters that one call sends back at most; the answer says whether there are more.
+REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)
 IDEMPOTENCY_HOURS = env_int("SMARTQUEUE_IDEMPOTENCY_HOURS", 24, minimum=1)
 # Ended jobs, with all that hangs on them; dead letters are kept until a person acts or this age.
 RETENTION_DAYS = env_int("SMARTQUEUE_RETENTION_DAYS", 30, minimum=1)

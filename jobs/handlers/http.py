@@ -1,11 +1,170 @@
-from jobs.handlers.base import Answer, Context, Done, Handler
+"""http: one request to a public address, and its response as the result."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+
+from jobs.handlers.addresses import Refused, target
+from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Retry, StopReason
+from jobs.handlers.exchange import Line, Request, Response, TimeIsUp, Trouble
+from jobs.handlers.http_payload import METHODS, body_of, header_faults, headers_of
+from jobs.handlers.http_result import expected_status, http_result, retry_after_seconds
+from jobs.handlers.schemas import Fault
+
+REDIRECTS = {301, 302, 303, 307, 308}
+MAX_REDIRECTS = 3
+# What was meant for one host is not told to the next.
+SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
+BODY_HEADERS = {"content-type", "content-encoding", "content-language", "content-location"}
 
 
 class HttpHandler(Handler):
     type = "http"
-    title = "http"
-    schema = {"type": "object"}
-    example = {}
+    title = "HTTP"
+    description = "Sends one HTTP request and keeps the response."
+    schema = {
+        "type": "object",
+        "properties": {
+            "url": {"type": "string", "minLength": 1, "description": "http or https, at a public address."},
+            "method": {"enum": list(METHODS), "default": "GET"},
+            "headers": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "maxLength": 4_000},
+                "maxProperties": 50,
+            },
+            "body": {"type": "string", "description": "The request's body as text."},
+            "json": {"description": "The request's body as JSON; sets Content-Type."},
+            "form": {
+                "type": "object",
+                "additionalProperties": {
+                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+                },
+                "description": "The request's body as form fields; sets Content-Type.",
+            },
+            "timeout_seconds": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "maximum": 3_600,
+                "description": "For the whole exchange, redirects included.",
+            },
+            "expect_status": {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 100, "maximum": 599},
+                        {"type": "string", "pattern": "^[1-5]xx$"},
+                    ]
+                },
+                "minItems": 1,
+                "default": ["2xx"],
+                "description": 'Status codes, or classes like "2xx", that count as done.',
+            },
+        },
+        "required": ["url"],
+        "additionalProperties": False,
+    }
+
+    @property
+    def example(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """Our own health check: the one address that answers wherever this runs."""
+        return {"method": "GET", "url": f"{settings.PUBLIC_URL}/healthz", "expect_status": [200]}
+
+    def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
+        found = list(header_faults(payload.get("headers", {})))
+        bodies = [name for name in ("body", "json", "form") if name in payload]
+        found += [(f"/{name}", "Give only one of body, json and form.") for name in bodies[1:]]
+        try:
+            target(payload["url"])
+        except Refused as error:
+            found.append(("/url", str(error)))
+        return found
 
     def run(self, context: Context) -> Answer:
-        return Done()
+        self.check(context.payload, context.org_settings)
+        wanted = context.payload.get("timeout_seconds", settings.HTTP_TIMEOUT_SECONDS)
+        try:
+            with Line(context, min(wanted, context.seconds_left())) as line:
+                return Call(context, line).answer()
+        except Refused as error:
+            return Fail(str(error), error_type="AddressRefused")
+        except Trouble as error:
+            if context.seconds_left() <= 0:
+                context.stop(StopReason.TIMEOUT)
+            context.check_stopped()
+            kind = "HttpTimeout" if isinstance(error, TimeIsUp) else "ConnectionTrouble"
+            return Retry(str(error), error_type=kind)
+
+
+class Call:
+    """The request of a job and those it is redirected to."""
+
+    def __init__(self, context: Context, line: Line) -> None:
+        self.context = context
+        self.line = line
+        self.started = time.monotonic()
+        self.expected = context.payload.get("expect_status", ["2xx"])
+        content_type, body = body_of(context.payload)
+        self.request = Request(
+            method=context.payload.get("method", "GET"),
+            target=target(context.payload["url"]),
+            headers=headers_of(context, content_type),
+            body=body,
+        )
+
+    def answer(self) -> Answer:
+        response = self.send()
+        for _ in range(MAX_REDIRECTS):
+            location = self.redirected_to(response)
+            if location is None:
+                return self.judged(response)
+            try:
+                self.request = redirected(self.request, response.status, location)
+            except Refused as error:
+                return Fail(f"Redirected to {location:.200}: {error}", "AddressRefused", self.result(response))
+            response = self.send()
+        if self.redirected_to(response) is None:
+            return self.judged(response)
+        return Fail(f"Redirected more than {MAX_REDIRECTS} times.", "TooManyRedirects", self.result(response))
+
+    def send(self) -> Response:
+        request, began = self.request, time.monotonic()
+        response = self.line.exchange(request, body_max_bytes=settings.HTTP_BODY_MAX_BYTES)
+        took = round((time.monotonic() - began) * 1000)
+        self.context.log(f"{request.method} {request.target.url} answered {response.status} in {took} ms")
+        return response
+
+    def redirected_to(self, response: Response) -> str | None:
+        """None for an answer; also for a redirect that the job expects as its answer."""
+        if response.status not in REDIRECTS or expected_status(response.status, self.expected):
+            return None
+        return response.header("Location")
+
+    def judged(self, response: Response) -> Answer:
+        status, result = response.status, self.result(response)
+        if expected_status(status, self.expected):
+            return Done(result)
+        reason = f"{self.request.method} {self.request.target.url} answered {status} {result['reason']}".strip()
+        if status == 429 or status >= 500:
+            return Retry(reason, retry_after_seconds(response), "HttpStatus", result)
+        return Fail(reason, "HttpStatus", result)
+
+    def result(self, response: Response) -> dict[str, Any]:
+        elapsed_ms = round((time.monotonic() - self.started) * 1000)
+        return http_result(response, url=self.request.target.url, elapsed_ms=elapsed_ms)
+
+
+def redirected(request: Request, status: int, location: str) -> Request:
+    """The request that follows a redirect (RFC 9110, 15.4). Raises Refused."""
+    to = target(urljoin(request.target.url, location))
+    headers = dict(request.headers)
+    if to.origin != request.target.origin:
+        headers = {name: value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
+    becomes_get = status == 303 and request.method != "HEAD"
+    if becomes_get or (status in (301, 302) and request.method == "POST"):
+        headers = {name: value for name, value in headers.items() if name.lower() not in BODY_HEADERS}
+        return Request("GET", to, headers, None)
+    return replace(request, target=to, headers=headers)
