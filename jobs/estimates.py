@@ -1,7 +1,8 @@
 """The bridge to the predictor at submit: how long will this job take? It never fails and never waits.
 
 Chain: the organisation's model over the job's own history -> own history alone -> the median of the
-organisation's runs of the type -> settings.DEFAULT_PREDICTED_MS.
+organisation's runs of the type -> settings.DEFAULT_PREDICTED_MS. A model that raises, answers nonsense or takes longer
+than PREDICT_SECONDS is not asked again for MODEL_REST_SECONDS; the chain goes on below it.
 """
 
 import logging
@@ -10,12 +11,13 @@ import statistics
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import Error, transaction
 from django.utils import timezone
 
+from jobs.deadline import Overdue, within
 from jobs.models import ModelVersion, RuntimeHistory
 from orgs.models import Org
 from predictor.runtime import Prediction, Run, RuntimeModel, Submission
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 MAX_MS = 7 * 24 * 3600 * 1000.0
 # How many kinds of job are looked at for the median of a type.
 MEDIAN_KINDS = 50
+# Of how many organisations a process keeps the model in memory, each up to a megabyte: those that submitted last.
+MODELS_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +65,45 @@ def estimate_many(org: Org, asked: Sequence[Asked], *, user: str) -> list[Estima
         with transaction.atomic():
             histories = known_runs(org, asked)
             medians = type_medians(org, asked, histories)
-            model = current_model(org)
+            model = current_model(org) if histories else None
     except Error:
         log.exception("estimates fall back to the default")
         return [default() for _ in asked]
     estimates = [without_model(one, histories, medians) for one in asked]
-    if model is None:
+    if model is None or model.resting:
         return estimates
     seen = [index for index, one in enumerate(asked) if (one.type, one.name) in histories]
-    predictions = predict(model.model, [submission(asked[i], histories, user) for i in seen])
+    predictions = predict(model, [submission(asked[i], histories, user) for i in seen])
     for index, prediction in zip(seen, predictions, strict=False):
-        estimates[index] = Estimate(prediction.ms, prediction.low_ms, prediction.high_ms, "model", model.version)
+        low, middle, high = (clamp(ms) for ms in (prediction.low_ms, prediction.ms, prediction.high_ms))
+        estimates[index] = Estimate(middle, low, high, "model", model.version)
     return estimates
 
 
-def predict(model: RuntimeModel, submissions: list[Submission]) -> list[Prediction]:
-    """The model's answers, or none of them when any is unusable."""
+def predict(loaded: "LoadedModel", submissions: list[Submission]) -> list[Prediction]:
+    """The model's answers; none of them, and the model rests, when it failed in any way."""
     try:
-        predictions = model.predict(submissions)
+        predictions = within(settings.PREDICT_SECONDS, lambda: loaded.model.predict(submissions))
+        if len(predictions) == len(submissions) and all(map(usable, predictions)):
+            return predictions
+        log.error("the model's answers are unusable; it rests", extra={"version": loaded.version})
+        loaded.rest()
+    except Overdue as overdue:
+        log.error("the model took too long; it rests", extra={"version": loaded.version})
+        loaded.rest(overdue.thread)
     except Exception:
-        log.exception("the model failed; estimates fall back to history")
-        return []
-    usable = all(
-        0 < value <= MAX_MS and math.isfinite(value)
-        for prediction in predictions
-        for value in (prediction.ms, prediction.low_ms, prediction.high_ms)
-    )
-    return predictions if usable else []
+        log.exception("the model failed; it rests", extra={"version": loaded.version})
+        loaded.rest()
+    return []
+
+
+def usable(prediction: Prediction) -> bool:
+    return all(math.isfinite(ms) and ms > 0 for ms in (prediction.ms, prediction.low_ms, prediction.high_ms))
 
 
 def without_model(one: Asked, histories: dict[tuple[str, str], RuntimeHistory], medians: dict[str, float]) -> Estimate:
     history = histories.get((one.type, one.name))
-    if history is not None:
+    if history is not None and history.runtimes_ms:
         return Estimate(clamp(recent_average(history.runtimes_ms)), None, None, "history")
     if one.type in medians:
         return Estimate(clamp(medians[one.type]), None, None, "type_median")
@@ -114,7 +125,7 @@ def recent_average(runtimes_ms: Sequence[float]) -> float:
 
 
 def clamp(ms: float) -> float:
-    return min(max(ms, 1.0), MAX_MS)
+    return min(max(ms, 1.0), MAX_MS) if math.isfinite(ms) else settings.DEFAULT_PREDICTED_MS
 
 
 def known_runs(org: Org, asked: Sequence[Asked]) -> dict[tuple[str, str], RuntimeHistory]:
@@ -152,10 +163,23 @@ def submission(one: Asked, histories: dict[tuple[str, str], RuntimeHistory], use
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LoadedModel:
+    """A model in use by the threads of this process, and whether it is left alone for a while."""
+
     version: int
     model: RuntimeModel
+    rests_until: float = 0.0
+    # Calls that were given up on and may still be going on.
+    overdue: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def resting(self) -> bool:
+        return time.monotonic() < self.rests_until or any(thread.is_alive() for thread in self.overdue)
+
+    def rest(self, overdue: threading.Thread | None = None) -> None:
+        self.rests_until = time.monotonic() + settings.MODEL_REST_SECONDS
+        self.overdue = [thread for thread in [*self.overdue, overdue] if thread is not None and thread.is_alive()]
 
 
 @dataclass(slots=True)
@@ -182,6 +206,8 @@ def current_model(org: Org) -> LoadedModel | None:
         loaded = read_model(active.filter(version=version).first())
     with _lock:
         _slots[org.pk] = Slot(time.monotonic(), loaded)
+        if len(_slots) > MODELS_KEPT:
+            del _slots[min(_slots, key=lambda pk: _slots[pk].checked)]
     return loaded
 
 

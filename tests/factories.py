@@ -1,13 +1,16 @@
 """Rows with defaults, as plain functions."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from jobs.models import Job
+from jobs.models import Attempt, Job
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
@@ -70,6 +73,52 @@ def ended_job(job: Job, outcome: Outcome, **fields: Any) -> Job:
     assert finish_one(claimed, outcome, **fields)
     job.refresh_from_db()
     return job
+
+
+class PastRun(NamedTuple):
+    """One finished run for make_runs()."""
+
+    runtime_ms: float
+    type: str = "python"
+    name: str = "demo.add"
+    payload_bytes: int = 50
+    failed: bool = False
+
+
+def make_runs(org: Org, runs: Sequence[PastRun], user: User | None = None) -> None:
+    """Jobs that ran in the past, one a minute up to now, with their attempts: for training and analytics."""
+    start = timezone.now() - timedelta(minutes=len(runs) + 1)
+    jobs, attempts = [], []
+    for number, run in enumerate(runs):
+        began = start + timedelta(minutes=number)
+        ended = began + timedelta(milliseconds=run.runtime_ms)
+        job = Job(
+            org=org, queue="default", type=run.type, name=run.name, payload={}, payload_bytes=run.payload_bytes,
+            predicted_ms=2000, prediction_source="default", priority=0.6, rank_offset=0,
+            status="failed" if run.failed else "done", timeout_seconds=300, max_attempts=1, attempt=1, attempt_limit=1,
+            correlation_id="past", created_by=user, created_at=began, queued_at=began, started_at=began,
+            finished_at=ended, runtime_ms=run.runtime_ms,
+        )  # fmt: skip
+        jobs.append(job)
+        attempts.append(
+            Attempt(
+                job_id=job.pk,
+                org_id=org.pk,
+                number=1,
+                type=run.type,
+                name=run.name,
+                worker_id=WORKER,
+                worker_name="tester-1",
+                started_at=began,
+                last_beat_at=ended,
+                ended_at=ended,
+                outcome="error" if run.failed else "done",
+                runtime_ms=run.runtime_ms,
+                predicted_ms=2000,
+            )
+        )
+    Job.objects.bulk_create(jobs)
+    Attempt.objects.bulk_create(attempts)
 
 
 def api(user: User | None = None, org: Org | None = None) -> APIClient:

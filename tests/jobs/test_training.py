@@ -1,0 +1,224 @@
+"""manage.py train, from stored runs to a model that predicts."""
+
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pytest_django.fixtures import Settings
+
+from jobs import estimates
+from jobs.estimates import estimate
+from jobs.models import ModelVersion, RuntimeHistory
+from jobs.queue import sql
+from jobs.training import LOCK_SPACE, beats_baselines, runs_to_learn
+from orgs.models import Org
+from smartqueue.database import database_url
+from tests.conftest import World
+from tests.factories import PastRun, make_job, make_runs
+
+pytestmark = pytest.mark.django_db
+
+
+def payload_decides(count: int, scale: float = 1.0) -> list[PastRun]:
+    """Runs of four kinds whose time grows with the payload, which no simple predictor looks at."""
+    rng = np.random.default_rng(1)
+    sizes = np.exp(rng.uniform(3, 9, count))
+    return [
+        PastRun(float(scale * size * 3 * rng.lognormal(0, 0.05)), "python", f"report {n % 4}", int(size))
+        for n, size in enumerate(sizes)
+    ]
+
+
+def train(*args: str, **options: Any) -> str:
+    out = StringIO()
+    call_command("train", *args, stdout=out, **options)
+    estimates.forget_models()
+    return out.getvalue()
+
+
+def give_history(org: Org, name: str, runtimes_ms: list[float]) -> None:
+    RuntimeHistory.objects.create(
+        org_id=org.pk,
+        type="python",
+        name=name,
+        runtimes_ms=runtimes_ms,
+        gaps_seconds=[60.0] * len(runtimes_ms),
+        failed=[False] * len(runtimes_ms),
+        runs=len(runtimes_ms),
+        failures=0,
+        last_ended_at="2026-01-01T00:00:00Z",
+    )
+
+
+def test_a_model_is_trained_stored_used_and_predicts_better_than_history(world: World) -> None:
+    make_runs(world.org, payload_decides(600), user=world.operator)
+    give_history(world.org, "report 1", [300.0, 20_000.0, 900.0, 5_000.0])
+
+    said = train("--org", "acme")
+
+    assert "version 1 stored and in use" in said
+    small, large = (
+        estimate(world.org, type="python", name="report 1", payload_bytes=size, user="operator") for size in (40, 6000)
+    )
+    assert (small.source, small.model_version) == ("model", 1)
+    assert small.ms < 500 < 5_000 < large.ms
+    assert small.low_ms is not None
+    assert small.high_ms is not None
+    assert small.low_ms <= small.ms <= small.high_ms
+
+
+def test_a_job_stored_after_training_carries_the_models_version_and_range(world: World) -> None:
+    make_runs(world.org, payload_decides(300), user=world.operator)
+    give_history(world.org, "demo.add", [1000.0])
+    train("--org", "acme")
+
+    job = make_job(world.org, world.operator)
+
+    assert (job.prediction_source, job.model_version) == ("model", 1)
+    assert job.predicted_low_ms is not None
+    assert job.priority == pytest.approx(1 / (1 + job.predicted_ms / 3000))
+
+
+def test_the_figures_are_said_and_stored(world: World) -> None:
+    make_runs(world.org, payload_decides(300))
+
+    said = train("--org", "acme")
+
+    stored = ModelVersion.objects.get(org=world.org)
+    assert stored.samples == 300
+    assert stored.metrics["held_out"] == 60
+    for name in ("ewma", "last_two", "type_median"):
+        assert stored.metrics["malr"] < stored.metrics[name]["malr"]
+        assert f"{name} {stored.metrics[name]['malr']:.3f}" in said
+    assert f"model {stored.metrics['malr']:.3f}" in said
+
+
+def test_too_few_runs_are_said_and_nothing_is_stored(world: World, settings: Settings) -> None:
+    make_runs(world.org, [PastRun(10.0)] * (settings.TRAIN_MIN_RUNS - 1))
+
+    said = train("--org", "acme")
+
+    assert said.strip() == "acme: 99 runs, at least 100 needed; nothing was trained"
+    assert not ModelVersion.objects.exists()
+
+
+def test_a_dry_run_measures_and_stores_nothing(world: World) -> None:
+    make_runs(world.org, payload_decides(200))
+
+    said = train("--org", "acme", "--dry-run")
+
+    assert "dry run, nothing stored" in said
+    assert not ModelVersion.objects.exists()
+
+
+def test_an_unknown_organisation_is_an_error(world: World) -> None:
+    with pytest.raises(CommandError, match="nowhere"):
+        train("--org", "nowhere")
+
+
+def test_without_an_organisation_each_gets_a_model_of_its_own_runs(world: World) -> None:
+    make_runs(world.org, payload_decides(200))
+    make_runs(world.rival, payload_decides(200, scale=50.0))
+
+    train(max_seconds=0.5)
+
+    ours, theirs = (estimates.read_model(ModelVersion.objects.get(org=org)) for org in (world.org, world.rival))
+    assert ours is not None
+    assert theirs is not None
+    assert theirs.model.levels.overall - ours.model.levels.overall == pytest.approx(np.log(50.0), abs=0.01)
+
+
+def test_training_reads_no_run_of_another_organisation(world: World) -> None:
+    make_runs(world.org, [PastRun(10.0), PastRun(20.0)])
+    make_runs(world.rival, [PastRun(99_000.0)] * 3)
+
+    learned = runs_to_learn(world.org)
+
+    assert [row.runtime_ms for row in learned] == [10.0, 20.0]
+
+
+def test_only_the_newest_runs_are_read_in_the_order_of_their_submits(world: World, settings: Settings) -> None:
+    settings.TRAIN_MAX_RUNS = 3
+    make_runs(world.org, [PastRun(float(n), failed=n == 8) for n in range(1, 10)], user=world.viewer)
+
+    learned = runs_to_learn(world.org)
+
+    assert [(row.runtime_ms, row.failed, row.user) for row in learned] == [
+        (7.0, False, "viewer"),
+        (8.0, True, "viewer"),
+        (9.0, False, "viewer"),
+    ]
+
+
+def test_a_model_no_better_than_the_simple_predictors_is_kept_but_not_used(world: World) -> None:
+    ModelVersion.objects.create(org=world.org, version=1, weights=b"", samples=100, active=True)
+    # The last run says it all: nothing can be better.
+    make_runs(world.org, [PastRun(500.0)] * 200)
+
+    said = train("--org", "acme")
+
+    assert "version 2 stored but not used" in said
+    assert list(ModelVersion.objects.filter(active=True).values_list("version", flat=True)) == [1]
+
+
+@pytest.mark.parametrize("worse_than", ["ewma", "last_two", "type_median"])
+def test_a_model_must_beat_each_simple_predictor(worse_than: str) -> None:
+    metrics: dict[str, Any] = {"malr": 0.5, **{name: {"malr": 0.6} for name in ("ewma", "last_two", "type_median")}}
+
+    assert beats_baselines(metrics)
+    assert not beats_baselines({**metrics, worse_than: {"malr": 0.5}})
+
+
+def test_versions_grow_and_the_old_ones_go_except_the_one_in_use(world: World, settings: Settings) -> None:
+    settings.MODEL_VERSIONS_KEPT = 2
+    make_runs(world.org, payload_decides(150))
+    train("--org", "acme", max_seconds=0.2)
+    ModelVersion.objects.update(active=False)
+    for _ in range(3):
+        train("--org", "acme", max_seconds=0.2)
+    ModelVersion.objects.filter(active=True).update(active=False)
+    ModelVersion.objects.filter(version=3).update(active=True)
+
+    train("--org", "acme", max_seconds=0.2)
+
+    versions = ModelVersion.objects.order_by("version").values_list("version", flat=True)
+    assert list(versions) == [4, 5]
+    assert ModelVersion.objects.get(active=True).version == 5
+
+
+def test_two_trainings_of_an_organisation_do_not_meet(world: World) -> None:
+    make_runs(world.org, payload_decides(150))
+    text = sql.statement("begin_training").text
+    with psycopg.connect(database_url_of_test(), autocommit=True) as other:
+        other.execute(text, {"space": LOCK_SPACE, "org_id": world.org.pk})
+
+        said = train()
+
+    assert "acme: another training is under way; nothing was trained" in said
+    assert not ModelVersion.objects.filter(org=world.org).exists()
+
+
+def test_the_lock_is_given_back_also_after_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_runs(world.org, payload_decides(150))
+
+    def broken(*args: Any, **options: Any) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jobs.training.train", broken)
+        with pytest.raises(RuntimeError, match="broken"):
+            train("--org", "acme")
+
+    with psycopg.connect(database_url_of_test(), autocommit=True) as other:
+        row = other.execute(
+            sql.statement("begin_training").text, {"space": LOCK_SPACE, "org_id": world.org.pk}
+        ).fetchone()
+    assert row == (True,)
+
+
+def database_url_of_test() -> str:
+    return psycopg.conninfo.make_conninfo(database_url(), dbname=connection.settings_dict["NAME"])
