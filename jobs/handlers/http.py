@@ -54,10 +54,11 @@ class HttpHandler(Handler):
             "expect_status": {
                 "type": "array",
                 "items": {
+                    "title": 'a status code or a class like "2xx"',
                     "anyOf": [
                         {"type": "integer", "minimum": 100, "maximum": 599},
                         {"type": "string", "pattern": "^[1-5]xx$"},
-                    ]
+                    ],
                 },
                 "minItems": 1,
                 "default": ["2xx"],

@@ -17,7 +17,30 @@ def is_integer(checker: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-Validator = extend(Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer))
+Validator: type[Any] = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
+)
+WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+}
+# By keyword; the value of the keyword fills the gap.
+SENTENCES = {
+    "minLength": "At least {} characters.",
+    "maxLength": "At most {} characters.",
+    "minItems": "At least {} items.",
+    "maxItems": "At most {} items.",
+    "maxProperties": "At most {} fields.",
+    "minimum": "At least {}.",
+    "maximum": "At most {}.",
+    "exclusiveMinimum": "More than {}.",
+    "pattern": "Must match {}.",
+}
 
 
 def faults(validator: Any, value: Any, prefix: str = "") -> list[Fault]:
@@ -29,19 +52,23 @@ def faults(validator: Any, value: Any, prefix: str = "") -> list[Fault]:
 
 def described(error: ValidationError) -> Iterator[Fault]:
     place = "".join(map(token, error.absolute_path))
+    schema: Any = error.schema
+    rule: Any = error.validator_value
     match error.validator:
         case "required":
             # One error per missing field, which is named in the sentence only.
-            name = next(name for name in error.validator_value if error.message.startswith(repr(name)))
+            name = next(name for name in rule if error.message.startswith(repr(name)))
             yield place + token(name), "This field is required."
-        case "additionalProperties" if error.validator_value is False:
-            known = error.schema.get("properties", {})
+        case "additionalProperties" if rule is False:
+            known = schema.get("properties", {})
             for name in sorted(set(error.instance) - set(known)):
                 yield place + token(name), f"There is no such field; there are: {', '.join(known) or 'none'}."
         case "anyOf" | "type" | "enum":
-            yield place, f"Expected {expected(error.schema)}."
-        case _:
-            yield place, error.message
+            yield place, f"Expected {expected(schema)}."
+        case "minLength" | "minItems" if rule == 1:
+            yield place, "May not be empty."
+        case keyword:
+            yield place, SENTENCES.get(str(keyword), error.message).format(rule)
 
 
 def token(part: object) -> str:
@@ -50,14 +77,13 @@ def token(part: object) -> str:
 
 
 def expected(schema: Mapping[str, Any]) -> str:
-    """A schema in words: integer or null, a list of string, one of "a", "b"."""
+    """A schema in words: an integer or null, a list of strings, one of 'a', 'b'; its title where it has one."""
+    if "title" in schema:
+        return str(schema["title"])
     if "anyOf" in schema:
-        return " or ".join(expected(one) for one in schema["anyOf"])
+        return " or ".join(map(expected, schema["anyOf"]))
     if "enum" in schema:
-        return "one of " + ", ".join(repr(one) for one in schema["enum"])
-    kind = schema.get("type", "any value")
-    if isinstance(kind, list):
-        return " or ".join(kind)
-    if kind == "array" and schema.get("items"):
-        return f"a list of {expected(schema['items'])}"
-    return f"an {kind}" if kind[0] in "aio" else f"a {kind}" if kind != "null" else "null"
+        return "one of " + ", ".join(map(repr, schema["enum"]))
+    if schema.get("type") == "array" and schema.get("items"):
+        return f"a list, each {expected(schema['items'])}"
+    return WORDS.get(schema.get("type"), "another value")

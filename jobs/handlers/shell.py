@@ -15,7 +15,7 @@ from django.conf import settings
 from jobs.handlers.base import Answer, Context, Done, Handler, Retry, StopReason
 from jobs.handlers.output import READ_BYTES, Output
 from jobs.handlers.sandbox import Program, Running, SandboxMissing, announce
-from jobs.handlers.schemas import Fault
+from jobs.handlers.schemas import Fault, token
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # What the loader, the C library and interpreters obey: with these an allowed program runs other code.
@@ -72,9 +72,9 @@ class ShellHandler(Handler):
         found += [(f"/argv/{n}", "May not hold a NUL character.") for n, w in enumerate(payload["argv"]) if "\0" in w]
         for name, value in payload.get("env", {}).items():
             if not ENV_NAME.fullmatch(name) or ENV_REFUSED.fullmatch(name):
-                found.append((f"/env/{name}", "This name may not be set."))
+                found.append((f"/env{token(name)}", "This name may not be set."))
             elif "\0" in value:
-                found.append((f"/env/{name}", "May not hold a NUL character."))
+                found.append((f"/env{token(name)}", "May not hold a NUL character."))
         return found
 
     def run(self, context: Context) -> Answer:

@@ -7,11 +7,13 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import structlog
 from django.db import close_old_connections, connections
 
-from jobs.errors import UnknownJobType
+from jobs.errors import InvalidPayload, UnknownJobType
 from jobs.handlers import registry
 from jobs.handlers.base import (
     Answer,
@@ -28,17 +30,24 @@ from jobs.processes.reporting import AttemptReporter
 from jobs.queue.claim import Claimed
 from jobs.queue.finish import Ended
 from jobs.states import Outcome
+from jobs.strict_json import UNSTORABLE
 
 log = structlog.get_logger(__name__)
 
 TRACEBACK_CHARACTERS = 6_000
+OURS = str(Path(__file__).parents[1])
+# No further attempt can end otherwise.
+PERMANENT = (PermanentFailure, UnknownJobType, InvalidPayload, BadResult)
 
 
 class Attempt:
     """A claimed job on its way through a slot."""
 
-    def __init__(self, claimed: Claimed) -> None:
+    def __init__(self, claimed: Claimed, held_until: float) -> None:
         self.claimed = claimed
+        # time.monotonic(): our lease is over then, unless it is renewed.
+        self.held_until = held_until
+        self.asked_at: float | None = None
         self.reporter = AttemptReporter(claimed)
         self.context = Context(
             job_id=claimed.job_id,
@@ -52,15 +61,19 @@ class Attempt:
             org_settings={"shell_programs": claimed.shell_programs},
             reporter=self.reporter,
         )
-        # Ended without waiting for its thread: too long after its timeout, or at the end of a drain.
+        # Ended without waiting for its thread, which did not return in time after being asked to stop.
         self.abandoned = False
+        # Its end, from whichever side, is known to the worker's loop.
+        self.over = False
 
     def run(self) -> Ended:
-        """Run the handler. Never raises: whatever happens is an end."""
+        """Run the handler. Never raises: whatever happens is an end, a task's sys.exit() too."""
         try:
-            answer: Answer = registry.get(self.claimed.type).run(self.context)
-            return self.ended(answer)
-        except Exception as error:
+            handler = registry.get(self.claimed.type)
+            # Again, as at submit: settings, tasks and what the organisation may do can have changed since.
+            handler.check(self.context.payload, self.context.org_settings)
+            return self.ended(handler.run(self.context))
+        except BaseException as error:
             return self.failed(error)
 
     def ended(self, answer: Answer) -> Ended:
@@ -70,18 +83,20 @@ class Attempt:
             case _ if self.context.stop_reason is not None:
                 return self.stopped()
             case Retry(reason=reason, after_seconds=after, error_type=kind, result=result):
-                return Ended(self.claimed, Outcome.ERROR, json_result(result), kind, reason, retry_seconds=after)
+                return self.error(kind, reason, json_result(result), retry_seconds=after)
             case Fail(reason=reason, error_type=kind, result=result):
-                return Ended(self.claimed, Outcome.ERROR, json_result(result), kind, reason, permanent=True)
+                return self.error(kind, reason, json_result(result), permanent=True)
+        raise BadResult(f"The handler answered {type(answer).__qualname__}, not Done, Retry or Fail.")
 
-    def failed(self, error: Exception) -> Ended:
-        if isinstance(error, Stopped) or self.context.stop_reason is not None:
+    def failed(self, error: BaseException) -> Ended:
+        if isinstance(error, Stopped) or (self.context.stop_reason and not isinstance(error, BadResult)):
             return self.stopped()
-        permanent = isinstance(error, PermanentFailure | UnknownJobType | BadResult)
-        text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
-        if isinstance(error, BadResult | UnknownJobType):
-            text = str(error)
-        return Ended(self.claimed, Outcome.ERROR, error_type=type(error).__name__, error=text, permanent=permanent)
+        return self.error(type(error).__name__, told(error), permanent=isinstance(error, PERMANENT))
+
+    def error(self, kind: str, text: str, result: Any = None, **fields: Any) -> Ended:
+        # What a program or a server said may hold what the database cannot.
+        kind, text = (UNSTORABLE.sub("\ufffd", words) for words in (kind, text))
+        return Ended(self.claimed, Outcome.ERROR, result, kind, text, **fields)
 
     def stopped(self) -> Ended:
         """The end of an attempt that was asked to stop, by the reason it was given."""
@@ -93,6 +108,20 @@ class Attempt:
                 return Ended(self.claimed, Outcome.TIMEOUT, error_type="Timeout", error=limit)
             case _:
                 return Ended(self.claimed, Outcome.RELEASED)
+
+
+def told(error: BaseException) -> str:
+    """What a person reads: a sentence where we know what happened, else the traceback from the handler on."""
+    match error:
+        case InvalidPayload(errors=errors):
+            return "\n".join(f"{pointer}: {sentence}" for pointer, sentence in errors)
+        case PermanentFailure() | UnknownJobType() | BadResult() if str(error):
+            return str(error)
+    frames = error.__traceback__
+    # Ours come first and say nothing about the error.
+    while frames and frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(OURS):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))[-TRACEBACK_CHARACTERS:]
 
 
 class ThreadSlots:
@@ -116,8 +145,15 @@ class ThreadSlots:
                 correlation_id=claimed.correlation_id, job=str(claimed.job_id), attempt=claimed.attempt
             ):
                 ended = attempt.run()
-            # A task may have used the ORM: broken connections and open transactions end with its attempt.
-            if any(each.in_atomic_block for each in connections.all(initialized_only=True)):
-                connections.close_all()
-            close_old_connections()
+            try:
+                clean_connections()
+            except Exception:
+                log.exception("could not clean up after a task")
             self._on_end(attempt, ended)
+
+
+def clean_connections() -> None:
+    """A task may have used the ORM: broken connections and open transactions end with its attempt."""
+    if any(each.in_atomic_block for each in connections.all(initialized_only=True)):
+        connections.close_all()
+    close_old_connections()

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.handlers import registry
+from jobs.handlers.base import HandlerNotReady
 from jobs.processes.worker import ALL_QUEUES, Worker
 from jobs.queue.enqueue import QUEUE_NAME
 
@@ -28,6 +29,10 @@ class Command(BaseCommand):
             slots=checked_slots(concurrency),
             until_empty=until_empty,
         )
+        try:
+            registry.prepare(worker.types)
+        except HandlerNotReady as error:
+            raise CommandError(str(error)) from error
         worker.handle_signals()
         worker.run()
         # Threads of handlers that did not stop are not waited for: their jobs have been given back.
