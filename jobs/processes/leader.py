@@ -9,7 +9,7 @@ leader's writes carry its epoch, and its term is closed.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -32,6 +32,8 @@ END_SILENT_HOLDER = """
     JOIN pg_stat_activity AS holder USING (pid)
     WHERE lock.locktype = 'advisory' AND lock.granted AND lock.classid = %s AND lock.objid = %s AND lock.objsubid = 2
       AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      -- one that waits to open its term is not silent
+      AND holder.wait_event_type IS DISTINCT FROM 'Lock'
       AND holder.state_change < clock_timestamp() - make_interval(secs => %s)
 """
 OPEN_TERM = """
@@ -43,9 +45,10 @@ OPEN_TERM = """
 class Leadership(threading.Thread):
     """Stands for election and, once elected, keeps the lead; `epoch` is None while another leads."""
 
-    def __init__(self, presence: Presence) -> None:
+    def __init__(self, presence: Presence, on_elected: Callable[[], None]) -> None:
         super().__init__(name="leadership", daemon=True)
         self.presence = presence
+        self._on_elected = on_elected
         self._session: psycopg.Connection | None = None
         self._epoch: int | None = None
         self._pinged = 0.0
@@ -68,13 +71,18 @@ class Leadership(threading.Thread):
         try:
             if self._session is None:
                 self._session = open_session()
+            asked_at = time.monotonic()
             if self._epoch is None:
                 self.stand(self._session)
             else:
                 self._session.execute("SELECT 1")
-            self._pinged = time.monotonic()
+                # from before the question: that is what the server counts from
+                self._pinged = asked_at
         except psycopg.Error as error:
             self.step_down(str(error).strip())
+        except Exception:
+            log.exception("standing for leader failed")
+            self.step_down("an error")
 
     def stand(self, session: psycopg.Connection) -> None:
         """Try for the lock; when its holder is silent, end the holder's session and try again."""
@@ -88,8 +96,9 @@ class Leadership(threading.Thread):
             session.execute(sql.statement("open_term").text)
             me = self.presence
             row = session.execute(OPEN_TERM, (me.id, me.hostname[:128], me.pid)).fetchone()
-        self._epoch = row[0] if row else None
+        self._pinged, self._epoch = time.monotonic(), row[0] if row else None
         log.info("leading", extra={"epoch": self._epoch})
+        self._on_elected()
 
     def try_lock(self, session: psycopg.Connection) -> bool:
         row = session.execute(TRY_LOCK, LOCK).fetchone()
@@ -129,6 +138,6 @@ def fenced(epoch: int) -> Iterator[None]:
     The next leader closes the term FOR UPDATE, which waits for our FOR KEY SHARE: two terms never overlap.
     """
     with transaction.atomic():
-        if not sql.run("share_term", epoch=epoch):
+        if not sql.run("share_term", epoch=epoch, idle_milliseconds=int(settings.LEADER_SILENT_SECONDS * 1000)):
             raise NotLeader
         yield

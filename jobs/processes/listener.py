@@ -21,21 +21,22 @@ class Listener:
         self._channels: set[str] = set()
         self._try_after = 0.0
 
-    def listen(self, channels: Iterable[str]) -> None:
-        """Also listen on these; makes the connection when there is none."""
-        wanted = set(channels) | self._channels
-        if self._connection is not None and wanted == self._channels:
-            return
-        if time.monotonic() < self._try_after:
-            return
+    def listen(self, channels: Iterable[str]) -> bool:
+        """Also listen on these; True when a connection had to be made, so that something may have been missed."""
+        wanted = set(channels) - self._channels
+        if (self._connection is not None and not wanted) or time.monotonic() < self._try_after:
+            return False
+        made = self._connection is None
         try:
             if self._connection is None:
                 self._connection, self._channels = open_session(), set()
-            for channel in sorted(wanted - self._channels):
+            for channel in sorted(set(channels) - self._channels):
                 self._connection.execute(names.SQL("LISTEN {}").format(names.Identifier(channel)))
+                self._channels.add(channel)
         except psycopg.Error as error:
             self.lost(error)
-        self._channels = wanted
+            return False
+        return made
 
     def sockets(self) -> list[psycopg.Connection]:
         return [self._connection] if self._connection is not None else []

@@ -1,10 +1,13 @@
 """The skeleton of every process: step() until told to stop, and sleep only when there was nothing to do."""
 
+import contextlib
 import logging
 import os
+import random
 import select
 import signal
 import socket
+import threading
 import time
 from types import FrameType
 from typing import Any
@@ -14,6 +17,8 @@ from django.db import Error, connection
 log = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 1.0
+# After the second signal: for what must not outlive the process.
+ABANDON_SECONDS = 1.0
 
 
 class Loop:
@@ -45,7 +50,9 @@ class Loop:
             self.forget_connection()
         except Exception:
             log.exception("a step failed")
-        time.sleep(RECOVERY_SECONDS if not self.stopping else 0)
+        if not self.stopping:
+            # not all processes at the same moment when the database is back
+            time.sleep(RECOVERY_SECONDS * random.uniform(0.5, 1.0))
         return False
 
     def step(self) -> bool:
@@ -65,10 +72,13 @@ class Loop:
 
     def sleep(self, seconds: float) -> None:
         """Until a wake(), one of the sockets is readable, or the time is over."""
-        readable, _, _ = select.select([self._wake_read, *self.sockets()], [], [], max(seconds, 0))
-        if self._wake_read in readable:
-            while self.read_wake_bytes():
-                pass
+        # poll() and not select(): a process with many open files has numbers above 1023
+        poll = select.poll()
+        for each in [self._wake_read, *self.sockets()]:
+            poll.register(each, select.POLLIN)
+        poll.poll(max(seconds, 0) * 1000)
+        while self.read_wake_bytes():
+            pass
 
     def read_wake_bytes(self) -> bool:
         try:
@@ -78,10 +88,8 @@ class Loop:
 
     def wake(self) -> None:
         """End the sleep; from any thread and from signal handlers."""
-        try:
+        with contextlib.suppress(BlockingIOError):  # full of wake-ups already
             self._wake_write.send(b"x")
-        except BlockingIOError:
-            pass  # full of wake-ups already
 
     def stop(self) -> None:
         self.stopping = True
@@ -94,9 +102,15 @@ class Loop:
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.stopping:
-            self.abandon()
-            os._exit(128 + number)
+            # In a thread: this handler may have interrupted us while we held a lock that abandon() needs.
+            threading.Thread(target=self.exit_at_once, args=(128 + number,), daemon=True).start()
         self.stop()
+
+    def exit_at_once(self, code: int) -> None:
+        abandoning = threading.Thread(target=self.abandon, daemon=True)
+        abandoning.start()
+        abandoning.join(ABANDON_SECONDS)
+        os._exit(code)
 
     def abandon(self) -> None:
         """What must not outlive a process that stops at once."""

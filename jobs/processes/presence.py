@@ -1,6 +1,7 @@
 """A process's row in the pool: who it is, and its heartbeat."""
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -9,10 +10,13 @@ from uuid import UUID
 
 import psutil
 from django.conf import settings
+from django.db import Error
 
 from jobs.ids import uuid7
 from jobs.models import WorkerProcess
 from jobs.queue import sql
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -57,4 +61,7 @@ class Presence:
     def leave(self) -> None:
         """The last beat: offline from now on."""
         self.status = WorkerProcess.OFFLINE
-        self.beat()
+        try:
+            self.beat()
+        except Error as error:
+            log.warning("could not say goodbye; the heartbeat will run out", extra={"error": str(error).strip()})

@@ -1,6 +1,8 @@
 """What running attempts report: log lines and progress, kept here until the worker's next flush; files at once."""
 
 import hashlib
+import logging
+import math
 import re
 import threading
 import time
@@ -10,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import Error, IntegrityError, transaction
+from django.db import DataError, Error, IntegrityError, transaction
 
 from jobs.errors import LeaseLost
 from jobs.ids import uuid7
@@ -22,6 +24,7 @@ from jobs.strict_json import UNSTORABLE
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,118}[A-Za-z0-9)]|[A-Za-z0-9]")
 CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?", re.IGNORECASE)
 STREAMS = {"log", "stdout", "stderr"}
+log = logging.getLogger(__name__)
 # sequence, stream, text, time.monotonic()
 Line = tuple[int, str, str, float]
 
@@ -52,6 +55,8 @@ class AttemptReporter:
             self._lines.append((self._sequence, stream, line, time.monotonic()))
 
     def progress(self, fraction: float, message: str) -> None:
+        if not math.isfinite(fraction):
+            raise ValueError("progress is a number from 0 to 1")
         with self._lock:
             self._progress = (fraction, UNSTORABLE.sub("\ufffd", message)[:200])
 
@@ -98,6 +103,10 @@ class AttemptReporter:
             self._progress = self._progress or progress
 
 
+# A reporter with the lines and the progress taken from it.
+Taken = tuple[AttemptReporter, list[Line], tuple[float, str] | None]
+
+
 def check_file(name: str, data: bytes, content_type: str) -> None:
     if not FILE_NAME.fullmatch(name):
         raise ValueError(f"{name!r:.80} is no name for an artefact: letters, digits and ._()+- only")
@@ -108,17 +117,34 @@ def check_file(name: str, data: bytes, content_type: str) -> None:
 
 
 def flush(reporters: Iterable[AttemptReporter]) -> None:
-    """Write what these attempts have reported since the last time, in one statement."""
+    """Write what these attempts have reported since the last time, in one statement.
+
+    What the database refuses is dropped, and only that: it must not keep the attempts from ending.
+    """
     taken = [(reporter, *reporter.take()) for reporter in reporters]
     try:
-        report(
-            lines=[line_row(reporter, line) for reporter, lines, _ in taken for line in lines],
-            progress=[progress_row(reporter, *progress) for reporter, _, progress in taken if progress],
-        )
+        write(taken)
+    except (DataError, IntegrityError):
+        log.exception("a report was refused")
+        if len(taken) > 1:
+            put_back(taken)
+            for reporter, _, _ in taken:
+                flush([reporter])
     except Error:
-        for reporter, lines, progress in taken:
-            reporter.put_back(lines, progress)
+        put_back(taken)
         raise
+
+
+def put_back(taken: Iterable[Taken]) -> None:
+    for reporter, lines, progress in taken:
+        reporter.put_back(lines, progress)
+
+
+def write(taken: Iterable[Taken]) -> None:
+    report(
+        lines=[line_row(reporter, line) for reporter, lines, _ in taken for line in lines],
+        progress=[progress_row(reporter, *progress) for reporter, _, progress in taken if progress],
+    )
 
 
 def line_row(reporter: AttemptReporter, line: Line) -> dict[str, Any]:

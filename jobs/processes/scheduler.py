@@ -4,8 +4,7 @@ import logging
 import time
 
 from django.conf import settings
-from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import Error
 
 from jobs.errors import NotLeader
 from jobs.processes.leader import Leadership, fenced
@@ -15,11 +14,11 @@ from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.control import keep_held
 from jobs.queue.promote import promote
+from jobs.queue.upkeep import Prune, expire_keys, fold_counts, sample_depth
 
 log = logging.getLogger(__name__)
 
 FOLD_SECONDS = 1.0
-FOLD_BATCH = 10_000
 HOLD_SECONDS = 1.0
 EXPIRE_SECONDS = 60.0
 
@@ -30,7 +29,7 @@ class Scheduler(Loop):
     def __init__(self) -> None:
         super().__init__(idle_seconds=min(settings.PROMOTE_SECONDS, settings.POLL_SECONDS))
         self.presence = Presence("scheduler")
-        self.leadership = Leadership(self.presence)
+        self.leadership = Leadership(self.presence, on_elected=self.wake)
         self.ticker = Ticker([Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat)])
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -40,11 +39,10 @@ class Scheduler(Loop):
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
-            Chore("prune", settings.PRUNE_SECONDS, prune),
+            Chore("prune", settings.PRUNE_SECONDS, Prune()),
         ]
 
     def run(self) -> None:
-        self.presence.beat()
         self.ticker.start()
         self.leadership.start()
         super().run()
@@ -62,13 +60,22 @@ class Scheduler(Loop):
 
     def run_chore(self, chore: Chore, epoch: int) -> bool:
         """False when the lead was lost on the way: then nothing was written."""
+        # Put off before it is tried, so that one that fails each time does not keep the others from running.
+        chore.due = time.monotonic() + chore.every_seconds
         try:
             with fenced(epoch):
                 again = chore.run()
         except NotLeader:
             log.warning("a write of a closed term was refused", extra={"chore": chore.name, "epoch": epoch})
             return False
-        chore.due = time.monotonic() + (0.0 if again else chore.every_seconds)
+        except Error:
+            log.warning("a chore failed", extra={"chore": chore.name})
+            raise
+        except Exception:
+            log.exception("a chore failed", extra={"chore": chore.name})
+            return True
+        if again:
+            chore.due = 0.0
         return True
 
     def beat_term(self) -> None:
@@ -79,31 +86,3 @@ class Scheduler(Loop):
         self.ticker.stop()
         self.presence.leave()
         super().close()
-
-
-def fold_counts() -> bool:
-    # The fold deletes what it took; a full batch means there may be more.
-    before = sql.run("fold_counts", batch=FOLD_BATCH)
-    return len(before) >= FOLD_BATCH
-
-
-def sample_depth() -> None:
-    sql.run("sample_depth")
-
-
-def expire_keys() -> bool:
-    batch = settings.PRUNE_BATCH
-    return len(sql.run("expire_keys", hours=settings.IDEMPOTENCY_HOURS, batch=batch)) == batch
-
-
-def prune() -> bool:
-    """Delete what ended long ago, a bounded batch at a time; files go after the rows are gone for good."""
-    (gone,) = sql.run(
-        "prune",
-        days=settings.RETENTION_DAYS,
-        dead_letter_days=settings.DEAD_LETTER_RETENTION_DAYS,
-        batch=settings.PRUNE_BATCH,
-    )
-    connection.on_commit(lambda: [default_storage.delete(name) for name in gone.files])
-    sql.run("prune_samples", days=settings.RETENTION_DAYS)
-    return bool(gone.jobs == settings.PRUNE_BATCH)

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 
 from jobs.errors import IllegalMove, InvalidJob, JobNotFound
 from jobs.handlers import registry
-from jobs.models import Job, Lease, Queue, Ready
+from jobs.models import Job, Lease, Queue
 from jobs.queue import sql
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.notify import command, wake
@@ -20,7 +21,9 @@ from orgs.roles import Action
 from orgs.scope import Scope
 
 REPLAY_BATCH = 1_000
-UNHOLD_BATCH = 5_000
+HOLD_BATCH = 5_000
+# How long after a pause the leader looks for waiting jobs to mark, the ones being stored at that moment included.
+HOLD_FOR = timedelta(minutes=1)
 # A job can move between the snapshot of a cancel and its write (being claimed, promoted); then look again.
 CANCEL_TRIES = 5
 
@@ -134,7 +137,7 @@ def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason
     scope.require(Action.PAUSE)
     with transaction.atomic():
         queue = queue_of(name, scope)
-        queue.paused_at, queue.paused_by, queue.pause_reason = timezone.now(), scope.user, reason[:200]
+        queue.paused_at, queue.paused_by, queue.pause_reason = Now(), scope.user, reason[:200]
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
         audit.record("queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason)
 
@@ -146,7 +149,7 @@ def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> No
         queue = queue_of(name, scope)
         queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
-        sql.run("unhold", batch=UNHOLD_BATCH)
+        sql.run("unhold", batch=HOLD_BATCH)
         wake([name])
         audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request)
 
@@ -161,10 +164,9 @@ def queue_of(name: str, scope: Scope) -> Queue:
 def keep_held() -> int:
     """The leader's share of pausing: mark what waits in paused queues, unmark the rest; returns rows changed."""
     changed = 0
-    for queue in Queue.objects.filter(paused_at__isnull=False):
-        waiting = Ready.objects.filter(queue=queue.name, org_id=queue.org_id, held=False)
-        if waiting.exists():
-            changed += len(sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=UNHOLD_BATCH))
-    freed = sql.run("unhold", batch=UNHOLD_BATCH)
-    wake({row.queue for row in freed})
-    return changed + len(freed)
+    # What comes later is held from the start; looking for more would read the whole queue of all the others.
+    for queue in Queue.objects.filter(paused_at__gt=Now() - HOLD_FOR):
+        changed += sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=HOLD_BATCH)[0].jobs
+    freed = sql.run("unhold", batch=HOLD_BATCH)
+    wake(row.queue for row in freed)
+    return int(changed + sum(row.jobs for row in freed))

@@ -1,6 +1,7 @@
 """End attempts: done, to be retried, failed, cancelled or released. Only for those that still hold their lease."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,11 +66,11 @@ def as_row(end: Ended) -> dict[str, Any]:
 
 
 def retry_seconds(end: Ended) -> float:
-    """The handler's own wish (a Retry-After), else the backoff for this many tries."""
-    if end.retry_seconds is not None:
-        return max(end.retry_seconds, 0.0)
+    """The handler's own wish (a Retry-After) within bounds, else the backoff for this many failures in this life."""
+    if end.retry_seconds is not None and not math.isnan(end.retry_seconds):
+        return min(max(end.retry_seconds, 0.0), settings.MAX_DELAY_DAYS * 86_400.0)
     return backoff.delay_seconds(
-        end.claimed.attempt,
+        end.claimed.failures,
         base=settings.RETRY_BASE_SECONDS,
         cap=settings.RETRY_CAP_SECONDS,
         jitter=settings.RETRY_JITTER_SECONDS,

@@ -17,7 +17,8 @@ WITH heads AS MATERIALIZED (
 ), picked AS MATERIALIZED (
     SELECT job_id FROM heads ORDER BY rank, job_id LIMIT %(slots)s
 ), taken AS (
-    DELETE FROM jobs_ready AS ready USING picked WHERE ready.job_id = picked.job_id
+    -- by an array: a join may be planned as a scan of the whole backlog
+    DELETE FROM jobs_ready AS ready WHERE ready.job_id = ANY (ARRAY(SELECT job_id FROM picked))
     RETURNING ready.*
 ), leased AS (
     INSERT INTO jobs_lease (
@@ -35,8 +36,8 @@ WITH heads AS MATERIALIZED (
     FROM leased
 )
 SELECT leased.job_id, leased.attempt, leased.token, leased.queue, leased.type, job.name, job.payload,
-       job.correlation_id, job.timeout_seconds, job.attempt_limit, org.slug AS org, org.id AS org_id,
-       org.shell_programs
+       job.correlation_id, job.timeout_seconds, job.max_attempts, job.attempt_limit, org.slug AS org,
+       org.id AS org_id, org.shell_programs
 FROM leased
 JOIN jobs_job AS job ON job.id = leased.job_id
 JOIN orgs_org AS org ON org.id = leased.org_id

@@ -9,10 +9,11 @@ WITH asked AS (
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, position int
     )
+), read AS MATERIALIZED (
+    -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
+    SELECT asked.*, clock_timestamp() AS moment FROM asked
 ), timed AS (
-    SELECT asked.*, clock_timestamp() AS moment,
-           coalesce(run_at, clock_timestamp() + make_interval(secs => delay_seconds)) AS due_at
-    FROM asked
+    SELECT read.*, coalesce(run_at, moment + make_interval(secs => delay_seconds)) AS due_at FROM read
 ), stored AS (
     INSERT INTO jobs_job (
         id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
@@ -29,7 +30,8 @@ WITH asked AS (
            CASE WHEN due_at > moment THEN NULL ELSE moment END,
            '', '', ''
     FROM timed
-    ORDER BY position
+    -- two batches with the same keys wait for each other in one order
+    ORDER BY idempotency_key, position
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id, org_id, queue, type, status, queued_at, rank_offset, predicted_ms, created_at
 ), waiting AS (
@@ -41,10 +43,11 @@ WITH asked AS (
     FROM stored
     WHERE status = 'queued'
 ), named AS (
-    -- a queue is made with its first job
+    -- a queue is made with its first job; sorted like the keys
     INSERT INTO jobs_queue (org_id, name, pause_reason)
     SELECT DISTINCT org_id, queue, '' FROM stored
     WHERE NOT EXISTS (SELECT FROM jobs_queue AS known WHERE known.org_id = stored.org_id AND known.name = stored.queue)
+    ORDER BY org_id, queue
     ON CONFLICT DO NOTHING
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)

@@ -2,11 +2,13 @@
 WITH old AS MATERIALIZED (
     SELECT id FROM jobs_job
     WHERE idempotency_key IS NOT NULL
-      AND id < (lpad(to_hex((extract(epoch FROM clock_timestamp() - make_interval(hours => %(hours)s)) * 1000)::bigint),
-                     12, '0') || repeat('0', 20))::uuid
-    ORDER BY id
+      AND created_at < clock_timestamp() - make_interval(hours => %(hours)s)
+    ORDER BY created_at
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
+), freed AS (
+    UPDATE jobs_job AS job SET idempotency_key = NULL
+    WHERE job.id = ANY (ARRAY(SELECT id FROM old))
+    RETURNING job.id
 )
-UPDATE jobs_job AS job SET idempotency_key = NULL FROM old WHERE job.id = old.id
-RETURNING job.id
+SELECT count(*) AS freed FROM freed

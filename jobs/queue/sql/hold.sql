@@ -4,6 +4,9 @@ WITH chosen AS MATERIALIZED (
     WHERE queue = %(queue)s AND org_id = %(org_id)s AND NOT held
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
+), marked AS (
+    UPDATE jobs_ready AS ready SET held = true
+    WHERE ready.job_id = ANY (ARRAY(SELECT job_id FROM chosen))
+    RETURNING ready.job_id
 )
-UPDATE jobs_ready AS ready SET held = true FROM chosen WHERE ready.job_id = chosen.job_id
-RETURNING ready.job_id
+SELECT count(*) AS jobs FROM marked

@@ -8,8 +8,7 @@ WITH due AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), promoted AS (
     UPDATE jobs_job AS job SET status = 'queued', queued_at = clock_timestamp()
-    FROM due
-    WHERE job.id = due.id
+    WHERE job.id = ANY (ARRAY(SELECT id FROM due))
     RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)

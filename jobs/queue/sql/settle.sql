@@ -68,7 +68,8 @@ decided AS MATERIALIZED (
     SET runtimes_ms = (known.runtimes_ms || excluded.runtimes_ms)
                       [greatest(cardinality(known.runtimes_ms || excluded.runtimes_ms) - 15, 1):],
         gaps_seconds = (known.gaps_seconds || array_fill(
-                            extract(epoch FROM excluded.last_ended_at - known.last_ended_at)::float8 / excluded.runs,
+                            greatest(extract(epoch FROM excluded.last_ended_at - known.last_ended_at), 0)::float8
+                                / excluded.runs,
                             ARRAY[cardinality(excluded.runtimes_ms)]))
                        [greatest(cardinality(known.gaps_seconds || excluded.gaps_seconds) - 15, 1):],
         failed = (known.failed || excluded.failed)
