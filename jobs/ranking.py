@@ -4,13 +4,15 @@ import math
 
 # A neutral job: priority 0.5 is a prediction of this many milliseconds.
 PRIORITY_SCALE_MS = 3000.0
+# Anything shorter is taken for this: 1 / (1 + 1e-14) would be 1.0.
+SHORTEST_MS = 1.0
 # urgency multiplies the prediction, so it is a fixed shift of the rank
 URGENCY_FACTOR = {"high": 1 / 8, "medium": 1.0, "low": 8.0}
 
 
 def priority(predicted_ms: float) -> float:
     """1 / (1 + ms / 3000), in (0, 1): short jobs near 1."""
-    return 1.0 / (1.0 + predicted_ms / PRIORITY_SCALE_MS)
+    return 1.0 / (1.0 + max(predicted_ms, SHORTEST_MS) / PRIORITY_SCALE_MS)
 
 
 def rank_offset(predicted_ms: float, urgency: str, tau_seconds: float) -> float:
@@ -20,5 +22,5 @@ def rank_offset(predicted_ms: float, urgency: str, tau_seconds: float) -> float:
     passed only by jobs that arrive within tau * ln(x) seconds after it, so nothing starves, and the rank is one
     stored number that never has to be computed again.
     """
-    seconds = max(predicted_ms, 1.0) / 1000.0 * URGENCY_FACTOR[urgency]
+    seconds = max(predicted_ms, SHORTEST_MS) / 1000.0 * URGENCY_FACTOR[urgency]
     return tau_seconds * math.log(seconds)
