@@ -49,6 +49,7 @@ class RegisterSerializer(StrictSerializer):
         USERNAME_PATTERN,
         min_length=3,
         max_length=32,
+        trim_whitespace=False,
         error_messages={"invalid": "Letters, digits, dots, dashes and underscores, starting with a letter or digit."},
         validators=[check_username_free],
     )
