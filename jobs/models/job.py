@@ -154,6 +154,8 @@ class Job(models.Model):
                 name="job_idempotency_age_idx",
             ),
             models.Index(fields=["run_at"], condition=Q(status=Status.SCHEDULED), name="job_promote_idx"),
+            # Since when the oldest of an organisation waits.
+            models.Index(fields=["org", "queued_at"], condition=Q(status=Status.QUEUED), name="job_waiting_idx"),
             models.Index(
                 fields=["org", "-finished_at", "-id"],
                 condition=Q(status=Status.FAILED),
