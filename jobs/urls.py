@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import actions, job, lists
+from jobs.pages import actions, dead_letters, job, lists, queues
 
 urlpatterns = [
     path("jobs/", lists.job_list, name="jobs"),
@@ -14,4 +14,9 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/result/", job.job_result, name="job_result"),
     path("jobs/<uuid:job_id>/log/<int:attempt>/", job.job_log, name="job_log"),
     path("jobs/<uuid:job_id>/artefacts/<uuid:artefact_id>/", job.artefact, name="artefact"),
+    path("dead-letters/", dead_letters.dead_letters, name="dead_letters"),
+    path("dead-letters/replay/", dead_letters.replay_all, name="replay_all"),
+    path("queues/", queues.queue_list, name="queues"),
+    path("queues/<slug:name>/pause/", queues.queue_pause, name="queue_pause"),
+    path("queues/<slug:name>/resume/", queues.queue_resume, name="queue_resume"),
 ]

@@ -90,11 +90,14 @@ def cancellations(request: HttpRequest, scope: Scope) -> HttpResponse:
 def replays(request: HttpRequest, scope: Scope) -> HttpResponse:
     """Replay the ticked jobs that are dead letters."""
     chosen = ticked(request)
-    replayed = replay_many(chosen, scope=scope, request=request)
-    left = len(chosen) - replayed
-    said = [f"{replayed} replayed."] if replayed else []
-    tell(request, said + ([f"{left} left alone: only failed jobs can be replayed."] if left else []))
+    tell_replayed(request, len(chosen), replay_many(chosen, scope=scope, request=request))
     return back(request, "/jobs/")
+
+
+def tell_replayed(request: HttpRequest, chosen: int, replayed: int) -> None:
+    said = [f"{replayed} replayed."] if replayed else []
+    left = chosen - replayed
+    tell(request, said + ([f"{left} left alone: only failed jobs can be replayed."] if left else []))
 
 
 def tell(request: HttpRequest, said: list[str]) -> None:

@@ -1,6 +1,7 @@
-"""The filters of the job lists as a form: what is asked for in the address, checked, with the fields to ask again."""
+"""The filters of the lists of jobs as forms: what the address asks for, checked, with the fields to ask again."""
 
-from datetime import timedelta
+from abc import abstractmethod
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,9 +12,11 @@ from django.utils import timezone
 from jobs.handlers import registry
 from jobs.listing import SORTS, Filters, Sort, parse_sort, parse_statuses
 from jobs.models import Queue
+from jobs.ranking import URGENCY_FACTOR
 from jobs.states import Status
 from orgs.models import Membership, Org
 
+# Time ranges that move with the clock, so that a bookmark stays true.
 WITHIN = {
     "15m": ("15 minutes", timedelta(minutes=15)),
     "1h": ("hour", timedelta(hours=1)),
@@ -23,53 +26,36 @@ WITHIN = {
 }
 PAGE_SIZES = (25, 50, 100, 200)
 SUGGESTIONS = 200
+MOMENT_FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f"]
 
 
-def moment_field(label: str) -> forms.DateTimeField:
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
-    formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f"]
-    return forms.DateTimeField(label=label, required=False, widget=widget, input_formats=formats)
+def moment_field(label: str, **more: Any) -> forms.DateTimeField:
+    """A time in UTC, for the browser's own picker."""
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format=MOMENT_FORMATS[0])
+    return forms.DateTimeField(label=label, required=False, widget=widget, input_formats=MOMENT_FORMATS, **more)
 
 
-class JobFilterForm(forms.Form):
-    """The names of the fields are those of the API's parameters; `within` is a time range that moves with the clock."""
+class ListForm(forms.Form):
+    """What every list of jobs can be asked."""
 
-    text = forms.CharField(
+    q = forms.CharField(
         label="Search", required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search"})
     )
     type = forms.ChoiceField(required=False)
     queue = forms.ChoiceField(required=False)
-    urgency = forms.ChoiceField(
-        required=False, choices=[("", "Any"), *((word, word) for word in ("high", "medium", "low"))]
-    )
-    category = forms.ChoiceField(required=False)
-    creator = forms.CharField(
-        label="Created by", required=False, max_length=32, widget=forms.TextInput(attrs={"list": "people"})
-    )
     within = forms.ChoiceField(
-        label="Created in the last",
-        required=False,
-        choices=[("", "Any time"), *((word, text) for word, (text, _) in WITHIN.items())],
+        required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in WITHIN.items())]
     )
-    created_after = moment_field("Created from (UTC)")
-    created_before = moment_field("Created before (UTC)")
     error_type = forms.CharField(label="Error class", required=False, max_length=128)
     correlation_id = forms.CharField(label="Correlation id", required=False, max_length=128)
-    status = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
-    sort = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
-    limit = forms.TypedChoiceField(
-        required=False,
-        coerce=int,
-        choices=[(size, size) for size in PAGE_SIZES],
-        empty_value=PAGE_SIZES[1],
-        widget=forms.HiddenInput,
-    )
-    cursor = forms.CharField(required=False, max_length=1_000, widget=forms.HiddenInput)
+    sort = forms.CharField(required=False, max_length=40)
+    limit = forms.TypedChoiceField(required=False, coerce=int, choices=[(size, size) for size in PAGE_SIZES])
+    cursor = forms.CharField(required=False, max_length=1_000)
 
-    default_sort: ClassVar[Sort] = Sort()
-    # which of the fields stand behind "More filters"
-    MORE = ("created_after", "created_before", "error_type", "correlation_id")
-    # which are no filters
+    default_sort: ClassVar[Sort]
+    # Fields behind "More filters", fields without a label, and those that are no filters.
+    MORE: ClassVar[tuple[str, ...]]
+    HIDDEN = ("status", "sort", "limit", "cursor")
     SHAPE = ("sort", "limit", "cursor")
 
     def __init__(self, data: QueryDict, org: Org) -> None:
@@ -78,7 +64,6 @@ class JobFilterForm(forms.Form):
         queues = list(Queue.objects.for_org(org).order_by("name").values_list("name", flat=True)[:SUGGESTIONS])
         self.offer("type", registry.types())
         self.offer("queue", queues)
-        self.offer("category", settings.JOB_CATEGORIES)
 
     def offer(self, name: str, words: list[str]) -> None:
         """These words and, so that an old bookmark still works, the one that is asked for."""
@@ -88,13 +73,6 @@ class JobFilterForm(forms.Form):
         extra = [asked] if asked and asked not in words else []
         field.choices = [("", "Any"), *((word, word) for word in [*words, *extra])]
 
-    def clean_status(self) -> tuple[Status, ...]:
-        words = [word for word in self.cleaned_data["status"].split(",") if word]
-        try:
-            return parse_statuses(words)
-        except ValueError as error:
-            raise forms.ValidationError(f"There is no such status; there are {', '.join(Status)}.") from error
-
     def clean_sort(self) -> Sort:
         text = self.cleaned_data["sort"]
         try:
@@ -102,36 +80,9 @@ class JobFilterForm(forms.Form):
         except ValueError as error:
             raise forms.ValidationError(f"Sorted by one of {', '.join(SORTS)}.") from error
 
+    @abstractmethod
     def filters(self) -> Filters:
         """Call it after is_valid()."""
-        asked = self.cleaned_data
-        after = asked["created_after"]
-        if asked["within"]:
-            floor = timezone.now() - WITHIN[asked["within"]][1]
-            after = max(after, floor) if after else floor
-        return Filters(
-            statuses=asked["status"],
-            created_after=after,
-            **{
-                name: asked[name]
-                for name in (
-                    "type",
-                    "queue",
-                    "urgency",
-                    "category",
-                    "creator",
-                    "correlation_id",
-                    "error_type",
-                    "created_before",
-                    "text",
-                )
-            },
-        )
-
-    def people(self) -> list[str]:
-        """Names to suggest as creators."""
-        members = Membership.objects.filter(org=self.org).order_by("user__username")
-        return list(members.values_list("user__username", flat=True)[:SUGGESTIONS])
 
     def asked(self) -> dict[str, str]:
         """What is set, by name: the shortest address that says the same."""
@@ -146,9 +97,84 @@ class JobFilterForm(forms.Form):
 
     def plain_faults(self) -> list[str]:
         """What is wrong with fields that are not shown beside a label."""
-        return [text for name in ("status", *self.SHAPE) for text in self.errors.get(name, [])]
+        return [str(text) for name in self.HIDDEN for text in self.errors.get(name, [])]
 
 
-def joined(data: QueryDict) -> dict[str, Any]:
+def joined(data: QueryDict) -> dict[str, str]:
     """One value a name; several statuses are read as one comma-separated word."""
-    return {name: ",".join(data.getlist(name)) if name == "status" else data[name].strip() for name in data}
+    return {name: ",".join(data.getlist(name)) if name == "status" else data.get(name, "").strip() for name in data}
+
+
+def later(moment: datetime | None, within: str) -> datetime | None:
+    """The later of a time and the start of a range that ends now."""
+    if not within:
+        return moment
+    start = timezone.now() - WITHIN[within][1]
+    return max(moment, start) if moment else start
+
+
+class JobFilterForm(ListForm):
+    """All jobs."""
+
+    status = forms.CharField(required=False, max_length=200)
+    urgency = forms.ChoiceField(required=False, choices=[("", "Any"), *((word, word) for word in URGENCY_FACTOR)])
+    category = forms.ChoiceField(required=False)
+    creator = forms.CharField(
+        label="Created by", required=False, max_length=32, widget=forms.TextInput(attrs={"list": "people"})
+    )
+    created_after = moment_field("Created from (UTC)")
+    created_before = moment_field("Created before (UTC)")
+
+    default_sort = Sort()
+    MORE = ("created_after", "created_before", "error_type", "correlation_id")
+
+    def __init__(self, data: QueryDict, org: Org) -> None:
+        super().__init__(data, org)
+        self.fields["within"].label = "Created in the last"
+        self.offer("category", settings.JOB_CATEGORIES)
+
+    def clean_status(self) -> tuple[Status, ...]:
+        words = [word for word in self.cleaned_data["status"].split(",") if word]
+        try:
+            return parse_statuses(words)
+        except ValueError as error:
+            raise forms.ValidationError(f"There is no such status; there are {', '.join(Status)}.") from error
+
+    def filters(self) -> Filters:
+        asked = self.cleaned_data
+        same = ("type", "queue", "urgency", "category", "creator", "correlation_id", "error_type")
+        return Filters(
+            statuses=asked["status"],
+            created_after=later(asked["created_after"], asked["within"]),
+            created_before=asked["created_before"],
+            text=asked["q"],
+            **{name: asked[name] for name in same},
+        )
+
+    def people(self) -> list[str]:
+        """Names to suggest as creators."""
+        members = Membership.objects.filter(org=self.org).order_by("user__username")
+        return list(members.values_list("user__username", flat=True)[:SUGGESTIONS])
+
+
+class DeadLetterForm(ListForm):
+    """Failed jobs, by the time of their failure."""
+
+    failed_after = moment_field("Failed from (UTC)")
+    failed_before = moment_field("Failed before (UTC)")
+
+    default_sort = Sort("finished")
+    MORE = ("failed_after", "failed_before", "correlation_id")
+
+    def __init__(self, data: QueryDict, org: Org) -> None:
+        super().__init__(data, org)
+        self.fields["within"].label = "Failed in the last"
+
+    def filters(self) -> Filters:
+        asked = self.cleaned_data
+        return Filters(
+            finished_after=later(asked["failed_after"], asked["within"]),
+            finished_before=asked["failed_before"],
+            text=asked["q"],
+            **{name: asked[name] for name in ("type", "queue", "correlation_id", "error_type")},
+        )

@@ -98,6 +98,6 @@ def artefact(request: HttpRequest, scope: Scope, job_id: UUID, artefact_id: UUID
     """A file that an attempt left, always as a download: it never becomes a page of ours."""
     job = get_job_for(scope, job_id)
     found = Artefact.objects.for_org(scope.org).filter(pk=artefact_id, job_id=job.pk).first()
-    if found is None or not default_storage.exists(found.file.name):
+    if found is None or not default_storage.exists(found.file.name or ""):
         raise Http404
     return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.name, content_type=found.content_type)

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 
-from jobs.listing import InvalidCursor, JobPage, Sort, narrowed, page
+from jobs.listing import InvalidCursor, JobPage, Sort, TooSlow, bounded, narrowed, page
 from jobs.models import Job, JobQuerySet, Lease
-from jobs.pages.filters import PAGE_SIZES, JobFilterForm
-from jobs.pages.live import TooSlow, bounded, is_poll, org_version, unchanged
+from jobs.pages.filters import PAGE_SIZES, JobFilterForm, ListForm
+from jobs.pages.live import is_poll, org_version, unchanged
 from jobs.queue import sql
 from jobs.states import Status
 from orgs.models import Org
@@ -27,7 +27,7 @@ class Listing:
 
     path: str
     region: str
-    form: JobFilterForm
+    form: ListForm
     version: str
     found: JobPage
     sort: Sort
@@ -70,12 +70,12 @@ class Listing:
         return f"{self.path}?{query}" if query else self.path
 
 
-def page_size(form: JobFilterForm) -> int:
+def page_size(form: ListForm) -> int:
     size: int = form.cleaned_data.get("limit") or PAGE_SIZES[1]
     return size
 
 
-def listing(jobs: JobQuerySet, form: JobFilterForm, *, path: str, region: str, version: str) -> Listing:
+def listing(jobs: JobQuerySet, form: ListForm, *, path: str, region: str, version: str) -> Listing:
     """What is asked for, of these jobs; an empty list with what is wrong when that cannot be answered."""
     found, faults, sort = JobPage([], None), [], form.default_sort
     if form.is_valid():

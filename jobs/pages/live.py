@@ -1,19 +1,14 @@
 """Live regions: a region says which version it shows, and gets 204 while that is still the present one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
-from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
-from psycopg.errors import QueryCanceled
 
 from jobs.queue import sql
 from orgs.models import Org
 
 # More moves than can be under way, uncommitted, in one organisation while a later one is seen.
 NEWEST_MOVES = 64
-LIST_SECONDS = 2
 
 
 def org_version(org: Org) -> str:
@@ -38,21 +33,3 @@ def unchanged(request: HttpRequest, version: str) -> HttpResponse | None:
     if request.GET.get("v") != version:
         return None
     return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
-
-
-class TooSlow(Exception):
-    """The database gave up: the filter matches too little of too much."""
-
-
-@contextmanager
-def bounded() -> Iterator[None]:
-    """Give a list no more than LIST_SECONDS of the database. Raises TooSlow."""
-    try:
-        with transaction.atomic():
-            sql.run("limit_time", milliseconds=LIST_SECONDS * 1000)
-            yield
-            sql.run("limit_time", milliseconds=0)
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise TooSlow from error
-        raise

@@ -1,7 +1,6 @@
 """Small pieces every page is made of: icons, status, times, sizes and the navigation."""
 
 import json
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,9 +15,6 @@ from orgs.models import Org
 
 register = template.Library()
 
-# Colour and cursor commands; then whatever else would act instead of being read (not tab and line feed).
-TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 THEMES = ("light", "dark", "system")
 
 
@@ -76,37 +72,6 @@ def organisations(context: template.Context) -> list[Org]:
     return list(Org.objects.filter(memberships__user=user).order_by("name")) if user.is_authenticated else []
 
 
-@register.simple_tag
-def list_link(listing: Any, **changes: Any) -> SafeString:
-    """The attributes of a link to the same list with some parameters changed; with a script only its region loads."""
-    return format_html(
-        'href="{0}" hx-get="{0}" hx-target="#{1}" hx-swap="morph:outerHTML" hx-sync="#{1}:replace"',
-        listing.url(**changes),
-        listing.region,
-    )
-
-
-@register.simple_tag
-def sort_header(listing: Any, word: str, label: str, css: str = "") -> SafeString:
-    """The head of a column that the list can be sorted by: newest, longest and most first, then the other way."""
-    current = listing.sort.word == word
-    down = current and listing.sort.descending
-    first = word if word == "name" else f"-{word}"
-    other = f"-{word}" if current and not down else word
-    order = format_html(' aria-sort="{}"', "descending" if down else "ascending") if current else ""
-    mark = format_html(' <span aria-hidden="true">{}</span>', "↓" if down else "↑") if current else ""
-    link = list_link(listing, sort=other if current else first)
-    head = '<th scope="col" class="{}"{}><a id="sort-{}" {}>{}{}</a></th>'
-    return format_html(head, css, order, word, link, label, mark)
-
-
-@register.simple_tag
-def urgency(word: str) -> SafeString:
-    """High and low stand out, medium does not."""
-    mark = {"high": "↑ ", "low": "↓ "}.get(word, "")
-    return format_html('<span class="urgency {}">{}{}</span>', word, mark, word)
-
-
 @register.filter
 def thousands(value: int) -> str:
     """12 345: a thin space every three digits."""
@@ -122,56 +87,6 @@ def percent(share: float) -> str:
 def unlocalized(value: float) -> str:
     """A number as an attribute has it."""
     return f"{value:.4g}"
-
-
-@register.filter
-def times(share: float) -> str:
-    """Actual over predicted, in words."""
-    if share >= 1.995:
-        return f"{share:.1f} times as long"
-    return (
-        "as predicted" if 0.95 <= share <= 1.05 else f"{abs(share - 1) * 100:.0f} % {'longer' if share > 1 else 'less'}"
-    )
-
-
-@register.filter
-def shift(value: float) -> str:
-    """A move in the order: plus is later."""
-    return f"{'plus' if value >= 0 else 'minus'} {span(abs(value))}"
-
-
-@register.filter
-def source(word: str) -> str:
-    """What made a prediction."""
-    return {
-        "model": "the model",
-        "history": "its last runs",
-        "type_median": "the median of its type",
-        "default": "default: nothing like it has run",
-    }.get(word, word)
-
-
-@register.filter
-def actor(text: str) -> str:
-    """Who moved a job: "user:ada" is ada, "worker:node-7" is worker node-7."""
-    kind, _, name = text.partition(":")
-    return name if kind == "user" else text.replace(":", " ")
-
-
-@register.filter
-def plain_text(text: str) -> str:
-    """What a program printed, without its commands to a terminal."""
-    return CONTROL.sub("\ufffd", TERMINAL.sub("", text))
-
-
-@register.filter
-def error_line(error: str) -> str:
-    """The line that says it: the last of a traceback without the class, else the first."""
-    lines = [line for line in error.splitlines() if line.strip()] or [""]
-    if not lines[0].startswith("Traceback"):
-        return lines[0]
-    kind, colon, text = lines[-1].partition(": ")
-    return text if colon and " " not in kind else lines[-1]
 
 
 @register.filter
