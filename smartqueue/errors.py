@@ -5,32 +5,38 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
-from drf_standardized_errors.formatter import flatten_errors
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from jobs import errors as queue_errors
+from jobs.api import faults
 
 log = logging.getLogger(__name__)
 
 STATUS_OF: dict[type[queue_errors.QueueError], int] = {
+    queue_errors.QueueError: 400,
     queue_errors.JobNotFound: 404,
     queue_errors.IllegalMove: 409,
+    queue_errors.LeaseLost: 409,
+    queue_errors.NotLeader: 409,
     queue_errors.KeyReused: 422,
+    queue_errors.InvalidJob: 400,
     queue_errors.InvalidPayload: 400,
     queue_errors.UnknownJobType: 400,
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = "5"
+PROBLEM_JSON = "application/problem+json"
+NOT_FOUND = "There is nothing here, or it belongs to another organisation."
 
 
 def problem(
-    request: HttpRequest, status: int, detail: str, *, code: str = "", errors: list[dict[str, str]] | None = None
+    request: HttpRequest, status: int, detail: str, *, code: str = "", errors: list[faults.Fault] | None = None
 ) -> dict[str, Any]:
     """The body of every non-2xx answer. `errors` name fields by JSON pointer."""
     title = HTTPStatus(status).phrase
@@ -49,45 +55,30 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's handler, in our shape; None lets Django (and ProblemMiddleware) see an unexpected one."""
     request = context["request"]
     if isinstance(error, queue_errors.QueueError):
-        return queue_problem(error, request)
+        body = problem(
+            request, STATUS_OF[type(error)], error.detail, code=error.code, errors=faults.first(faults.of_error(error))
+        )
+        return Response(body, status=body["status"], content_type=PROBLEM_JSON)
     response = drf_exception_handler(error, context)
     if response is None:
         return None
-    detail, code, fields = described(error, response)
+    detail, code, fields = described(error)
     response.data = problem(request, response.status_code, detail, code=code, errors=fields)
-    response.content_type = "application/problem+json"
+    response.content_type = PROBLEM_JSON
     return response
 
 
-def queue_problem(error: queue_errors.QueueError, request: HttpRequest) -> Response:
-    status = STATUS_OF.get(type(error), 400)
-    fields: list[dict[str, str]] = []
-    if isinstance(error, queue_errors.InvalidPayload):
-        fields = [
-            {"pointer": f"/payload{pointer}", "code": "invalid", "detail": detail} for pointer, detail in error.errors
-        ]
-    elif isinstance(error, queue_errors.UnknownJobType):
-        fields = [{"pointer": "/type", "code": error.code, "detail": error.detail}]
-    body = problem(request, status, error.detail, code=error.code, errors=fields)
-    return Response(body, status=status, content_type="application/problem+json")
-
-
-def described(error: Exception, response: Response) -> tuple[str, str, list[dict[str, str]]]:
-    """Sentence, code and field errors of a DRF or Django exception."""
+def described(error: Exception) -> tuple[str, str, list[faults.Fault]]:
+    """Sentence, code and field errors of whatever DRF's handler answers."""
+    if isinstance(error, Http404):
+        return NOT_FOUND, "not_found", []
+    if isinstance(error, PermissionDenied):
+        return str(error) or "Your role does not allow this.", "permission_denied", []
+    assert isinstance(error, exceptions.APIException)
+    found = faults.first(faults.of_detail(error.detail))
     if isinstance(error, exceptions.ValidationError):
-        fields = [
-            {
-                "pointer": "/" + (item.attr or "").replace(".", "/").removeprefix("non_field_errors"),
-                "code": item.code,
-                "detail": item.detail,
-            }
-            for item in flatten_errors(error.detail)
-        ]
-        return "The request is not valid; see errors.", "validation", fields
-    if isinstance(error, exceptions.APIException):
-        first = flatten_errors(error.detail)[0]
-        return str(first.detail), first.code, []
-    return HTTPStatus(response.status_code).description or HTTPStatus(response.status_code).phrase, "", []
+        return "The request is not valid; see errors.", "validation", found
+    return found[0]["detail"], found[0]["code"], []
 
 
 class ProblemMiddleware:
@@ -117,7 +108,7 @@ def wants_problem(request: HttpRequest) -> bool:
 
 
 def is_problem(response: HttpResponse) -> bool:
-    return response.get("Content-Type", "").startswith("application/problem+json")
+    return response.get("Content-Type", "").startswith(PROBLEM_JSON)
 
 
 def replaced(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -131,50 +122,54 @@ def replaced(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return fresh
 
 
-def problem_response(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    return JsonResponse(problem(request, status, detail), status=status, content_type="application/problem+json")
+def problem_response(request: HttpRequest, status: int, detail: str, code: str = "") -> HttpResponse:
+    return JsonResponse(problem(request, status, detail, code=code), status=status, content_type=PROBLEM_JSON)
 
 
 def database_away(request: HttpRequest) -> HttpResponse:
+    """The connection may have gone while the commit was under way, so nobody can say that nothing was changed."""
     log.exception("database away")
-    detail = "The database is not answering. Nothing was changed; try again."
-    if wants_problem(request):
-        response = problem_response(request, 503, detail)
-    else:
-        response = page(request, 503, detail)
+    detail = (
+        "The database is not answering, so it is not known whether this was done. Ask again; "
+        "a submit with an Idempotency-Key is then stored once."
+    )
+    response = answer(request, 503, detail, code="database_away")
     response["Retry-After"] = RETRY_AFTER_SECONDS
     return response
 
 
 def page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """An error page that needs no database and no session."""
+    """An error page that needs no database and no session: no context processor runs."""
     context = {
+        "request": request,
         "status": status,
         "title": HTTPStatus(status).phrase,
         "detail": detail,
         "request_id": getattr(request, "correlation_id", ""),
     }
-    return render(request, "error.html", context, status=status)
+    return HttpResponse(render_to_string("error.html", context), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return answer(request, 413, "The request body is too large.")
+        return answer(request, 413, "The request body is too large.", code="body_too_large")
     detail = "The request is malformed." if isinstance(exception, SuspiciousOperation) else str(exception)
     return answer(request, 400, detail)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, 403, str(exception) or "Your role does not allow this.")
+    return answer(request, 403, str(exception) or "Your role does not allow this.", code="permission_denied")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, 404, "There is nothing here, or it belongs to another organisation.")
+    return answer(request, 404, NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     return answer(request, 500, "Something went wrong on our side. It is logged under the request id.")
 
 
-def answer(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    return problem_response(request, status, detail) if wants_problem(request) else page(request, status, detail)
+def answer(request: HttpRequest, status: int, detail: str, code: str = "") -> HttpResponse:
+    if wants_problem(request):
+        return problem_response(request, status, detail, code)
+    return page(request, status, detail)

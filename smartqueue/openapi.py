@@ -1,50 +1,138 @@
-"""What drf-spectacular is told beyond the views: the one error shape, and our bearer token."""
+"""What drf-spectacular is told beyond the views: the one error shape, the shared headers, and when each error comes."""
 
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
-from rest_framework import serializers
 
+from orgs.permissions import IsSignedIn, MayAct, MayActInOrg
 
-class FieldErrorSerializer(serializers.Serializer[dict[str, str]]):
-    pointer = serializers.CharField(help_text="JSON pointer to the field.")
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class ProblemSerializer(serializers.Serializer[dict[str, Any]]):
-    """RFC 9457 problem details: the shape of every answer that is not 2xx."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    instance = serializers.CharField()
-    request_id = serializers.CharField()
-    errors = FieldErrorSerializer(many=True)
-
-
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+SCHEMAS: dict[str, Any] = {
+    "Problem": {
+        "type": "object",
+        "description": "RFC 9457 problem details: the shape of every answer that is not 2xx.",
+        "required": ["type", "title", "status", "detail", "instance", "request_id", "errors"],
+        "properties": {
+            "type": {"type": "string", "description": "`urn:smartqueue:problem:` and a word that programs can act on."},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "A sentence for people."},
+            "instance": {"type": "string", "description": "The path that was asked."},
+            "request_id": {"type": "string", "description": "The X-Correlation-ID of the request."},
+            "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        },
+    },
+    "FieldError": {
+        "type": "object",
+        "required": ["pointer", "code", "detail"],
+        "properties": {
+            "pointer": {
+                "type": "string",
+                "description": "JSON pointer (RFC 6901) to the field of the body, or / and the name of a parameter.",
+            },
+            "code": {"type": "string"},
+            "detail": {"type": "string"},
+        },
+    },
+}
+# Status: component, what it says, and the word in `type`.
 PROBLEMS = {
-    "400": "The request is not valid.",
-    "401": "No valid token.",
-    "403": "The role does not allow this.",
-    "404": "Not there, or another organisation's.",
+    400: ("BadRequest", "The request is not valid; see errors.", "validation"),
+    401: ("Unauthorized", "There is no token, or it is not valid any more.", "not_authenticated"),
+    403: ("Forbidden", "Your role does not allow this.", "permission_denied"),
+    404: ("NotFound", "It is not there, or belongs to another organisation.", "not_found"),
+    406: ("NotAcceptable", "Only JSON is answered.", "not_acceptable"),
+    413: ("ContentTooLarge", "The request body is too large.", "body_too_large"),
+    415: ("UnsupportedMediaType", "Only application/json is read.", "unsupported_media_type"),
+    500: ("InternalServerError", "A bug. It is logged under the request id.", "internal_server_error"),
+    503: ("ServiceUnavailable", "The database is not answering. Ask again after Retry-After.", "database_away"),
+}
+PARAMETERS = {
+    "Org": {
+        "name": "X-Org",
+        "in": "header",
+        "description": "The organisation to act in, by its slug. Without it, the one you switched to.",
+        "schema": {"type": "string"},
+    },
+    "CorrelationId": {
+        "name": "X-Correlation-ID",
+        "in": "header",
+        "description": "Up to 128 letters, digits and ._:/+=-; made up when missing. It is sent back, logged, and kept "
+        "with the jobs that the request makes.",
+        "schema": {"type": "string", "maxLength": 128},
+    },
 }
 
 
 class Schema(AutoSchema):
-    """Adds the problem answers to every operation, and the problem's shape to those a view only describes."""
+    """Adds to every operation the errors it can answer with, and the headers it reads."""
 
-    # Where every declared answer passes: what extend_schema is given replaces get_response_serializers().
-    def _get_response_bodies(self, direction: Any = "response") -> Any:
-        bodies = super()._get_response_bodies(direction)
-        public = not self.view.get_authenticators() or getattr(self.view, "public", False)
-        problems = {
-            status: meaning for status, meaning in PROBLEMS.items() if not (public and status in {"401", "403", "404"})
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args)
+        if operation is None:
+            return None
+        operation.setdefault("parameters", []).extend(parameter(name) for name in self.shared_headers())
+        responses = operation["responses"]
+        for status in self.problems(operation):
+            responses.setdefault(str(status), {"$ref": f"#/components/responses/{PROBLEMS[status][0]}"})
+        for status, answer in responses.items():
+            if status >= "400" and "$ref" not in answer:
+                answer["content"] = {"application/problem+json": {"schema": PROBLEM}}
+        operation["responses"] = dict(sorted(responses.items()))
+        return operation
+
+    def shared_headers(self) -> list[str]:
+        in_org = MayAct in self.view.permission_classes
+        return ["Org", "CorrelationId"] if in_org else ["CorrelationId"]
+
+    def problems(self, operation: dict[str, Any]) -> list[int]:
+        """Which of PROBLEMS this operation can give."""
+        gates = set(self.view.permission_classes)
+        # `{}` among the requirements: nothing is required
+        secured = {} not in operation.get("security", [{}])
+        asks = [one for one in operation["parameters"] if one.get("in") == "query"] or "requestBody" in operation
+        return [
+            *([400] if asks else []),
+            *([401] if secured else []),
+            *([403] if secured and IsSignedIn not in gates else []),
+            *([404] if "{" in self.path or gates & {MayAct, MayActInOrg} else []),
+            406,
+            *([413, 415] if "requestBody" in operation else []),
+            500,
+            503,
+        ]
+
+
+def parameter(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def add_components(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """A postprocessing hook: what Schema's references point to."""
+    components = result["components"]
+    components["schemas"] = dict(sorted({**components.get("schemas", {}), **SCHEMAS}.items()))
+    components["responses"] = {
+        name: {
+            "description": meaning,
+            "content": {
+                "application/problem+json": {"schema": PROBLEM, "example": example(status, meaning, word)},
+            },
         }
-        problems |= {status: body["description"] for status, body in bodies.items() if int(status) >= 400}
-        for status, meaning in problems.items():
-            answer = OpenApiResponse(ProblemSerializer, description=meaning)
-            bodies[status] = self._get_response_for_code(answer, status, ["application/problem+json"], direction)
-        return bodies
+        for status, (name, meaning, word) in PROBLEMS.items()
+    }
+    components["parameters"] = PARAMETERS
+    return result
+
+
+def example(status: int, meaning: str, word: str) -> dict[str, Any]:
+    fields = [{"pointer": "/name", "code": "max_length", "detail": "At most 64 characters."}] if status == 400 else []
+    return {
+        "type": f"urn:smartqueue:problem:{word}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": meaning,
+        "instance": "/api/v1/jobs/",
+        "request_id": "4f7c1f0a9be34b0cb2d0a5a54d2c9a51",
+        "errors": fields,
+    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from jobs.strict_json import NotStrict, loads
@@ -24,6 +24,9 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        # DRF also chooses a parser for `*/*` and `application/*`
+        if (media_type or "").partition(";")[0].strip().lower() != self.media_type:
+            raise UnsupportedMediaType(media_type or "")
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(limit + 1)
         if len(body) > limit:

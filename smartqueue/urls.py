@@ -1,13 +1,13 @@
 """Paths: pages at /, REST under /api/v1/, health and metrics at the root."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from jobs.metrics import metrics_view
 from smartqueue import health
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("auth/", include("orgs.auth_urls")),
     path("", include("orgs.api_urls")),
     path("", include("jobs.api.urls")),

@@ -1,5 +1,28 @@
-"""Paths."""
+"""Paths under /api/v1/. Ids are strings here: a malformed one is as unknown as another organisation's."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from jobs.api import bulk, catalogue, dead_letters, history, platform, prediction, tasks, views
+
+urlpatterns = [
+    path("jobs/", views.JobsView.as_view(), name="api-jobs"),
+    path("jobs/bulk/", bulk.BulkView.as_view(), name="api-jobs-bulk"),
+    path("jobs/replay/", dead_letters.ReplayManyView.as_view(), name="api-jobs-replay"),
+    path("jobs/<str:job_id>/", views.JobView.as_view(), name="api-job"),
+    path("jobs/<str:job_id>/cancellation/", views.CancellationView.as_view(), name="api-job-cancellation"),
+    path("jobs/<str:job_id>/replay/", views.ReplayView.as_view(), name="api-job-replay"),
+    path("jobs/<str:job_id>/attempts/", history.AttemptsView.as_view(), name="api-job-attempts"),
+    path("jobs/<str:job_id>/transitions/", history.TransitionsView.as_view(), name="api-job-transitions"),
+    path("jobs/<str:job_id>/logs/", history.LogsView.as_view(), name="api-job-logs"),
+    path("jobs/<str:job_id>/artefacts/", history.ArtefactsView.as_view(), name="api-job-artefacts"),
+    path("jobs/<str:job_id>/artefacts/<str:artefact_id>/", history.ArtefactView.as_view(), name="api-job-artefact"),
+    path("dead-letters/", dead_letters.DeadLettersView.as_view(), name="api-dead-letters"),
+    path("job-types/", catalogue.JobTypesView.as_view(), name="api-job-types"),
+    path("queues/", catalogue.QueuesView.as_view(), name="api-queues"),
+    path("queues/<str:name>/pause/", catalogue.PauseView.as_view(), name="api-queue-pause"),
+    path("predict/", prediction.PredictView.as_view(), name="api-predict"),
+    path("model/", prediction.ModelView.as_view(), name="api-model"),
+    path("tasks/", tasks.TasksView.as_view(), name="api-tasks"),
+    path("tasks/<str:task_id>/", tasks.TaskView.as_view(), name="api-task"),
+    path("platform/jobs/", platform.PlatformJobsView.as_view(), name="api-platform-jobs"),
+]

@@ -23,6 +23,7 @@ from jobs.queue import sql
 from jobs.queue.notify import wake
 from jobs.strict_json import UNSTORABLE
 from orgs.models import Org, User
+from orgs.roles import Role
 
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255}
@@ -55,19 +56,21 @@ class Enqueued:
     created: bool
 
 
-def enqueue(new: NewJob, *, org: Org, user: User | None, correlation_id: str = "") -> Enqueued:
+def enqueue(
+    new: NewJob, *, org: Org, user: User | None, role: str = Role.ORG_ADMIN, correlation_id: str = ""
+) -> Enqueued:
     """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused; then nothing was stored."""
-    (outcome,) = enqueue_many([new], org=org, user=user, correlation_id=correlation_id)
+    (outcome,) = enqueue_many([new], org=org, user=user, role=role, correlation_id=correlation_id)
     if isinstance(outcome, QueueError):
         raise outcome
     return outcome
 
 
 def enqueue_many(
-    new: Sequence[NewJob], *, org: Org, user: User | None, correlation_id: str = ""
+    new: Sequence[NewJob], *, org: Org, user: User | None, role: str = Role.ORG_ADMIN, correlation_id: str = ""
 ) -> list[Enqueued | QueueError]:
-    """Store many jobs with one statement; each has its own outcome, in the order given."""
-    outcomes: list[Enqueued | QueueError | None] = [refusal(one, org) for one in new]
+    """Store many jobs with one statement; each has its own outcome, in the order given. `role` sets the caps."""
+    outcomes: list[Enqueued | QueueError | None] = [refusal(one, org, role) for one in new]
     good = [index for index, outcome in enumerate(outcomes) if outcome is None]
     if good:
         rows = described([new[index] for index in good], org, user)
@@ -89,11 +92,11 @@ def enqueue_many(
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def refusal(new: NewJob, org: Org) -> QueueError | None:
-    """Why this job cannot be accepted, or None."""
+def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | None:
+    """Why this job cannot be accepted of somebody with this role, or None."""
     try:
         handler = registry.get(new.type)
-        if errors := list(faults(new)):
+        if errors := list(faults(new, role)):
             return InvalidJob(errors)
         handler.check(new.payload, {"shell_programs": org.shell_programs})
     except QueueError as error:
@@ -101,7 +104,7 @@ def refusal(new: NewJob, org: Org) -> QueueError | None:
     return None
 
 
-def faults(new: NewJob) -> list[tuple[str, str]]:
+def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
     """What is wrong with the fields that all types share: (JSON pointer, sentence)."""
     found = []
     for name, limit in MAX_LENGTHS.items():
@@ -116,9 +119,20 @@ def faults(new: NewJob) -> list[tuple[str, str]]:
         found.append(("/urgency", "One of high, medium, low."))
     if new.category and new.category not in settings.JOB_CATEGORIES:
         found.append(("/category", f"One of {', '.join(settings.JOB_CATEGORIES)}."))
-    found += bounds("timeout_seconds", new.timeout_seconds, 1, settings.JOB_TIMEOUT_CAP_SECONDS)
-    found += bounds("max_attempts", new.max_attempts, 1, settings.MAX_ATTEMPTS_CAP)
+    timeout_cap, attempts_cap = caps(role)
+    found += bounds("timeout_seconds", new.timeout_seconds, 1, timeout_cap)
+    found += bounds("max_attempts", new.max_attempts, 1, attempts_cap)
     return found + due_faults(new) + payload_limit_faults(new.payload)
+
+
+def caps(role: str) -> tuple[int, int]:
+    """The longest timeout in seconds and the most attempts that this role may ask for."""
+    if role == Role.ORG_ADMIN:
+        return settings.JOB_TIMEOUT_CAP_SECONDS, settings.MAX_ATTEMPTS_CAP
+    return (
+        min(settings.OPERATOR_TIMEOUT_CAP_SECONDS, settings.JOB_TIMEOUT_CAP_SECONDS),
+        min(settings.OPERATOR_MAX_ATTEMPTS_CAP, settings.MAX_ATTEMPTS_CAP),
+    )
 
 
 def bounds(name: str, value: float | None, low: float, high: float) -> list[tuple[str, str]]:
@@ -131,6 +145,9 @@ def due_faults(new: NewJob) -> list[tuple[str, str]]:
     if new.run_at is not None and new.delay_seconds is not None:
         return [("/delay_seconds", "Give run_at or delay_seconds, not both.")]
     limit = timedelta(days=settings.MAX_DELAY_DAYS)
+    if new.run_at is not None and timezone.is_naive(new.run_at):
+        return [("/run_at", "Give a time zone.")]
+    # The host's clock only bounds what is accepted; whether the job is due is the database's to say.
     if new.run_at is not None and not -limit <= new.run_at - timezone.now() <= limit:
         return [("/run_at", f"Within {settings.MAX_DELAY_DAYS} days of now.")]
     return bounds("delay_seconds", new.delay_seconds, 0, limit.total_seconds())

@@ -1,0 +1,154 @@
+"""What lists are asked for: closed lists of parameters and words, so that nothing else ever reaches a query."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import QueryDict
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from jobs.api.fields import MomentField, QueueNameField, TextField, WordsField
+from jobs.api.serializers import STATUSES, URGENCIES
+from jobs.handlers import registry
+from jobs.listing import NEWEST, Filters, Sort, parse_sort, parse_statuses
+from jobs.states import COMPATIBLE
+from orgs.models import SLUG_PATTERN
+from orgs.pagination import KeysetPagination
+from orgs.serializers import StrictSerializer
+
+# Word of the API: word of jobs.listing.
+SORTS = {
+    "created": "created",
+    "finished": "finished",
+    "name": "name",
+    "priority": "priority",
+    "predicted_ms": "predicted",
+    "runtime_ms": "runtime",
+}
+COMPATIBLE_WORDS = list(COMPATIBLE)
+STATUS_WORDS = [*STATUSES, *COMPATIBLE_WORDS]
+LARGEST_INT = 2**31 - 1
+
+
+class QuerySerializer(StrictSerializer):
+    """A query string. A parameter that is not known, or given twice, is refused."""
+
+    @classmethod
+    def asked(cls, request: Request) -> dict[str, Any]:
+        query = cls(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return dict(query.validated_data)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, QueryDict):
+            single = [name for name, field in self.fields.items() if not isinstance(field, serializers.ListField)]
+            twice = [name for name in single if len(data.getlist(name)) > 1]
+            if twice:
+                raise serializers.ValidationError({name: ["Give this once."] for name in twice}, "repeated")
+        return super().to_internal_value(data)
+
+
+class PageQuery(QuerySerializer):
+    limit = serializers.IntegerField(
+        required=False,
+        default=KeysetPagination.page_size,
+        min_value=1,
+        max_value=KeysetPagination.max_page_size,
+        help_text="The most items of a page.",
+    )
+    cursor = serializers.CharField(
+        required=False, default="", max_length=2_000, help_text="The `next_cursor` of the page before."
+    )
+
+
+def known_type(word: str) -> None:
+    if word not in {*registry.types(), *registry.unavailable}:
+        raise serializers.ValidationError(f"There is no such job type; there are: {', '.join(registry.types())}.")
+
+
+class NarrowingQuery(StrictSerializer):
+    """The filters that all lists of jobs have."""
+
+    type = serializers.CharField(required=False, validators=[known_type])
+    queue = QueueNameField(required=False)
+    error_type = TextField(required=False, max_length=128)
+    q = TextField(
+        required=False, max_length=200, help_text="In the name, title, description or error; or an id or its end."
+    )
+
+
+class JobQuery(PageQuery, NarrowingQuery):
+    status = WordsField(
+        child=serializers.ChoiceField(STATUS_WORDS),
+        required=False,
+        help_text="Any of these, with commas between or the parameter repeated.",
+    )
+    urgency = serializers.ChoiceField(URGENCIES, required=False)
+    category = serializers.ChoiceField(settings.JOB_CATEGORIES, required=False)
+    creator = serializers.CharField(required=False, max_length=150, help_text="A username.")
+    name = TextField(required=False, max_length=64, help_text="Exactly this name.")
+    correlation_id = serializers.CharField(required=False, max_length=128)
+    created_after = MomentField(required=False, help_text="At this time or later.")
+    created_before = MomentField(required=False, help_text="Before this time.")
+    sort = serializers.ChoiceField(
+        [sign + word for word in SORTS for sign in ("-", "")],
+        required=False,
+        default="-created",
+        help_text="With a minus the greatest first. Jobs without the value come last; `created` goes by id, "
+        "which holds the time of creation.",
+    )
+
+
+class PlatformJobQuery(JobQuery):
+    org = serializers.RegexField(SLUG_PATTERN, required=False, help_text="The slug of an organisation.")
+
+
+class DeadLetterNarrowing(NarrowingQuery):
+    """Which dead letters."""
+
+    failed_after = MomentField(required=False, help_text="At this time or later.")
+    failed_before = MomentField(required=False, help_text="Before this time.")
+
+
+class DeadLetterQuery(PageQuery, DeadLetterNarrowing):
+    """A page of the dead letters, the latest first."""
+
+
+class LogQuery(PageQuery):
+    attempt = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_INT)
+    after = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_INT,
+        help_text="Only lines with a greater `sequence`: how a log is followed. Needs `attempt`.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "after" in attrs and "attempt" not in attrs:
+            raise serializers.ValidationError({"after": "This needs `attempt`: each attempt counts its own lines."})
+        return attrs
+
+
+class TaskQuery(PageQuery):
+    status = serializers.ChoiceField(COMPATIBLE_WORDS, required=False)
+
+
+def filters(asked: dict[str, Any]) -> Filters:
+    """What was asked of any of these lists, for jobs.listing."""
+    words = asked.get("status") or []
+    same = ("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type")
+    return Filters(
+        statuses=parse_statuses([words] if isinstance(words, str) else words),
+        created_after=asked.get("created_after"),
+        created_before=asked.get("created_before"),
+        finished_after=asked.get("failed_after"),
+        finished_before=asked.get("failed_before"),
+        text=asked.get("q", ""),
+        **{name: asked.get(name, "") for name in same},
+    )
+
+
+def order(asked: dict[str, Any]) -> Sort:
+    word = asked.get("sort", str(NEWEST))
+    sign = "-" if word.startswith("-") else ""
+    return parse_sort(sign + SORTS[word.removeprefix("-")])

@@ -1,0 +1,179 @@
+"""The shape of a job: what a submit takes, and what is shown of it. They check and shape; they do not act."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from jobs import states
+from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
+from jobs.models import Job
+from jobs.queue.enqueue import MAX_LENGTHS, NewJob
+from jobs.ranking import URGENCY_FACTOR
+from jobs.states import Outcome, Status
+from orgs.serializers import StrictSerializer
+
+URGENCIES = list(URGENCY_FACTOR)
+STATUSES = [str(status) for status in Status]
+OUTCOMES = [str(outcome) for outcome in Outcome]
+SOURCES = ["model", "history", "type_median", "default"]
+COMPATIBLE_STATUSES = [*states.COMPATIBLE, "CANCELLED"]
+
+
+class PayloadField(serializers.DictField):
+    """A JSON object; its type says what is in it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        text = f"At most {settings.PAYLOAD_MAX_BYTES} bytes of JSON, in the shape that GET /job-types/ shows."
+        super().__init__(**{"help_text": text, **kwargs})
+
+
+class NewJobSerializer(StrictSerializer):
+    """What a submit asks for. What is left out is the deployment's default."""
+
+    type = NameField(max_length=32, help_text="One of GET /job-types/.")
+    payload = PayloadField()
+    name = NameField(
+        required=False,
+        max_length=MAX_LENGTHS["name"],
+        help_text="Runs of one name are predicted together. By default the task's name, else the type.",
+    )
+    queue = QueueNameField(required=False, help_text="Made with its first job. By default `default`.")
+    title = TextField(required=False, allow_blank=True, max_length=MAX_LENGTHS["title"])
+    description = TextField(required=False, allow_blank=True, max_length=MAX_LENGTHS["description"])
+    urgency = serializers.ChoiceField(URGENCIES, required=False, help_text="By default medium.")
+    category = serializers.ChoiceField(settings.JOB_CATEGORIES, required=False)
+    run_at = MomentField(required=False, help_text="Not before this time; in the past is now. At most a year away.")
+    delay_seconds = serializers.FloatField(
+        required=False, min_value=0, help_text="Not before so many seconds from now; instead of run_at."
+    )
+    timeout_seconds = serializers.IntegerField(
+        required=False, min_value=1, max_value=settings.JOB_TIMEOUT_CAP_SECONDS, help_text="Of each attempt."
+    )
+    max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=settings.MAX_ATTEMPTS_CAP)
+
+
+def new_job(asked: dict[str, Any], key: str | None = None) -> NewJob:
+    """From what NewJobSerializer or BulkJobSerializer read."""
+    return NewJob(**{"idempotency_key": key, **asked})
+
+
+class CancellationSerializer(StrictSerializer):
+    reason = TextField(required=False, default="", allow_blank=True, max_length=200)
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    became = serializers.ChoiceField(["cancelled", "cancelling"])
+    status_url = serializers.CharField()
+
+
+class ReplaySerializer(StrictSerializer):
+    payload = PayloadField(required=False)
+
+
+class JobSummarySerializer(serializers.Serializer[Job]):
+    """A job in a list: without `payload`, `result` and `description`, and with the start of `error` only."""
+
+    id = serializers.UUIDField()
+    type = serializers.CharField()
+    name = serializers.CharField()
+    title = serializers.CharField(allow_blank=True)
+    queue = serializers.CharField()
+    status = serializers.ChoiceField(STATUSES, source="state")
+    urgency = serializers.ChoiceField(URGENCIES)
+    category = serializers.CharField(allow_blank=True)
+    priority = serializers.FloatField(help_text="1 / (1 + predicted_ms / 3000)")
+    predicted_ms = serializers.FloatField()
+    predicted_low_ms = serializers.FloatField(allow_null=True, help_text="p10, where a model predicts.")
+    predicted_high_ms = serializers.FloatField(allow_null=True, help_text="p90, where a model predicts.")
+    prediction_source = serializers.ChoiceField(SOURCES)
+    model_version = serializers.IntegerField(allow_null=True)
+    attempt = serializers.IntegerField(source="attempts_made", help_text="The number of the last or running attempt.")
+    max_attempts = serializers.IntegerField(help_text="In one life.")
+    life = serializers.IntegerField(help_text="1, and one more with each replay.")
+    outcome = serializers.ChoiceField(OUTCOMES, allow_blank=True, help_text="Of the last attempt that ended.")
+    error_type = serializers.CharField(allow_blank=True)
+    error = serializers.CharField(source="error_start", allow_blank=True)
+    progress = serializers.FloatField(source="lease_progress", allow_null=True, help_text="0 to 1, while it runs.")
+    progress_message = serializers.SerializerMethodField()
+    cancel_requested = serializers.BooleanField(help_text="It runs, and its worker is asked to stop.")
+    worker = serializers.CharField(source="lease_worker", allow_null=True, help_text="While it runs.")
+    run_at = MomentField(allow_null=True)
+    timeout_seconds = serializers.IntegerField()
+    idempotency_key = serializers.CharField(allow_null=True)
+    correlation_id = serializers.CharField()
+    created_by = serializers.CharField(source="creator", allow_null=True, help_text="The username.")
+    created_at = MomentField()
+    queued_at = MomentField(allow_null=True)
+    started_at = MomentField(source="begun_at", allow_null=True, help_text="Of the last or running attempt.")
+    finished_at = MomentField(allow_null=True)
+    runtime_ms = serializers.FloatField(allow_null=True, help_text="Of the last attempt that ended.")
+    status_url = serializers.SerializerMethodField()
+
+    def get_progress_message(self, job: Job) -> str:
+        return job.lease_message or ""
+
+    @extend_schema_field({"type": "string", "format": "uri-reference"})
+    def get_status_url(self, job: Job) -> str:
+        return reverse("api-job", args=[job.pk])
+
+
+class LinksSerializer(serializers.Serializer[Any]):
+    """Where to go on from a job."""
+
+    NAMES: ClassVar = ("attempts", "transitions", "logs", "artefacts", "cancellation", "replay")
+
+    attempts = serializers.CharField()
+    transitions = serializers.CharField()
+    logs = serializers.CharField()
+    artefacts = serializers.CharField()
+    cancellation = serializers.CharField()
+    replay = serializers.CharField()
+
+
+class JobSerializer(JobSummarySerializer):
+    """A job, whole."""
+
+    description = serializers.CharField(allow_blank=True)
+    payload = serializers.DictField()
+    result = serializers.JSONField(allow_null=True, help_text="What its handler answered.")
+    error = serializers.CharField(allow_blank=True)
+    links = serializers.SerializerMethodField()
+
+    @extend_schema_field(LinksSerializer)
+    def get_links(self, job: Job) -> dict[str, str]:
+        return {name: reverse(f"api-job-{name}", args=[job.pk]) for name in LinksSerializer.NAMES}
+
+
+class TaskSerializer(serializers.Serializer[Job]):
+    """A job in the words of older clients."""
+
+    id = serializers.UUIDField()
+    type = serializers.CharField()
+    status = serializers.SerializerMethodField()
+    payload = serializers.DictField()
+    result = serializers.JSONField(allow_null=True)
+    error = serializers.CharField(allow_blank=True)
+    created_at = MomentField()
+    started_at = MomentField(source="begun_at", allow_null=True)
+    completed_at = MomentField(source="finished_at", allow_null=True)
+
+    @extend_schema_field(serializers.ChoiceField(COMPATIBLE_STATUSES))
+    def get_status(self, job: Job) -> str:
+        return next((word for word, meant in states.COMPATIBLE.items() if job.state in meant), "CANCELLED")
+
+
+class TaskSummarySerializer(TaskSerializer):
+    """In a list: without payload and result, and with the start of the error."""
+
+    payload = None  # type: ignore[assignment]
+    result = None  # type: ignore[assignment]
+    error = serializers.CharField(source="error_start", allow_blank=True)
+
+
+class NewTaskSerializer(StrictSerializer):
+    type = NameField(max_length=32)
+    payload = PayloadField()

@@ -1,0 +1,207 @@
+"""The shapes of what stands around a job: bulk calls, its history, dead letters, queues, types, predictions."""
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from jobs.api.fields import MomentField, TextField
+from jobs.api.filters import DeadLetterNarrowing
+from jobs.api.serializers import OUTCOMES, SOURCES, STATUSES, JobSummarySerializer, NewJobSerializer
+from jobs.models import Artefact, Attempt, LogLine, ModelVersion, Queue, Transition
+from jobs.queue.enqueue import MAX_LENGTHS
+from orgs.serializers import StrictSerializer
+
+BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
+MODEL_STATES = ACTIVE, NONE, BROKEN = "active", "none", "broken"
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField(help_text="JSON pointer to the field of the body.")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class BulkJobSerializer(NewJobSerializer):
+    """One job of a bulk call."""
+
+    idempotency_key = TextField(required=False, max_length=MAX_LENGTHS["idempotency_key"])
+
+
+@extend_schema_field(BulkJobSerializer(many=True))
+class BulkJobsField(serializers.ListField):
+    """Its items are looked at one by one, so that one that is wrong does not stop the others."""
+
+
+class BulkSerializer(StrictSerializer):
+    jobs = BulkJobsField(min_length=1, max_length=settings.BULK_MAX_JOBS)
+
+
+class BulkItemSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    status = serializers.ChoiceField(BULK_STATUSES)
+    id = serializers.UUIDField(required=False)
+    status_url = serializers.CharField(required=False)
+    code = serializers.CharField(required=False, help_text="Why it was refused, as in a problem's `type`.")
+    detail = serializers.CharField(required=False)
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]
+
+
+class BulkOutcomeSerializer(serializers.Serializer[Any]):
+    created = serializers.IntegerField()
+    existing = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    items = BulkItemSerializer(many=True)
+
+
+class AttemptSerializer(serializers.Serializer[Attempt]):
+    number = serializers.IntegerField()
+    worker = serializers.CharField(source="worker_name")
+    started_at = MomentField()
+    last_beat_at = MomentField(help_text="The last time its worker renewed the lease.")
+    ended_at = MomentField(allow_null=True, help_text="Null while it runs.")
+    outcome = serializers.ChoiceField(OUTCOMES, allow_null=True, help_text="Null while it runs.")
+    runtime_ms = serializers.FloatField(allow_null=True)
+    predicted_ms = serializers.FloatField()
+    error_type = serializers.CharField(allow_blank=True)
+    error = serializers.CharField(allow_blank=True)
+
+
+class TransitionSerializer(serializers.Serializer[Transition]):
+    id = serializers.IntegerField(help_text="Grows over all jobs of the platform.")
+    from_status = serializers.ChoiceField(STATUSES, allow_null=True, help_text="Null for the submit.")
+    to_status = serializers.ChoiceField(STATUSES)
+    attempt = serializers.IntegerField()
+    actor = serializers.CharField(help_text="`user:` and a name, `worker:` and a name, `leader` or `watchdog`.")
+    reason = serializers.CharField(allow_blank=True)
+    at = MomentField()
+
+
+class LogLineSerializer(serializers.Serializer[LogLine]):
+    attempt = serializers.IntegerField()
+    sequence = serializers.IntegerField(help_text="From 0, in each attempt anew.")
+    stream = serializers.ChoiceField(["log", "stdout", "stderr"])
+    text = serializers.CharField(allow_blank=True)
+    at = MomentField()
+
+
+class ArtefactSerializer(serializers.Serializer[Artefact]):
+    id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    name = serializers.CharField()
+    content_type = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    created_at = MomentField()
+    url = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "string", "format": "uri-reference"})
+    def get_url(self, artefact: Artefact) -> str:
+        return reverse("api-job-artefact", args=[artefact.job_id, artefact.pk])
+
+
+class DeadLetterSerializer(JobSummarySerializer):
+    """A failed job: `reason` is its error, or the error's class."""
+
+    reason = serializers.SerializerMethodField()
+    attempts = serializers.IntegerField(source="attempt", help_text="In all its lives.")
+    failed_at = MomentField(source="finished_at")
+
+    def get_reason(self, job: Any) -> str:
+        return ": ".join(text for text in (job.error_type, job.error_start) if text)
+
+
+class ReplayManySerializer(StrictSerializer):
+    """Either `ids`, or a `filter`; an empty filter means every dead letter."""
+
+    ids = serializers.ListField(
+        child=serializers.UUIDField(), required=False, min_length=1, max_length=settings.BULK_MAX_JOBS
+    )
+    filter = DeadLetterNarrowing(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("ids" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError("Give one of ids and filter.", "one_of")
+        return attrs
+
+
+class ReplayedSerializer(serializers.Serializer[Any]):
+    replayed = serializers.IntegerField(help_text="How many were dead letters, and are queued again.")
+    more = serializers.BooleanField(help_text="True when a call's bound was reached: call again for the rest.")
+
+
+class TaskSchemaSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    description = serializers.CharField(source="doc", allow_blank=True)
+    schema = serializers.DictField(help_text="JSON Schema of its `kwargs`.")
+
+
+class JobTypeSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    schema = serializers.DictField(help_text="JSON Schema (2020-12) of the payload.")
+    example = serializers.DictField(help_text="A payload that fits.")
+    tasks = TaskSchemaSerializer(many=True, help_text="What python jobs may run; empty for other types.")
+
+
+class JobTypesSerializer(serializers.Serializer[Any]):
+    items = JobTypeSerializer(many=True)
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    """Jobs by status, exact."""
+
+    scheduled = serializers.IntegerField()
+    queued = serializers.IntegerField()
+    running = serializers.IntegerField()
+    done = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+
+
+class QueueSerializer(serializers.Serializer[Queue]):
+    name = serializers.CharField()
+    paused = serializers.BooleanField()
+    paused_at = MomentField(allow_null=True)
+    paused_by = serializers.CharField(source="paused_by.username", default=None, allow_null=True)
+    pause_reason = serializers.CharField(allow_blank=True)
+    counts = CountsSerializer()
+
+
+class PauseSerializer(StrictSerializer):
+    reason = TextField(required=False, default="", allow_blank=True, max_length=200)
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    predicted_ms = serializers.FloatField()
+    low_ms = serializers.FloatField(allow_null=True, help_text="p10, where a model predicts.")
+    high_ms = serializers.FloatField(allow_null=True, help_text="p90, where a model predicts.")
+    source = serializers.ChoiceField(SOURCES)  # type: ignore[assignment]
+    model_version = serializers.IntegerField(allow_null=True)
+    priority = serializers.FloatField()
+    starts_in_seconds = serializers.FloatField(allow_null=True, help_text="Null when no worker serves the queue.")
+
+
+class ModelVersionSerializer(serializers.Serializer[ModelVersion]):
+    version = serializers.IntegerField()
+    active = serializers.BooleanField()
+    trained_at = MomentField(source="created_at")
+    samples = serializers.IntegerField(help_text="Runs it was trained on.")
+    metrics = serializers.DictField(help_text="Its errors on runs it had not seen.")
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(
+        MODEL_STATES, help_text="Without a usable model, predictions come from the runs themselves."
+    )
+    active = ModelVersionSerializer(allow_null=True)
+    versions = ModelVersionSerializer(many=True, help_text="The latest first.")
+
+
+class PlatformJobSerializer(JobSummarySerializer):
+    """A job of any organisation; look at it with `X-Org: <org>`."""
+
+    org = serializers.CharField(source="org_slug")

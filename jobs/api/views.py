@@ -1,0 +1,93 @@
+"""Jobs over REST: submit, list, look at, cancel, replay."""
+
+from hashlib import sha256
+
+from django.http import HttpResponseBase
+from django.urls import reverse
+from django.utils.cache import get_conditional_response
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jobs.api import docs
+from jobs.api.base import OrgView, correlation_id, idempotency_key, listed
+from jobs.api.filters import JobQuery, filters
+from jobs.api.paging import job_page
+from jobs.api.serializers import (
+    CancellationSerializer,
+    JobSerializer,
+    JobSummarySerializer,
+    NewJobSerializer,
+    ReplaySerializer,
+    new_job,
+)
+from jobs.listing import narrowed
+from jobs.models import Job
+from jobs.queue import control
+from jobs.queue.enqueue import Enqueued, NewJob, enqueue
+from orgs.roles import Action
+
+
+class JobsView(OrgView):
+    actions = {"GET": Action.READ, "POST": Action.SUBMIT}
+
+    @docs.submit
+    def post(self, request: Request) -> Response:
+        found = submit(self, new_job(NewJobSerializer.read(request), idempotency_key(request)))
+        return submitted(found, JobSerializer(self.job(found.job_id)).data, reverse("api-job", args=[found.job_id]))
+
+    @docs.list_jobs
+    def get(self, request: Request) -> Response:
+        asked = JobQuery.asked(request)
+        jobs = narrowed(listed(Job.objects.for_org(self.scope.org)), filters(asked))
+        return job_page(request, jobs, asked, JobSummarySerializer)
+
+
+def submit(view: OrgView, new: NewJob) -> Enqueued:
+    """Stored when this returns; it raises when nothing was."""
+    scope = view.scope
+    return enqueue(new, org=scope.org, user=scope.user, role=scope.role, correlation_id=correlation_id(view.request))
+
+
+def submitted(found: Enqueued, body: object, location: str) -> Response:
+    """201 for a new job; 200 when the Idempotency-Key had already brought it."""
+    response = Response(body, status=201 if found.created else 200, headers={"Location": location})
+    if not found.created:
+        response["Idempotent-Replayed"] = "true"
+    return response
+
+
+class JobView(OrgView):
+    actions = {"GET": Action.READ}
+
+    @docs.get_job
+    def get(self, request: Request, job_id: str) -> HttpResponseBase:
+        body = JobSerializer(self.job(job_id)).data
+        response = Response(body)
+        # Of what is shown, so that it differs after every move, progress and edit, and only then.
+        response["ETag"] = f'"{sha256(JSONRenderer().render(body)).hexdigest()[:32]}"'
+        return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
+
+
+class CancellationView(OrgView):
+    actions = {"POST": Action.CANCEL}
+
+    @docs.cancel
+    def post(self, request: Request, job_id: str) -> Response:
+        """200 when it is over, 202 when its worker has been asked to stop."""
+        sent = CancellationSerializer.read(request)
+        job = self.job(job_id)
+        became = control.cancel(job.pk, scope=self.scope, request=request._request, reason=sent["reason"])
+        body = {"id": job.pk, "became": became, "status_url": reverse("api-job", args=[job.pk])}
+        return Response(body, status=200 if became == "cancelled" else 202)
+
+
+class ReplayView(OrgView):
+    actions = {"POST": Action.REPLAY}
+
+    @docs.replay
+    def post(self, request: Request, job_id: str) -> Response:
+        sent = ReplaySerializer.read(request)
+        job = self.job(job_id)
+        control.replay(job.pk, scope=self.scope, request=request._request, payload=sent.get("payload"))
+        return Response(JobSerializer(self.job(job_id)).data)
