@@ -3,19 +3,23 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import OperationalError, transaction
 from django.db.models import CharField, F, Q
 from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
+from psycopg.errors import QueryCanceled
 
 from jobs import states
 from jobs.ids import first_uuid7
 from jobs.models import Job, JobQuerySet
+from jobs.queue import sql
 from jobs.queue.enqueue import canonical
 from jobs.states import Status
 from jobs.strict_json import loads
@@ -23,6 +27,7 @@ from jobs.strict_json import loads
 ID_END = re.compile(r"[0-9a-f]{6,12}")
 # created_at is the database's clock, the time in an id the application's: they differ by far less than this
 ID_SLACK = timedelta(days=1)
+LIST_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +206,21 @@ def typed(sort: Sort, value: Any) -> Any:
             return moment
         case _:
             return float(value)
+
+
+class TooSlow(Exception):
+    """The database gave up: the filter matches too little of too much."""
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Give a list no more than LIST_SECONDS of the database. Raises TooSlow."""
+    try:
+        with transaction.atomic():
+            sql.run("limit_time", milliseconds=LIST_SECONDS * 1000)
+            yield
+            sql.run("limit_time", milliseconds=0)
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TooSlow from error
+        raise
