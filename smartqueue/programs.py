@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from smartqueue.pghome import die_with_parent
-from smartqueue.ports import allowed_hosts
+from smartqueue.ports import address_url, allowed_hosts
 from smartqueue.supervisor import Child
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +50,7 @@ def environment(state: Path, listener: socket.socket) -> dict[str, str]:
     return {
         "SMARTQUEUE_DEBUG": "1",
         "ALLOWED_HOSTS": ",".join(allowed_hosts(listener)),
+        "SMARTQUEUE_PUBLIC_URL": address_url(listener),
         **os.environ,
         "SMARTQUEUE_STATE_DIR": str(state),
         "SMARTQUEUE_UP": str(os.getpid()),

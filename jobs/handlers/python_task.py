@@ -39,7 +39,8 @@ class Task:
 
 
 _registered: dict[str, Task] = {}
-_loading = threading.Lock()
+# A task module may itself ask for the tasks.
+_loading = threading.RLock()
 # By module: imported, or why not.
 _modules: dict[str, str | None] = {}
 
@@ -101,12 +102,12 @@ def load() -> list[str]:
 def import_fault(module: str) -> str | None:
     try:
         importlib.import_module(module)
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        fault = (
-            f"SMARTQUEUE_TASK_MODULES: {module} cannot be imported: {type(error).__name__}: {error} "
-            f"({place.filename}, line {place.lineno})"
-        )
+    except (Exception, SystemExit) as error:
+        steps = [step for step in traceback.extract_tb(error.__traceback__) if not step.filename.startswith("<")]
+        fault = f"SMARTQUEUE_TASK_MODULES: {module} cannot be imported: {type(error).__name__}: {error}"
+        # The first step is this function's.
+        if steps[1:]:
+            fault += f" ({steps[-1].filename}, line {steps[-1].lineno})"
         log.error(fault)
         return fault
     return None

@@ -54,6 +54,7 @@ def described(error: ValidationError) -> Iterator[Fault]:
     place = "".join(map(token, error.absolute_path))
     schema: Any = error.schema
     rule: Any = error.validator_value
+    value: Any = error.instance
     match error.validator:
         case "required":
             # One error per missing field, which is named in the sentence only.
@@ -61,7 +62,7 @@ def described(error: ValidationError) -> Iterator[Fault]:
             yield place + token(name), "This field is required."
         case "additionalProperties" if rule is False:
             known = schema.get("properties", {})
-            for name in sorted(set(error.instance) - set(known)):
+            for name in sorted(set(value) - set(known)):
                 yield place + token(name), f"There is no such field; there are: {', '.join(known) or 'none'}."
         case "anyOf" | "type" | "enum":
             yield place, f"Expected {expected(schema)}."
@@ -86,4 +87,4 @@ def expected(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(repr, schema["enum"]))
     if schema.get("type") == "array" and schema.get("items"):
         return f"a list, each {expected(schema['items'])}"
-    return WORDS.get(schema.get("type"), "another value")
+    return WORDS.get(str(schema.get("type")), "another value")

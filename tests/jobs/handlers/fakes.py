@@ -1,0 +1,82 @@
+"""What a handler is given when no worker runs it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from jobs.handlers import registry
+from jobs.handlers.base import Answer, Context
+from jobs.queue.claim import Claimed
+
+JOB_ID = UUID("018f0000-0000-7000-8000-00000000000a")
+
+
+class Reported:
+    """A Reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self.steps: list[tuple[float, str]] = []
+
+    def log(self, stream: str, text: str) -> None:
+        self.lines += [(stream, line) for line in text.splitlines() or [""]]
+
+    def progress(self, fraction: float, message: str) -> None:
+        self.steps.append((fraction, message))
+
+    def artefact(self, name: str, data: bytes, content_type: str) -> str:
+        raise NotImplementedError
+
+    def of(self, stream: str) -> list[str]:
+        return [text for name, text in self.lines if name == stream]
+
+
+def make_context(type: str, payload: Mapping[str, Any], **fields: Any) -> Context:
+    """One attempt; its organisation may run all programs there are."""
+    return Context(
+        **{
+            "job_id": JOB_ID,
+            "attempt": 1,
+            "org": "acme",
+            "type": type,
+            "name": type,
+            "payload": payload,
+            "correlation_id": "corr-1",
+            "timeout_seconds": 20,
+            "org_settings": {"shell_programs": settings.SHELL_PROGRAMS},
+            "reporter": Reported(),
+            **fields,
+        }
+    )
+
+
+def reported(context: Context) -> Reported:
+    assert isinstance(context.reporter, Reported)
+    return context.reporter
+
+
+def run(type: str, payload: Mapping[str, Any], **fields: Any) -> Answer:
+    return registry.get(type).run(make_context(type, payload, **fields))
+
+
+def make_claimed(type: str, payload: Mapping[str, Any], **fields: Any) -> Claimed:
+    return Claimed(
+        **{
+            "job_id": JOB_ID,
+            "attempt": 1,
+            "token": UUID("018f0000-0000-7000-8000-00000000000b"),
+            "queue": "default",
+            "type": type,
+            "name": type,
+            "payload": payload,
+            "correlation_id": "corr-1",
+            "timeout_seconds": 20,
+            "attempt_limit": 4,
+            "org": "acme",
+            "org_id": 1,
+            "shell_programs": settings.SHELL_PROGRAMS,
+            **fields,
+        }
+    )
