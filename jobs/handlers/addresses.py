@@ -77,7 +77,7 @@ def target(url: str) -> Target:
     except LocationParseError as error:
         raise Refused("This is not a URL.") from error
     scheme, host = str(parts.scheme), (parts.host or "").strip("[]").removesuffix(".").lower()
-    port = parts.port or DEFAULT_PORTS[scheme]
+    port = DEFAULT_PORTS[scheme] if parts.port is None else parts.port
     allowed = named_by_operator(host, port)
     if not allowed:
         check_name(host)
