@@ -40,7 +40,7 @@ def claim(*, queue: str, types: Sequence[str], slots: int, worker_id: UUID, work
     rows = sql.run(
         "claim",
         queue=queue,
-        types=list(types),
+        types=sorted(set(types)),
         slots=slots,
         worker_id=worker_id,
         worker_name=worker_name,

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -22,11 +23,9 @@ def test_what_is_sent_is_what_is_read(value: Any) -> None:
 
 
 @given(st.binary() | st.text())
-def test_whatever_arrives_is_read_or_refused_in_words(data: bytes | str) -> None:
-    try:
+def test_whatever_arrives_is_read_or_refused_and_nothing_else(data: bytes | str) -> None:
+    with suppress(NotStrict):
         loads(data)
-    except NotStrict as refused:
-        assert str(refused)
 
 
 @pytest.mark.parametrize(

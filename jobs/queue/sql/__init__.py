@@ -3,6 +3,8 @@
 `{{settle}}` in a file stands for the text of settle.sql: the end of an attempt is written once.
 """
 
+import json
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +12,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 FOLDER = Path(__file__).parent
+# Django has such columns read as text, for its JSONField to parse.
+JSONB = 3802
 
 
 class Row(dict[str, Any]):
@@ -41,5 +45,12 @@ def run(name: str, **params: Any) -> list[Row]:
         cursor.execute(statement(name).text, params)
         if cursor.description is None:
             return []
-        columns = [column.name for column in cursor.description]
-        return [Row(zip(columns, values, strict=True)) for values in cursor.fetchall()]
+        columns = [(column.name, json.loads if column.type_code == JSONB else None) for column in cursor.description]
+        return [Row(named(columns, values)) for values in cursor.fetchall()]
+
+
+def named(
+    columns: Sequence[tuple[str, Callable[[str], Any] | None]], values: Sequence[Any]
+) -> Iterator[tuple[str, Any]]:
+    for (name, read), value in zip(columns, values, strict=True):
+        yield name, read(value) if read and value is not None else value
