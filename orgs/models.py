@@ -1,5 +1,6 @@
 """Tenants, people, rights and the trail of what people did."""
 
+import re
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
@@ -31,6 +32,9 @@ class Org(models.Model):
 class UserManager(DjangoUserManager["User"]):
     def named(self, username: str) -> "models.QuerySet[User]":
         """By name, whatever its case, through the index that keeps names unique."""
+        # Whatever else was typed is nobody's name, and may be nothing a query takes.
+        if not re.match(USERNAME_PATTERN, username):
+            return self.none()
         return self.alias(lowered_name=Lower("username")).filter(lowered_name=username.lower())
 
     def get_by_natural_key(self, username: str | None) -> "User":
