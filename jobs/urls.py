@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from jobs.pages import actions, dead_letters, job, lists, queues
+from jobs.pages import actions, dead_letters, job, lists, queues, submit
 
 urlpatterns = [
     path("jobs/", lists.job_list, name="jobs"),
+    path("jobs/submit/", submit.submit, name="submit"),
+    path("jobs/submit/task/", submit.task_fragment, name="task_fragment"),
+    path("jobs/forecast/", submit.forecast_fragment, name="forecast"),
     path("jobs/cancellations/", actions.cancellations, name="cancellations"),
     path("jobs/replays/", actions.replays, name="replays"),
     path("jobs/<uuid:job_id>/cancellation/", actions.cancellation, name="cancellation"),

@@ -117,10 +117,12 @@
   }
 
   function tellTimes() {
-    for (const time of document.querySelectorAll("time[data-ago], time[data-since]")) {
+    for (const time of document.querySelectorAll("time[data-ago], time[data-since], time[data-due]")) {
       const passed = (Date.now() + skew - Date.parse(time.dateTime)) / 1000;
-      const since = "since" in time.dataset;
-      const words = since ? rough(Math.max(passed, 0)) : passed >= -0.5 ? `${rough(Math.max(passed, 0))} ago` : `in ${rough(-passed)}`;
+      let words;
+      if ("since" in time.dataset) words = rough(Math.max(passed, 0));
+      else if ("due" in time.dataset) words = passed < 0 ? `in ${rough(-passed)}` : "due";
+      else words = passed >= -0.5 ? `${rough(Math.max(passed, 0))} ago` : `in ${rough(-passed)}`;
       if (time.textContent !== words) time.textContent = words;
     }
   }
@@ -204,11 +206,22 @@
     }
   });
 
-  document.addEventListener("DOMContentLoaded", () => {
+  function begin() {
     showLive();
     tellTimes();
     countSelected();
+    if (matchMedia("(max-width: 680px)").matches) {
+      for (const fold of document.querySelectorAll("[data-fold-on-phone]")) fold.open = false;
+    }
     for (const log of document.querySelectorAll("[data-tail]")) log.scrollTop = log.scrollHeight;
+  }
+
+  // The page of an address that the person went back to comes without a load.
+  document.addEventListener("htmx:historyRestore", begin);
+  document.addEventListener("htmx:historyCacheMissLoad", begin);
+
+  document.addEventListener("DOMContentLoaded", () => {
+    begin();
     setInterval(tellTimes, 1000);
     schedule(EVERY);
   });

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django import forms
 from django.conf import settings
 from django.http import QueryDict
 from django.utils import timezone
 
+from jobs.forms.fields import moment_field
 from jobs.handlers import registry
 from jobs.listing import SORTS, Filters, Sort, parse_sort, parse_statuses
 from jobs.models import Queue
@@ -26,13 +27,6 @@ WITHIN = {
 }
 PAGE_SIZES = (25, 50, 100, 200)
 SUGGESTIONS = 200
-MOMENT_FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f"]
-
-
-def moment_field(label: str, **more: Any) -> forms.DateTimeField:
-    """A time in UTC, for the browser's own picker."""
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format=MOMENT_FORMATS[0])
-    return forms.DateTimeField(label=label, required=False, widget=widget, input_formats=MOMENT_FORMATS, **more)
 
 
 class ListForm(forms.Form):

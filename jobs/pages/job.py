@@ -1,7 +1,5 @@
 """The page of one job: what was asked, what happened, why, and what can be done about it."""
 
-import json
-import shlex
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +8,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.http.response import HttpResponseBase
 
 from jobs.models import Artefact, Job, Lease, LogLine
+from jobs.pages.commands import submit_command
 from jobs.pages.history import steps, tries
 from jobs.pages.live import job_version, unchanged
 from jobs.pages.values import parts
@@ -25,7 +24,7 @@ SETTLED = TERMINAL - {Status.FAILED}
 
 def get_job_for(scope: Scope, job_id: UUID) -> Job:
     """The job with its state, or Http404 when it is none of the organisation's."""
-    job = Job.objects.for_org(scope.org).with_state().select_related("created_by").filter(pk=job_id).first()
+    job = Job.objects.for_org(scope.org).with_state().select_related("created_by", "org").filter(pk=job_id).first()
     if job is None:
         raise Http404
     return job
@@ -54,23 +53,8 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "waiting": waiting(job),
         "result_parts": parts(job.result) if job.status in TERMINAL else [],
         "artefacts": Artefact.objects.for_org(job.org).filter(job_id=job.pk).order_by("attempt", "name")[:100],
-        "curl": curl(request, job),
+        "curl": submit_command(request, job.org, job),
     }
-
-
-def curl(request: HttpRequest, job: Job) -> str:
-    """The same job again, as a command."""
-    asked: dict[str, Any] = {"type": job.type, "payload": job.payload, "name": job.name, "queue": job.queue}
-    asked |= {name: getattr(job, name) for name in ("title", "description", "category") if getattr(job, name)}
-    asked |= {name: getattr(job, name) for name in ("urgency", "timeout_seconds", "max_attempts")}
-    lines = [
-        f"curl -X POST {request.build_absolute_uri('/api/v1/jobs/')}",
-        '-H "Authorization: Bearer $TOKEN"',
-        f"-H {shlex.quote(f'X-Org: {job.org.slug}')}",
-        "-H 'Content-Type: application/json'",
-        f"-d {shlex.quote(json.dumps(asked, ensure_ascii=False))}",
-    ]
-    return " \\\n  ".join(lines)
 
 
 @org_page(Action.READ)

@@ -140,6 +140,20 @@ def ago(moment: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def due(moment: datetime | None) -> SafeString | str:
+    """When something is to happen: "in 3 m", or "due" from then on; app.js keeps the words up to date."""
+    if moment is None:
+        return "–"
+    left = (moment - timezone.now()) / timedelta(seconds=1)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-due>{}</time>',
+        moment.isoformat(timespec="milliseconds"),
+        moment.strftime("%Y-%m-%d %H:%M:%S"),
+        f"in {rough(left)}" if left > 0 else "due",
+    )
+
+
+@register.simple_tag
 def running_for(moment: datetime | None) -> SafeString | str:
     """How long something has been going on; app.js keeps it up to date."""
     if moment is None:
