@@ -31,7 +31,7 @@ LARGEST_INT = 2**31 - 1
 
 
 class QuerySerializer(StrictSerializer):
-    """A query string. A parameter that is not known, or given twice, is refused."""
+    """A query string. A parameter that is not known, empty, or given twice, is refused."""
 
     @classmethod
     def asked(cls, request: Request) -> dict[str, Any]:
@@ -42,9 +42,11 @@ class QuerySerializer(StrictSerializer):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, QueryDict):
             single = [name for name, field in self.fields.items() if not isinstance(field, serializers.ListField)]
-            twice = [name for name in single if len(data.getlist(name)) > 1]
-            if twice:
-                raise serializers.ValidationError({name: ["Give this once."] for name in twice}, "repeated")
+            faults = {name: ["Give this once."] for name in single if len(data.getlist(name)) > 1}
+            # DRF would take an empty value for none
+            faults |= {name: ["Give this a value, or leave it out."] for name in single if data.get(name) == ""}
+            if faults:
+                raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
 
 
