@@ -1,0 +1,291 @@
+"""A finished week for a demo organisation, written in bulk. Nothing here runs, and each job says so."""
+
+import heapq
+import statistics
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from random import Random
+from secrets import randbits
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+
+from jobs import ranking
+from jobs.estimates import clamp, recent_average
+from jobs.ids import first_uuid7
+from jobs.models import Attempt, DepthSample, Job, Queue, RuntimeHistory, Transition
+from jobs.queue.enqueue import canonical
+from jobs.states import Outcome, Status
+from orgs.models import Org, User
+from smartqueue.demo.kinds import BACKUP, FLAKY, NIGHTLY, Dead, Kind, Payload, Trouble
+
+DAYS = 7
+# Nothing is made to look as if it had just run.
+ENDED_AGO = timedelta(hours=1)
+SLOTS = 5
+SAMPLE_SECONDS = 15
+HISTORY_RUNS = 16
+ACTOR = WORKER = "demo-history"
+WORKER_ID = UUID("00000000-0000-7000-8000-000000000000")
+DESCRIPTION = "Part of the demo's history: seed_demo wrote this job, it never ran here."
+# How busy each hour of the day is.
+HOURS = [1] * 7 + [3, 6, 9, 9, 8, 6, 8, 9, 8, 6, 4, 3, 2, 2, 1, 1, 1]
+
+
+@dataclass(slots=True)
+class Try:
+    """One attempt: ready to run, started, ended. `trouble` is None when it succeeded."""
+
+    ms: float
+    trouble: Trouble | None
+    ready: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+@dataclass(slots=True)
+class Past:
+    """A job of the week with all its attempts; without any it was cancelled while it waited."""
+
+    kind: Kind
+    payload: Payload
+    created: datetime
+    tries: list[Try]
+    max_attempts: int = 4
+    timeout_seconds: int = 300
+    predicted_ms: float = 0.0
+    source: str = "default"
+    id: UUID = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.id = UUID(int=first_uuid7(self.created).int | randbits(62))
+
+    @property
+    def status(self) -> Status:
+        if not self.tries:
+            return Status.CANCELLED
+        return Status.FAILED if self.tries[-1].trouble else Status.DONE
+
+
+def write_week(
+    org: Org, people: dict[str, User], kinds: Sequence[Kind], *, jobs: int, dead: Sequence[Dead], now: datetime
+) -> int:
+    """Store a week of `jobs` finished jobs and these dead letters; returns how many jobs there are."""
+    random = Random(org.slug)
+    end = now - ENDED_AGO
+    week = plan(random, kinds, jobs, end) + plan_dead(random, dead, end)
+    if dead:
+        week += plan_nights(random, end)
+    week.sort(key=lambda past: past.created)
+    run_through(week, random)
+    week = [past for past in week if not past.tries or moment(past.tries[-1].ended) < end]
+    predict(week)
+    store(org, people, week, end)
+    return len(week)
+
+
+def plan(random: Random, kinds: Sequence[Kind], count: int, end: datetime) -> list[Past]:
+    week = []
+    for number, kind in enumerate(random.choices(kinds, [kind.share for kind in kinds], k=count)):
+        created = some_time(random, end)
+        payload, ms = kind.make(random, created.hour + created.minute / 60)
+        failing = kind is FLAKY or (kind.trouble is not None and random.random() < kind.trouble_share)
+        tries = [Try(ms * 0.8, kind.trouble)] * failing + [Try(ms, None)]
+        week.append(Past(kind, payload, created, [] if number % 250 == 249 else tries))
+    return week
+
+
+def plan_dead(random: Random, dead: Sequence[Dead], end: datetime) -> list[Past]:
+    return [
+        Past(
+            one.kind, one.payload, some_time(random, end - timedelta(hours=1)),
+            [Try(one.ms * random.uniform(0.9, 1.1), one.trouble) for _ in range(one.max_attempts)],
+            one.max_attempts, one.timeout_seconds,
+        )
+        for one in dead
+    ]  # fmt: skip
+
+
+def plan_nights(random: Random, end: datetime) -> list[Past]:
+    """At two o'clock a batch comes in at once, more than there are slots."""
+    week = []
+    for day in range(DAYS):
+        night = (end - timedelta(days=day)).replace(hour=2, minute=0, second=0, microsecond=0)
+        for number in range(25):
+            kind = NIGHTLY if number else BACKUP
+            payload, ms = kind.make(random, 2)
+            week.append(Past(kind, payload, night + timedelta(milliseconds=40 * number), [Try(ms, None)]))
+    return week
+
+
+def some_time(random: Random, end: datetime) -> datetime:
+    day = (end - timedelta(days=random.randrange(DAYS))).replace(hour=0, minute=0, second=0, microsecond=0)
+    (hour,) = random.choices(range(24), HOURS)
+    found = day + timedelta(hours=hour, seconds=random.uniform(0, 3600))
+    return found if found < end else found - timedelta(days=DAYS)
+
+
+def run_through(week: Sequence[Past], random: Random) -> None:
+    """Say when each attempt would have run on a worker of SLOTS slots, first come first served."""
+    ready = [(past.created, number, 0) for number, past in enumerate(week) if past.tries]
+    heapq.heapify(ready)
+    free = [week[0].created] * SLOTS
+    while ready:
+        at, number, index = heapq.heappop(ready)
+        one = week[number].tries[index]
+        one.ready = at
+        one.started = max(at, heapq.heappop(free)) + timedelta(milliseconds=random.uniform(2, 9))
+        one.ended = one.started + timedelta(milliseconds=one.ms)
+        heapq.heappush(free, one.ended)
+        if index + 1 < len(week[number].tries):
+            wait = settings.RETRY_BASE_SECONDS * 2**index + random.uniform(0, settings.RETRY_JITTER_SECONDS)
+            heapq.heappush(ready, (one.ended + timedelta(seconds=wait), number, index + 1))
+
+
+def predict(week: Sequence[Past]) -> None:
+    """What would have been predicted at each submit, from the runs that had ended by then, without a model."""
+    ends = sorted((moment(one.ended), past.kind.type, past.kind.name, one.ms) for past in week for one in past.tries)
+    known: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY_RUNS))
+    seen = 0
+    for past in week:
+        while seen < len(ends) and ends[seen][0] < past.created:
+            _, type, name, ms = ends[seen]
+            known[type, name].append(ms)
+            seen += 1
+        if own := known.get((past.kind.type, past.kind.name)):
+            past.predicted_ms, past.source = clamp(recent_average(list(own))), "history"
+        elif alike := [ms for (type, _), runs in known.items() if type == past.kind.type for ms in runs]:
+            past.predicted_ms, past.source = clamp(statistics.median(alike)), "type_median"
+        else:
+            past.predicted_ms = settings.DEFAULT_PREDICTED_MS
+
+
+def store(org: Org, people: dict[str, User], week: Sequence[Past], end: datetime) -> None:
+    Queue.objects.bulk_create([Queue(org=org, name=name) for name in sorted({past.kind.queue for past in week})])
+    Job.objects.bulk_create([job(org, people, past, number) for number, past in enumerate(week)])
+    Attempt.objects.bulk_create(
+        sorted((row for past in week for row in attempts(org, past)), key=lambda row: row.ended_at)
+    )
+    # Their trigger counts the jobs by status.
+    Transition.objects.bulk_create(
+        sorted((row for past in week for row in transitions(org, past)), key=lambda row: row.at)
+    )
+    RuntimeHistory.objects.bulk_create(histories(org, week))
+    DepthSample.objects.bulk_create(depth_samples(org, week, end))
+
+
+def job(org: Org, people: dict[str, User], past: Past, number: int) -> Job:
+    last = past.tries[-1] if past.tries else Try(0, None, ended=past.created + timedelta(seconds=1))
+    trouble, kind = last.trouble, past.kind
+    return Job(
+        id=past.id, org=org, queue=kind.queue, type=kind.type, name=kind.name, title=kind.title,
+        description=DESCRIPTION, payload=past.payload, payload_bytes=len(canonical(past.payload)),
+        urgency=kind.urgency, category=kind.category, predicted_ms=past.predicted_ms, prediction_source=past.source,
+        priority=ranking.priority(past.predicted_ms),
+        rank_offset=ranking.rank_offset(past.predicted_ms, kind.urgency, settings.RANK_TAU_SECONDS),
+        status=past.status, run_at=last.ready if len(past.tries) > 1 else None, timeout_seconds=past.timeout_seconds,
+        max_attempts=past.max_attempts, attempt=len(past.tries), attempt_limit=past.max_attempts,
+        correlation_id=f"demo-history-{number:04}", created_by=people[kind.user], created_at=past.created,
+        queued_at=last.ready or past.created, started_at=last.started, finished_at=last.ended,
+        runtime_ms=last.ms if past.tries else None,
+        outcome="" if not past.tries else trouble.outcome if trouble else Outcome.DONE,
+        error_type=trouble.error_type if trouble else "", error=trouble.error if trouble else "",
+    )  # fmt: skip
+
+
+def attempts(org: Org, past: Past) -> Iterable[Attempt]:
+    for number, one in enumerate(past.tries, 1):
+        trouble = one.trouble
+        yield Attempt(
+            job_id=past.id, org_id=org.pk, number=number, type=past.kind.type, name=past.kind.name,
+            worker_id=WORKER_ID, worker_name=WORKER, started_at=one.started, last_beat_at=one.started,
+            ended_at=one.ended, outcome=trouble.outcome if trouble else Outcome.DONE, runtime_ms=one.ms,
+            predicted_ms=past.predicted_ms, error_type=trouble.error_type if trouble else "",
+            error=trouble.error if trouble else "",
+        )  # fmt: skip
+
+
+def transitions(org: Org, past: Past) -> Iterable[Transition]:
+    def move(source: Status | None, target: Status, attempt: int, at: datetime | None, reason: str = "") -> Transition:
+        return Transition(
+            org_id=org.pk, job_id=past.id, queue=past.kind.queue, from_status=source, to_status=target,
+            attempt=attempt, actor=ACTOR, reason=reason, at=at,
+        )  # fmt: skip
+
+    yield move(None, Status.QUEUED, 0, past.created)
+    if not past.tries:
+        yield move(Status.QUEUED, Status.CANCELLED, 0, past.created + timedelta(seconds=1))
+    for number, one in enumerate(past.tries, 1):
+        if number > 1:
+            yield move(Status.SCHEDULED, Status.QUEUED, number - 1, one.ready, "due")
+        yield move(Status.QUEUED, Status.RUNNING, number, one.started)
+        after = past.status if number == len(past.tries) else Status.SCHEDULED
+        yield move(Status.RUNNING, after, number, one.ended, one.trouble.error_type if one.trouble else "")
+
+
+def histories(org: Org, week: Sequence[Past]) -> list[RuntimeHistory]:
+    """As the end of each attempt would have kept them."""
+    runs: dict[tuple[str, str], list[Try]] = defaultdict(list)
+    for past in week:
+        runs[past.kind.type, past.kind.name] += past.tries
+    return [history(org, type, name, known) for (type, name), known in runs.items() if known]
+
+
+def history(org: Org, type: str, name: str, runs: list[Try]) -> RuntimeHistory:
+    runs.sort(key=lambda one: moment(one.ended))
+    ends = [moment(one.ended) for one in runs]
+    gaps = [0.0, *((later - sooner).total_seconds() for sooner, later in pairwise(ends))]
+    last = runs[-HISTORY_RUNS:]
+    return RuntimeHistory(
+        org_id=org.pk,
+        type=type,
+        name=name,
+        runtimes_ms=[one.ms for one in last],
+        gaps_seconds=gaps[-HISTORY_RUNS:],
+        failed=[one.trouble is not None for one in last],
+        runs=len(runs),
+        failures=sum(one.trouble is not None for one in runs),
+        last_ended_at=ends[-1],
+    )
+
+
+def depth_samples(org: Org, week: Sequence[Past], end: datetime) -> list[DepthSample]:
+    """As the leader would have written them: of queues that hold something, and once more when they no longer do."""
+    start = end - timedelta(days=DAYS + 1)
+    count = int((end - start).total_seconds()) // SAMPLE_SECONDS + 2
+    changes: dict[str, dict[str, Any]] = {}
+
+    def spell(queue: str, what: str, since: datetime, until: datetime) -> None:
+        line = changes.setdefault(queue, {}).setdefault(what, np.zeros(count + 1, dtype=np.int64))
+        first, after = (-(-(at - start).total_seconds() // SAMPLE_SECONDS) for at in (since, until))
+        line[int(first)] += 1
+        line[int(after)] -= 1
+
+    for past in week:
+        for index, one in enumerate(past.tries):
+            spell(past.kind.queue, "queued", moment(one.ready), moment(one.started))
+            spell(past.kind.queue, "running", moment(one.started), moment(one.ended))
+            if index + 1 < len(past.tries):
+                spell(past.kind.queue, "scheduled", moment(one.ended), moment(past.tries[index + 1].ready))
+    samples = []
+    for queue, lines in changes.items():
+        depths = {what: np.cumsum(line) for what, line in lines.items()}
+        filled = sum(depths.values()) > 0
+        for number in np.flatnonzero(filled | np.roll(filled, 1)):
+            at = start + timedelta(seconds=int(number) * SAMPLE_SECONDS)
+            held = {
+                what: int(depths[what][number]) if what in depths else 0 for what in ("queued", "running", "scheduled")
+            }
+            samples.append(DepthSample(org_id=org.pk, queue=queue, at=at, **held))
+    return sorted(samples, key=lambda sample: sample.at)
+
+
+def moment(at: datetime | None) -> datetime:
+    """A time that run_through() has set."""
+    assert at is not None
+    return at
