@@ -1,0 +1,92 @@
+"""Job types and queues."""
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from jobs.models import Queue
+from orgs.models import AuditEntry
+from tests.conftest import World
+from tests.factories import api, claim_all, make_dead_letter, make_done, make_job
+
+pytestmark = pytest.mark.django_db
+
+QUEUES = "/api/v1/queues/"
+
+
+def test_every_type_is_shown_with_a_payload_that_fits(world: World) -> None:
+    items = {item["type"]: item for item in api(world.viewer).get("/api/v1/job-types/").json()["items"]}
+
+    assert {"http", "python", "shell"} <= set(items)
+    for item in items.values():
+        Draft202012Validator.check_schema(item["schema"])
+        Draft202012Validator(item["schema"]).validate(item["example"])
+        assert item["title"]
+        assert item["description"]
+
+
+def test_python_tasks_are_shown_with_the_schema_of_their_arguments(world: World) -> None:
+    items = {item["type"]: item for item in api(world.viewer).get("/api/v1/job-types/").json()["items"]}
+
+    (add,) = [task for task in items["python"]["tasks"] if task["name"] == "demo.add"]
+    assert add["description"] == "The sum of two whole numbers."
+    assert add["schema"]["required"] == ["a", "b"]
+    assert items["shell"]["tasks"] == []
+
+
+# --- Queues -----------------------------------------------------------------------------------------------------
+
+
+def test_queues_are_listed_with_exact_counts(world: World) -> None:
+    make_done(world.org, queue="mail")
+    make_dead_letter(world.org, queue="mail")
+    make_job(world.org, queue="mail")
+    claim_all("mail")
+    make_job(world.org, queue="mail")
+    make_job(world.org, queue="mail", delay_seconds=60)
+    make_job(world.org, queue="backup")
+    make_job(world.rival, queue="secret")
+
+    backup, mail = api(world.viewer).get(QUEUES).json()["items"]
+
+    assert (backup["name"], mail["name"]) == ("backup", "mail")
+    assert mail["counts"] == {"scheduled": 1, "queued": 1, "running": 1, "done": 1, "failed": 1, "cancelled": 0}
+    assert backup["counts"]["queued"] == 1
+    assert (mail["paused"], mail["paused_by"], mail["pause_reason"]) == (False, None, "")
+
+
+def test_queues_are_paged_by_name(world: World) -> None:
+    for name in ("a", "b", "c"):
+        make_job(world.org, queue=name)
+    client = api(world.viewer)
+
+    first = client.get(QUEUES, {"limit": 2}).json()
+    second = client.get(QUEUES, {"limit": 2, "cursor": first["next_cursor"]}).json()
+
+    assert [item["name"] for item in first["items"] + second["items"]] == ["a", "b", "c"]
+    assert second["next_cursor"] is None
+
+
+def test_a_paused_queue_gives_no_job_away_until_it_is_resumed(world: World) -> None:
+    make_job(world.org)
+    client = api(world.owner)
+
+    paused = client.post(f"{QUEUES}default/pause/", {"reason": "mail server down"})
+    taken_while_paused = claim_all()
+    resumed = client.delete(f"{QUEUES}default/pause/")
+
+    assert (paused.status_code, paused.json()["paused"]) == (200, True)
+    assert (paused.json()["paused_by"], paused.json()["pause_reason"]) == ("owner", "mail server down")
+    assert taken_while_paused == []
+    assert (resumed.status_code, resumed.json()["paused"], resumed.json()["paused_at"]) == (200, False, None)
+    assert len(claim_all()) == 1
+    assert set(AuditEntry.objects.values_list("action", flat=True)) == {"queue.pause", "queue.resume"}
+
+
+@pytest.mark.parametrize("name", ["unknown", "secret", "Not%20A%20Queue", "%00", "x" * 300, "%F0%9F%9B%A0"])
+def test_a_queue_that_is_not_ones_own_is_a_404(world: World, name: str) -> None:
+    make_job(world.rival, queue="secret")
+    client = api(world.owner)
+
+    assert client.post(f"{QUEUES}{name}/pause/", {}).status_code == 404
+    assert client.delete(f"{QUEUES}{name}/pause/").status_code == 404
+    assert not Queue.objects.filter(paused_at__isnull=False).exists()
