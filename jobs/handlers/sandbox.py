@@ -173,6 +173,7 @@ def bubblewrap(program: Program) -> tuple[list[str], int]:
     options = [
         *("--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "sandbox"),
         *("--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"),
+        *(("--unshare-user", "--disable-userns") if knows("--disable-userns") else ()),
         *("--ro-bind", "/usr", "/usr"),
         *system_folders(),
         *(word for path in SYSTEM_FILES for word in ("--ro-bind-try", path, path)),
@@ -188,6 +189,15 @@ def bubblewrap(program: Program) -> tuple[list[str], int]:
     # Inside, so that the processes counted are the job's own.
     inner = [PRLIMIT, *words, f"--nproc={settings.SHELL_MAX_PROCESSES}", "--", *program.argv]
     return [shutil.which("bwrap") or "bwrap", "--args", str(descriptor), "--", *inner], descriptor
+
+
+@cache
+def knows(option: str) -> bool:
+    """Whether the bubblewrap here is new enough for an option."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return False
+    return option in subprocess.run([bwrap, "--help"], capture_output=True, text=True, check=False).stdout
 
 
 def system_folders() -> list[str]:

@@ -1,5 +1,6 @@
 """What a handler is given when no worker runs it."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -73,6 +74,7 @@ def make_claimed(type: str, payload: Mapping[str, Any], **fields: Any) -> Claime
             "payload": payload,
             "correlation_id": "corr-1",
             "timeout_seconds": 20,
+            "max_attempts": 4,
             "attempt_limit": 4,
             "org": "acme",
             "org_id": 1,
@@ -80,3 +82,18 @@ def make_claimed(type: str, payload: Mapping[str, Any], **fields: Any) -> Claime
             **fields,
         }
     )
+
+
+def in_thread(context: Context) -> tuple[threading.Thread, list[BaseException]]:
+    """Run the handler beside the test; what it raised is in the list afterwards."""
+    ends: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            registry.get(context.type).run(context)
+        except BaseException as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, ends

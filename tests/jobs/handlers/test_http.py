@@ -15,10 +15,10 @@ from pytest_django.fixtures import Settings
 
 from jobs.errors import InvalidPayload
 from jobs.handlers import registry
-from jobs.handlers.base import Context, Done, Fail, Retry, Stopped, StopReason
+from jobs.handlers.base import Done, Fail, Retry, Stopped, StopReason
 from jobs.handlers.results import json_result
 from tests.eventually import eventually
-from tests.jobs.handlers.fakes import JOB_ID, make_context, reported, run
+from tests.jobs.handlers.fakes import JOB_ID, in_thread, make_context, reported, run
 from tests.jobs.handlers.server import Exchange, Server
 
 
@@ -487,18 +487,3 @@ def test_threads_and_sockets_are_gone_after_a_request(server: Server) -> None:
         return [one.name for one in threading.enumerate() if isinstance(one, threading.Timer) or one.name == "lookup"]
 
     assert eventually(lambda: not left())
-
-
-def in_thread(context: Context) -> tuple[threading.Thread, list[BaseException]]:
-    """Run the handler; what it raised is in the list afterwards."""
-    ends: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            registry.get("http").run(context)
-        except BaseException as error:
-            ends.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread, ends
