@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from jobs.handlers.base import Context, PermanentFailure
+from jobs.handlers.base import Context, PermanentFailure, Stopped
 from jobs.handlers.python_task import task
 
 
@@ -64,6 +64,11 @@ def give_up(reason: str) -> None:
 def leave() -> None:
     """What a task should not do: end the process."""
     sys.exit(3)
+
+
+@task
+def stop_unasked() -> None:
+    raise Stopped("says who?")
 
 
 @task

@@ -1,6 +1,7 @@
 """What a handler is given when no worker runs it."""
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from django.conf import settings
 
 from jobs.handlers import registry
 from jobs.handlers.base import Answer, Context
+from jobs.processes.executor import Attempt
 from jobs.queue.claim import Claimed
 
 JOB_ID = UUID("018f0000-0000-7000-8000-00000000000a")
@@ -97,3 +99,7 @@ def in_thread(context: Context) -> tuple[threading.Thread, list[BaseException]]:
     thread = threading.Thread(target=work)
     thread.start()
     return thread, ends
+
+
+def make_attempt(claimed: Claimed) -> Attempt:
+    return Attempt(claimed, held_until=time.monotonic() + 30)

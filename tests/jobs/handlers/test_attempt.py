@@ -5,18 +5,17 @@ from typing import Any
 import pytest
 
 from jobs.handlers.base import StopReason
-from jobs.processes.executor import Attempt
 from jobs.queue.finish import Ended, finish
 from jobs.states import Outcome
 from tests.conftest import World
 from tests.factories import claim_all, make_job
-from tests.jobs.handlers.fakes import make_claimed
+from tests.jobs.handlers.fakes import make_attempt, make_claimed
 from tests.jobs.handlers.server import Server
 from tests.tasks import BAD
 
 
 def ended(type: str, payload: dict[str, Any], **fields: Any) -> Ended:
-    return Attempt(make_claimed(type, payload, **fields)).run()
+    return make_attempt(make_claimed(type, payload, **fields)).run()
 
 
 def task(name: str, **kwargs: Any) -> Ended:
@@ -63,6 +62,11 @@ def test_what_an_error_says_can_always_be_kept(message: str) -> None:
     end.error.encode()
     assert "\0" not in end.error
     assert len(end.error) <= 8_000
+
+
+def test_a_task_that_only_says_it_was_stopped_has_failed() -> None:
+    end = task("tests.stop_unasked")
+    assert (end.outcome, end.error_type) == (Outcome.ERROR, "Stopped")
 
 
 def test_a_task_that_is_gone_is_not_retried() -> None:
@@ -120,7 +124,7 @@ def test_a_failure_for_good_is_not_retried(server: Server) -> None:
 def test_an_attempt_that_was_stopped_ends_as_it_was_told(
     type: str, payload: dict[str, Any], reason: StopReason, outcome: Outcome
 ) -> None:
-    attempt = Attempt(make_claimed(type, payload))
+    attempt = make_attempt(make_claimed(type, payload))
     attempt.context.stop(reason)
 
     assert attempt.run().outcome is outcome
@@ -131,7 +135,7 @@ def test_bad_results_end_their_jobs_and_no_others(world: World) -> None:
     jobs = [make_job(world.org, payload={"task": "tests.bad_result", "kwargs": {"kind": kind}}) for kind in BAD]
     good = make_job(world.org)
 
-    settled = finish([Attempt(claimed).run() for claimed in claim_all()], worker_name="tester-1")
+    settled = finish([make_attempt(claimed).run() for claimed in claim_all()], worker_name="tester-1")
 
     assert len(settled) == len(BAD) + 1
     for job in jobs:
@@ -146,7 +150,7 @@ def test_bad_results_end_their_jobs_and_no_others(world: World) -> None:
 def test_any_error_can_be_written(world: World, message: str) -> None:
     job = make_job(world.org)
     (claimed,) = claim_all()
-    attempt = Attempt(claimed)
+    attempt = make_attempt(claimed)
 
     (settled,) = finish([attempt.failed(ValueError(message))], worker_name="tester-1")
 
