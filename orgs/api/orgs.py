@@ -44,7 +44,7 @@ class Orgs(ListAPIView[Membership]):
         return self.list(request, *args, **kwargs)
 
     @extend_schema(
-        summary="Found an organisation",
+        summary="Create an organisation",
         description="You become its org_admin, and act in it until you switch.",
         request=OrgNameSerializer,
         responses={201: OrgSerializer},

@@ -23,7 +23,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
     form = OrgForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         org = membership.create_org(form.cleaned_data["name"], user=user, request=request)
-        messages.success(request, f"{org.name} is founded. You are its admin.")
+        messages.success(request, f"{org.name} is created. You are its admin.")
         return redirect("/")
     context = {
         "form": form,
