@@ -1,0 +1,218 @@
+"""Who may call what: every route and method of the jobs' API, with every kind of person."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.http import HttpResponse
+from django.urls import URLPattern, reverse
+from pytest_django.fixtures import Settings
+
+from jobs.api.urls import urlpatterns
+from jobs.models import Artefact, Job, Lease, Queue, Ready, Transition
+from orgs.models import Org
+from orgs.roles import Action, Role, can
+from tests.conftest import World
+from tests.factories import api, make_dead_letter, make_job
+
+pytestmark = pytest.mark.django_db
+
+ADD = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+PLATFORM = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method of one route: the right it needs and what it answers to those who have it.
+
+    `stranger` is what the org_admin of another organisation gets: 404 where the path names a thing of ours,
+    else an answer about his own organisation.
+    """
+
+    method: str
+    route: str
+    action: Action | None
+    good: int = 200
+    stranger: int = 404
+    body: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+CALLS = [
+    Call("POST", "api-jobs", Action.SUBMIT, good=201, stranger=201, body=ADD),
+    Call("GET", "api-jobs", Action.READ, stranger=200),
+    Call("POST", "api-jobs-bulk", Action.SUBMIT, stranger=200, body={"jobs": [ADD]}),
+    Call("POST", "api-jobs-replay", Action.REPLAY, stranger=200, body={"filter": {}}),
+    Call("GET", "api-job", Action.READ),
+    Call("POST", "api-job-cancellation", Action.CANCEL, body={}),
+    Call("POST", "api-job-replay", Action.REPLAY, body={}),
+    Call("GET", "api-job-attempts", Action.READ),
+    Call("GET", "api-job-transitions", Action.READ),
+    Call("GET", "api-job-logs", Action.READ),
+    Call("GET", "api-job-artefacts", Action.READ),
+    Call("GET", "api-job-artefact", Action.READ),
+    Call("GET", "api-dead-letters", Action.READ, stranger=200),
+    Call("GET", "api-job-types", Action.READ, stranger=200),
+    Call("GET", "api-queues", Action.READ, stranger=200),
+    Call("POST", "api-queue-pause", Action.PAUSE, body={}),
+    Call("DELETE", "api-queue-pause", Action.PAUSE),
+    Call("POST", "api-predict", Action.READ, stranger=200, body=ADD),
+    Call("GET", "api-model", Action.READ, stranger=200),
+    Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
+    Call("GET", "api-tasks", Action.READ, stranger=200),
+    Call("GET", "api-task", Action.READ),
+    Call("GET", "api-platform-jobs", PLATFORM, stranger=403),
+]
+EVERY_CALL = pytest.mark.parametrize("call", CALLS, ids=str)
+
+
+@pytest.fixture
+def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
+    """By route: the path that names acme's things."""
+    settings.MEDIA_ROOT = str(tmp_path)
+    dead, queued = make_dead_letter(world.org, queue="secret"), make_job(world.org, queue="secret")
+    artefact = Artefact(
+        org=world.org, job_id=queued.pk, attempt=1, name="a", content_type="text/csv", size_bytes=1, sha256="x"
+    )
+    artefact.file.name = default_storage.save("a", ContentFile(b"a"))
+    artefact.sha256 = sha256(b"a").hexdigest()
+    artefact.save()
+    known = {"job_id": str(queued.pk), "task_id": str(queued.pk), "artefact_id": str(artefact.pk), "name": "secret"}
+    found = {}
+    for pattern in urlpatterns:
+        own = {**known, "job_id": str(dead.pk)} if pattern.name == "api-job-replay" else known
+        kwargs = {name: own[name] for name in pattern.pattern.converters}
+        found[str(pattern.name)] = reverse(str(pattern.name), kwargs=kwargs)
+    return found
+
+
+def ask(call: Call, path: str, person: Any = None, org: Org | None = None) -> HttpResponse:
+    response: HttpResponse = getattr(api(person, org), call.method.lower())(path, call.body)
+    if hasattr(response, "streaming_content"):
+        response.close()
+    return response
+
+
+def state_of(org: Org) -> list[Any]:
+    """Everything of an organisation that a call could change."""
+    return [
+        list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
+        list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
+        sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
+        list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),
+        Transition.objects.filter(org_id=org.pk).count(),
+    ]
+
+
+@EVERY_CALL
+@pytest.mark.parametrize("role", list(Role))
+def test_a_member_may_do_what_his_role_allows(world: World, paths: dict[str, str], call: Call, role: Role) -> None:
+    person = {Role.ORG_ADMIN: world.owner, Role.OPERATOR: world.operator, Role.VIEWER: world.viewer}[role]
+    before = state_of(world.org)
+
+    response = ask(call, paths[call.route], person)
+
+    if call.action is not PLATFORM and can(role, call.action):
+        assert response.status_code == call.good
+    else:
+        assert response.status_code == 403
+        assert response["Content-Type"] == "application/problem+json"
+        assert state_of(world.org) == before
+
+
+@EVERY_CALL
+def test_an_outsider_finds_nothing_and_changes_nothing(world: World, paths: dict[str, str], call: Call) -> None:
+    before = state_of(world.org)
+
+    response = ask(call, paths[call.route], world.outsider)
+
+    assert response.status_code == call.stranger
+    assert "secret" not in response.content.decode().replace(paths[call.route], "").replace("'secret'", "")
+    assert state_of(world.org) == before
+
+
+@EVERY_CALL
+def test_an_outsider_cannot_name_the_organisation(world: World, paths: dict[str, str], call: Call) -> None:
+    before = state_of(world.org)
+
+    response = ask(call, paths[call.route], world.outsider, org=world.org)
+
+    assert response.status_code == (403 if call.action is PLATFORM else 404)
+    assert state_of(world.org) == before
+
+
+@EVERY_CALL
+def test_somebody_without_an_organisation_may_do_nothing(world: World, paths: dict[str, str], call: Call) -> None:
+    before = state_of(world.org)
+
+    assert ask(call, paths[call.route], world.loner).status_code == 403
+    assert state_of(world.org) == before
+
+
+@EVERY_CALL
+def test_nobody_may_do_anything_without_a_token(world: World, paths: dict[str, str], call: Call) -> None:
+    before = state_of(world.org)
+
+    response = ask(call, paths[call.route])
+
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    assert state_of(world.org) == before
+
+
+@EVERY_CALL
+def test_a_platform_admin_may_do_everything_everywhere(world: World, paths: dict[str, str], call: Call) -> None:
+    assert ask(call, paths[call.route], world.platform_admin, org=world.org).status_code == call.good
+
+
+@EVERY_CALL
+def test_a_session_cookie_opens_nothing(world: World, paths: dict[str, str], call: Call) -> None:
+    client = api()
+    client.force_login(world.owner)
+    before = state_of(world.org)
+
+    response = getattr(client, call.method.lower())(paths[call.route], call.body)
+
+    assert response.status_code == 401
+    assert state_of(world.org) == before
+
+
+@pytest.mark.parametrize("pattern", urlpatterns, ids=lambda pattern: str(pattern.name))
+def test_other_methods_are_refused_and_the_allowed_ones_named(
+    world: World, paths: dict[str, str], pattern: URLPattern
+) -> None:
+    known = {call.method for call in CALLS if call.route == pattern.name}
+    client = api(world.platform_admin, world.org)
+
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known:
+        response = getattr(client, method.lower())(paths[str(pattern.name)])
+        assert (response.status_code, response["Content-Type"]) == (405, "application/problem+json")
+        assert known <= set(response["Allow"].split(", "))
+
+
+def test_every_route_and_method_is_in_the_table() -> None:
+    served = {
+        (method.upper(), str(pattern.name))
+        for pattern in urlpatterns
+        for method in ("get", "post", "put", "patch", "delete")
+        if hasattr(pattern.callback.view_class, method)
+    }
+
+    assert {(call.method, call.route) for call in CALLS} == served
+
+
+def test_a_role_taken_away_counts_on_the_next_call(world: World) -> None:
+    client = api(world.operator)
+    assert client.post("/api/v1/jobs/", ADD).status_code == 201
+    world.operator.memberships.update(role=Role.VIEWER)
+
+    assert client.post("/api/v1/jobs/", ADD).status_code == 403
+
+    world.operator.memberships.all().delete()
+    assert client.get("/api/v1/jobs/").status_code == 403
+    assert Job.objects.count() == 1
