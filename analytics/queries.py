@@ -1,33 +1,30 @@
 """What an organisation's numbers are. Each question is one bounded statement; nothing counts the job table."""
 
 import json
+import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Min
-from django.utils import timezone
 
 from analytics import sql
-from jobs.models import DepthSample, Job, Lease, Transition
-from jobs.states import Status
+from jobs.states import Outcome, Status
 from orgs.models import Org
 
-THROUGHPUT_HOURS, THROUGHPUT_BUCKETS, ATTEMPTS_BOUND = 24, 48, 50_000
-DEPTH_BUCKETS = 72
-DEAD_BOUND, POOL_BOUND, LEASES_BOUND = 1_000, 200, 1_000
-PREDICTION_POINTS = 200
+Row = dict[str, Any]
+
+MOST_HOURS, DAY_HOURS = 720, 24
+MOST_BUCKETS = 60
+STRIDES = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+# Attempts read at most: for a chart, for the summary, for the accuracy.
+CHART_BOUND, SUMMARY_BOUND, PREDICTION_POINTS = 50_000, 2_000, 200
+DEAD_BOUND, UNSERVED_BOUND = 1_000, 20
 
 
-def version(org: Org) -> int:
-    """Grows with every move of a job of the organisation: what live pages compare."""
-    moves = Transition.objects.filter(org_id=org.pk).order_by("-id").values_list("id", flat=True)
-    return moves.first() or 0
-
-
-def counts(org: Org) -> dict[str, Any]:
+def counts(org: Org) -> Row:
     """Exact at the moment of asking."""
     (row,) = sql.run("counts", org_id=org.pk, dead_seconds=settings.WORKER_DEAD_SECONDS)
     known = row["by_status"]
@@ -44,11 +41,16 @@ def counts(org: Org) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`dead_last_hour` stops at DEAD_BOUND."""
+    """`dead_last_hour` stops at DEAD_BOUND. All times are the database's."""
 
-    oldest_waiting_seconds: float | None
+    waiting_since: datetime | None
     dead_last_hour: int
     paused_queues: int
+    now: datetime
+
+    @property
+    def oldest_waiting_seconds(self) -> float | None:
+        return max((self.now - self.waiting_since).total_seconds(), 0.0) if self.waiting_since else None
 
 
 def health(org: Org) -> Health:
@@ -56,83 +58,97 @@ def health(org: Org) -> Health:
     return Health(**row)
 
 
-def throughput(org: Org, *, hours: int = THROUGHPUT_HOURS, buckets: int = THROUGHPUT_BUCKETS) -> list[dict[str, Any]]:
-    """Attempts that ended, done or failed, per interval; `complete` is False where the bound cut off older ones."""
-    return sql.run(
-        "throughput",
-        org_id=org.pk,
-        stride_seconds=hours * 3600 / buckets,
-        buckets=buckets,
-        bound=ATTEMPTS_BOUND,
-    )
+def unserved_queues(org: Org) -> list[str]:
+    """Queues whose jobs wait for a worker that is not there."""
+    rows = sql.run("unserved", org_id=org.pk, dead_seconds=settings.WORKER_DEAD_SECONDS, bound=UNSERVED_BOUND)
+    return [row["queue"] for row in rows]
 
 
-def depth(org: Org, *, seconds: float, buckets: int = DEPTH_BUCKETS) -> list[dict[str, Any]]:
-    """Peaks of waiting and running jobs per interval; intervals without a sample are left out."""
-    return sql.run("depth", org_id=org.pk, stride_seconds=seconds / buckets, buckets=buckets)
+def stride_seconds(hours: int) -> int:
+    """The length of an interval, so that there are at most MOST_BUCKETS."""
+    return next(stride for stride in STRIDES if hours * 3600 <= stride * MOST_BUCKETS)
 
 
-def depth_window_seconds(org: Org) -> int:
-    """How far back a depth chart should look: as far as there is something to see, a day at most."""
-    day_ago = timezone.now() - timedelta(days=1)
-    first = DepthSample.objects.filter(org_id=org.pk, at__gte=day_ago).aggregate(first=Min("at"))["first"]
-    known = (timezone.now() - first).total_seconds() if first else 0
-    # each of these makes at least a sample per interval
-    windows = (18 * 60, 3600, 6 * 3600)
-    return next((window for window in windows if known < window), 24 * 3600)
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Numbers per interval, oldest first; `complete` is False where older ones were too many to read."""
+
+    hours: int
+    bucket_seconds: int
+    buckets: list[Row]
+    complete: bool = True
 
 
-def predictions(org: Org) -> list[dict[str, Any]]:
+def throughput(org: Org, hours: int) -> Series:
+    """Attempts that ended, done or failed, per interval."""
+    stride = stride_seconds(hours)
+    buckets = math.ceil(hours * 3600 / stride)
+    rows = sql.run("throughput", org_id=org.pk, stride_seconds=stride, buckets=buckets, bound=CHART_BOUND)
+    complete = all(row.pop("complete") for row in rows)
+    return Series(hours, stride, rows, complete)
+
+
+def depth(org: Org, hours: int) -> Series:
+    """Peaks of waiting, running and scheduled jobs per interval; without those of which nothing is known."""
+    stride = stride_seconds(hours)
+    buckets = math.ceil(hours * 3600 / stride)
+    rows = sql.run("depth", org_id=org.pk, stride_seconds=stride, buckets=buckets)
+    return Series(hours, stride, known_depths(rows))
+
+
+def known_depths(rows: Sequence[Row]) -> list[Row]:
+    """Zeroes where the leader wrote nothing because all queues were empty; nothing where it did not write at all."""
+    known: list[Row] = []
+    empty = False
+    for row in rows:
+        empty_after = row.pop("empty_after")
+        if row["queued"] is not None:
+            known.append(row)
+            empty = empty_after
+        elif empty := empty or bool(empty_after):
+            known.append({**row, "queued": 0, "running": 0, "scheduled": 0})
+    return known
+
+
+def predictions(org: Org) -> list[Row]:
     """The last runs, newest first: predicted and actual milliseconds."""
     return sql.run("predictions", org_id=org.pk, points=PREDICTION_POINTS)
 
 
-def leader() -> dict[str, Any]:
-    """The leader's term and `state`: active, stale (its heartbeat is late) or none."""
-    rows = sql.run("leader")
-    if not rows:
-        return {"state": "none"}
-    term = rows[0]
-    if term["ended_at"] is not None:
-        state = "none"
-    else:
-        state = "active" if term["beat_age_seconds"] <= settings.LEADER_STALE_SECONDS else "stale"
-    return {**term, "name": f"{term['hostname']}-{term['pid']}", "state": state}
+def accuracy(points: Sequence[Row]) -> Row | None:
+    """How near the predictions were to the runs that succeeded; None when none did."""
+    done = [point for point in points if point["outcome"] == Outcome.DONE]
+    if not done:
+        return None
+    pairs = [(max(point["predicted_ms"], 0.1), max(point["runtime_ms"], 0.1)) for point in done]
+    errors = [abs(predicted - actual) / actual for predicted, actual in pairs]
+    factors = [abs(math.log2(predicted / actual)) for predicted, actual in pairs]
+    return {
+        "runs": len(done),
+        "mape": statistics.fmean(errors),
+        "mdape": statistics.median(errors),
+        "malr": statistics.fmean(factors),
+        "within_2x": sum(factor <= 1 for factor in factors) / len(factors),
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A job a worker is running; `title` is None when it is another organisation's."""
-
-    job_id: UUID | None
-    title: str | None
-    since: datetime
-
-
-def pool(org: Org) -> list[dict[str, Any]]:
-    """The processes with what each is running: jobs of the organisation by name, of others only that they are."""
-    processes = sql.run("pool", bound=POOL_BOUND)
-    for process in processes:
-        for field in ("queues", "types"):
-            if isinstance(process[field], str):
-                process[field] = json.loads(process[field])
-    leases = Lease.objects.filter(worker_id__in=[process["id"] for process in processes]).order_by("leased_at")
-    held = list(leases.values_list("worker_id", "job_id", "org_id", "leased_at")[:LEASES_BOUND])
-    own = [job_id for _, job_id, org_id, _ in held if org_id == org.pk]
-    names = {job.pk: job.title or job.name for job in Job.objects.for_org(org).filter(pk__in=own).only("title", "name")}
-    running: dict[UUID, list[Running]] = {}
-    for worker_id, job_id, _, since in held:
-        mine = job_id in names
-        running.setdefault(worker_id, []).append(
-            Running(job_id if mine else None, names[job_id] if mine else None, since)
-        )
-    dead_seconds = settings.WORKER_DEAD_SECONDS
-    return [
-        {
-            **process,
-            "name": f"{process['hostname']}-{process['pid']}",
-            "late": process["status"] in {"online", "draining"} and process["beat_age_seconds"] > dead_seconds,
-            "running": running.get(process["id"], []),
-        }
-        for process in processes
-    ]
+def summary(org: Org, hours: int) -> Row:
+    """The counts, and what the newest attempts took, waited and came to."""
+    total, *by_type = sql.run("summary", org_id=org.pk, hours=hours, bound=SUMMARY_BOUND)
+    counted = counts(org)
+    done, failed = (counted["by_status"][status] for status in (Status.DONE, Status.FAILED))
+    return {
+        "counts": counted,
+        "success_rate": done / (done + failed) if done + failed else None,
+        "attempts_last_hour": total["last_hour"],
+        "wait_mean_seconds": total["wait_mean_seconds"],
+        "wait_p95_seconds": total["wait_p95_seconds"],
+        "run_p95_ms": total["run_p95_ms"],
+        "measured": {
+            "hours": hours,
+            "attempts": total["attempts"],
+            "since": total["since"],
+            "complete": total["attempts"] < SUMMARY_BOUND,
+        },
+        "by_type": [{**row, "success_rate": row["done"] / row["attempts"]} for row in by_type],
+    }

@@ -322,6 +322,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "queues", "description": "Named streams of jobs, which can be paused."},
         {"name": "job-types", "description": "What can be submitted."},
         {"name": "predict", "description": "How long a job will take, and how that is known."},
+        {"name": "analytics", "description": "How much, how fast, by whom: the numbers behind the overview."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "orgs", "description": "Organisations, members and invitations."},
         {"name": "platform", "description": "For platform admins."},

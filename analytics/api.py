@@ -1,0 +1,128 @@
+"""The numbers over REST: each view asks one question of the caller's organisation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics import pool, queries
+from analytics.serializers import (
+    DepthSerializer,
+    HoursQuery,
+    LeaderSerializer,
+    OrgCountsSerializer,
+    PredictionsSerializer,
+    ProcessSerializer,
+    SummarySerializer,
+    ThroughputSerializer,
+)
+from jobs.api.base import OrgView
+from jobs.api.filters import PageQuery
+from jobs.api.paging import key_page, page_of, page_response
+from jobs.listing import TooSlow, bounded
+from orgs.roles import Action
+
+TAGS = ["analytics"]
+
+
+class NumbersView(OrgView):
+    actions = {"GET": Action.READ}
+
+
+class CountsView(NumbersView):
+    @extend_schema(tags=TAGS, operation_id="get_counts", summary="Jobs by status, exact", responses=OrgCountsSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(OrgCountsSerializer(queries.counts(self.scope.org)).data)
+
+
+class WorkersView(NumbersView):
+    @extend_schema(
+        tags=TAGS,
+        operation_id="list_workers",
+        summary="The pool: workers, schedulers and watchdogs",
+        description="Those that live, or ended in the last hour, the newest first. They serve all organisations.",
+        parameters=[PageQuery],
+        responses=page_of(ProcessSerializer),
+    )
+    def get(self, request: Request) -> Response:
+        asked = PageQuery.asked(request)
+        found, following = key_page(pool.processes(), "-id", limit=asked["limit"], cursor=asked["cursor"])
+        return page_response(request, pool.seen(self.scope.org, found), following, ProcessSerializer)
+
+
+class LeaderView(NumbersView):
+    @extend_schema(tags=TAGS, operation_id="get_leader", summary="Who leads the schedulers", responses=LeaderSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(LeaderSerializer(pool.leader()).data)
+
+
+class ThroughputView(NumbersView):
+    @extend_schema(
+        tags=TAGS,
+        operation_id="get_throughput",
+        summary="Attempts that ended, per interval",
+        parameters=[HoursQuery],
+        responses=ThroughputSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        hours = HoursQuery.asked(request)["hours"]
+        with in_time():
+            found = queries.throughput(self.scope.org, hours)
+        return Response(ThroughputSerializer(found).data)
+
+
+class DepthView(NumbersView):
+    @extend_schema(
+        tags=TAGS,
+        operation_id="get_depth",
+        summary="Waiting and running jobs over time",
+        description="The most at one moment of each interval, over all queues, as the leader sampled them.",
+        parameters=[HoursQuery],
+        responses=DepthSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        hours = HoursQuery.asked(request)["hours"]
+        with in_time():
+            found = queries.depth(self.scope.org, hours)
+        return Response(DepthSerializer(found).data)
+
+
+class PredictionsView(NumbersView):
+    @extend_schema(
+        tags=TAGS,
+        operation_id="get_predictions",
+        summary="Predicted and actual run times",
+        responses=PredictionsSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        points = queries.predictions(self.scope.org)
+        return Response(PredictionsSerializer({"accuracy": queries.accuracy(points), "points": points}).data)
+
+
+class SummaryView(NumbersView):
+    @extend_schema(
+        tags=TAGS,
+        operation_id="get_summary",
+        summary="Success, waits and run times",
+        description="The counts are exact; the rest is measured over the newest attempts, and says over how many.",
+        parameters=[HoursQuery],
+        responses=SummarySerializer,
+    )
+    def get(self, request: Request) -> Response:
+        hours = HoursQuery.asked(request)["hours"]
+        with in_time():
+            found = queries.summary(self.scope.org, hours)
+        return Response(SummarySerializer(found).data)
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """No more of the database than any list may have."""
+    try:
+        with bounded():
+            yield
+    except TooSlow as error:
+        raise ValidationError({"hours": "The database took too long over this: ask for fewer hours."}) from error
