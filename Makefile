@@ -9,6 +9,7 @@ START = $(if $(PYTHON),$(PYTHON) smartqueue/bootstrap.py,$(error SmartQueue need
 
 # Where these are run, secrets may come from the state folder; a deployment gives its own.
 up user reset: export SMARTQUEUE_DEBUG ?= 1
+check: export SMARTQUEUE_TESTING := 1
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,8 +24,8 @@ check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev -m ruff format --check --quiet .
 	@$(START) dev -m ruff check --quiet .
 	@$(START) dev -m mypy
-	@SMARTQUEUE_TESTING=1 $(START) dev manage.py check
-	@SMARTQUEUE_TESTING=1 $(START) dev -W ignore manage.py makemigrations --check --dry-run
+	@$(START) dev manage.py check
+	@$(START) dev -W ignore manage.py makemigrations --check --dry-run
 
 bench: ## Measure (needs a quiet machine); writes bench/results/
 	@exec $(START) dev -m bench

@@ -26,7 +26,7 @@ def running() -> Iterator[Path]:
     server = Server(state, CONF)
     try:
         server.start()
-        server.role_ready()
+        server.role_ready(may_create_databases=True)
         os.environ["DATABASE_URL"] = database_url()
         yield state
     finally:
