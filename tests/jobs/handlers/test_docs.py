@@ -1,0 +1,137 @@
+"""docs/job-types.md: every example works as it stands there, and every name in it exists."""
+
+import json
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from jobs.handlers import registry
+from jobs.handlers.signatures import signature_of
+from jobs.models import Job
+from jobs.queue.finish import finish
+from tests.conftest import World
+from tests.factories import api, claim_all
+from tests.jobs.handlers.fakes import make_attempt
+from tests.jobs.handlers.server import Server
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "job-types.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+CURLS = [text for kind, text in BLOCKS if text.startswith("curl ")]
+SHOWN = [
+    (curl, json.loads(after[1]))
+    for (_, curl), after in pairwise(BLOCKS)
+    if curl.startswith("curl ") and after[0] == "json"
+]
+
+
+def section(type: str) -> str:
+    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python"].index(type) + 1]
+
+
+@pytest.fixture
+def places(server: Server, settings: Settings, world: World) -> dict[str, str]:
+    """What stands for the two servers that the examples speak of; and programs for the organisation."""
+    server.on("/healthz", body='{"status": "ok"}', headers={"Content-Type": "application/json"})
+    server.on("/orders", 201)
+    settings.SHELL_SANDBOX = "auto"
+    world.org.shell_programs = settings.SHELL_PROGRAMS
+    world.org.save()
+    return {"127.0.0.1:8000": server.authority, "127.0.0.1:9000": server.authority}
+
+
+def submitted(curl: str, places: dict[str, str], world: World) -> Job:
+    """What the shell would make of the command, sent by a client that is signed in."""
+    words = shlex.split(curl.replace("\\\n", ""))
+    assert words[:3] == ["curl", "-s", "$URL/api/v1/jobs/"]
+    body = words[words.index("-d") + 1]
+    for place, ours in places.items():
+        body = body.replace(place, ours)
+    headers = [words[index + 1] for index, word in enumerate(words) if word == "-H"]
+    assert headers == ["Authorization: Bearer $TOKEN", "Content-Type: application/json"]
+    response = api(world.operator).post("/api/v1/jobs/", body, content_type="application/json")
+    assert response.status_code == 201, response.content
+    return Job.objects.get(pk=response.json()["id"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("curl", CURLS)
+def test_every_example_can_be_submitted_and_is_done(curl: str, places: dict[str, str], world: World) -> None:
+    job = submitted(curl, places, world)
+
+    finish([make_attempt(claimed).run() for claimed in claim_all()], worker_name="tester-1")
+
+    job.refresh_from_db()
+    assert job.status == "done", job.error
+    assert job.result
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("curl", "result"), SHOWN)
+def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dict[str, str], world: World) -> None:
+    job = submitted(curl, places, world)
+
+    (end,) = [make_attempt(claimed).run() for claimed in claim_all()]
+
+    assert end.claimed.job_id == job.pk
+    assert end.result.keys() == result.keys()
+    differs = {"elapsed_ms", "headers", "url", "sandbox"}
+    assert {name: value for name, value in end.result.items() if name not in differs} == {
+        name: value for name, value in result.items() if name not in differs
+    }
+
+
+def test_there_are_examples_of_each_type() -> None:
+    types = [json.loads(shlex.split(curl)[-1].replace("\n", " "))["type"] for curl in CURLS]
+    assert sorted(set(types)) == registry.types()
+    assert len(SHOWN) == 3
+
+
+@pytest.mark.parametrize("type", registry.types())
+def test_every_field_of_a_payload_is_described(type: str) -> None:
+    described = {
+        name
+        for row in re.findall(r"^\| (`[^|]*) \|", section(type), re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert set(registry.get(type).schema["properties"]) <= described
+
+
+def test_every_setting_exists() -> None:
+    settings = (ROOT / "smartqueue" / "settings.py").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT)_\w+)", TEXT))
+    assert len(named) > 15
+    assert [name for name in named if f'"{name}"' not in settings] == []
+
+
+def test_the_task_in_the_text_is_a_task() -> None:
+    (text,) = [text for kind, text in BLOCKS if kind == "python"]
+    space: dict[str, Any] = {"__name__": "acme.billing.tasks"}
+    exec(compile(text.replace("@task", ""), "acme/billing/tasks.py", "exec"), space)  # noqa: S102 our own text
+
+    signature = signature_of(space["charge"])
+
+    assert signature.takes_context
+    assert signature.schema["required"] == ["customer", "cents"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("type", registry.types())
+def test_the_example_of_each_type_is_done(
+    type: str, places: dict[str, str], world: World, server: Server, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = server.url
+    handler = registry.get(type)
+    response = api(world.operator).post("/api/v1/jobs/", {"type": type, "payload": dict(handler.example)})
+    assert response.status_code == 201, response.content
+
+    (end,) = [make_attempt(claimed).run() for claimed in claim_all()]
+
+    assert end.outcome == "done"
+    assert handler.title
+    assert handler.description.endswith(".")
