@@ -135,7 +135,7 @@ SHELL_READ_PATHS = env_list("SMARTQUEUE_SHELL_READ_PATHS")
 SHELL_OUTPUT_MAX_BYTES = env_int("SMARTQUEUE_SHELL_OUTPUT_MAX_BYTES", 100_000, minimum=0)
 SHELL_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_SHELL_MEMORY_MAX_BYTES", 1_000_000_000, minimum=10_000_000)
 # Of one file, and of all files together in the sandbox's /work and /tmp each.
-SHELL_FILE_MAX_BYTES = env_int("SMARTQUEUE_SHELL_FILE_MAX_BYTES", 100_000_000, minimum=0)
+SHELL_FILE_MAX_BYTES = env_int("SMARTQUEUE_SHELL_FILE_MAX_BYTES", 100_000_000, minimum=4_096)
 SHELL_MAX_PROCESSES = env_int("SMARTQUEUE_SHELL_MAX_PROCESSES", 64, minimum=2)
 SHELL_MAX_OPEN_FILES = env_int("SMARTQUEUE_SHELL_MAX_OPEN_FILES", 256, minimum=16)
 # Between SIGTERM and SIGKILL, when a program must stop; shorter than the worker waits for its handlers.

@@ -177,10 +177,10 @@ def bubblewrap(program: Program) -> tuple[list[str], int]:
         *("--ro-bind", "/usr", "/usr"),
         *system_folders(),
         *(word for path in SYSTEM_FILES for word in ("--ro-bind-try", path, path)),
-        *(word for path in shown_paths(program.argv[0]) for word in ("--ro-bind", path, path)),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--size", str(settings.SHELL_FILE_MAX_BYTES), "--tmpfs", "/tmp"),  # noqa: S108 its own
         *("--size", str(settings.SHELL_FILE_MAX_BYTES), "--tmpfs", WORK, "--chdir", WORK),
+        *(word for path in shown_paths(program.argv[0]) for word in ("--ro-bind", path, path)),
         *(word for name, value in program.env.items() for word in ("--setenv", name, value)),
         *("--setenv", "HOME", WORK, "--remount-ro", "/"),
     ]
