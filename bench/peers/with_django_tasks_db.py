@@ -2,6 +2,7 @@
 
 import os
 import sys
+from urllib.parse import unquote
 
 import django
 import environ
@@ -16,8 +17,9 @@ url = os.environ["DATABASE_URL"]
 def configure() -> None:
     if settings.configured:
         return
+    config = environ.Env.db_url_config(url)
     settings.configure(
-        DATABASES={"default": environ.Env.db_url_config(url)},
+        DATABASES={"default": {**config, "HOST": unquote(config.get("HOST") or "")}},
         INSTALLED_APPS=["django.contrib.contenttypes", "django_tasks", "django_tasks_db"],
         TASKS={"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}},
         USE_TZ=True,
