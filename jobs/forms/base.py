@@ -6,9 +6,11 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.forms.fields import JsonField, TextAreaField, moment_field
+from jobs.ids import uuid7
 from jobs.models import Queue
 from jobs.queue.enqueue import MAX_LENGTHS, NewJob
 from jobs.ranking import URGENCY_FACTOR
@@ -40,7 +42,14 @@ class SubmitForm(forms.Form):
     # Field by the first step of a JSON pointer into the payload; what is not named is told above the form.
     FIELDS: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, data: Any = None, *, org: Org, type: str, initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        data: QueryDict | dict[str, Any] | None = None,
+        *,
+        org: Org,
+        type: str,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(data, initial=initial, auto_id="job-%s")
         self.org, self.type = org, type
         choices = [("", "None"), *((word, word) for word in settings.JOB_CATEGORIES)]
@@ -85,9 +94,9 @@ class SubmitForm(forms.Form):
                 name = pointer.strip("/")
                 self.add_error(name if name in self.fields else None, sentence)
         elif isinstance(error, KeyReused):
-            self.add_error(
-                None, "This form was submitted before, with other values. Submit it again to make a new job."
-            )
+            self.data = {**{name: self.data[name] for name in self.data}, "once": uuid7().hex}
+            text = "This form was submitted before, with other values. Submit it again to make a new job."
+            self.add_error(None, text)
         else:
             self.add_error(None, error.detail)
 

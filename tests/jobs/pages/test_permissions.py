@@ -1,0 +1,151 @@
+"""Every page and action about jobs, for every kind of person."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from jobs.models import Job
+from tests.conftest import World
+from tests.factories import browser, make_dead_letter, make_done, make_job
+
+pytestmark = pytest.mark.django_db
+
+MISSING = UUID("01900000-0000-7000-8000-000000000000")
+
+
+@dataclass
+class Jobs:
+    """A job of acme in each of the places an action needs."""
+
+    queued: Job
+    done: Job
+    failed: Job
+
+    def path(self, pattern: str) -> str:
+        return pattern.format(queued=self.queued.pk, done=self.done.pk, failed=self.failed.pk)
+
+
+@pytest.fixture
+def jobs(world: World) -> Jobs:
+    done, failed = make_done(world.org), make_dead_letter(world.org)
+    return Jobs(queued=make_job(world.org), done=done, failed=failed)
+
+
+# For each: owner, operator, viewer, outsider. A person of another organisation finds nothing of this one.
+PAGES = {
+    "/jobs/": (200, 200, 200, 200),
+    "/jobs/submit/": (200, 200, 200, 200),
+    "/jobs/submit/?from={done}": (200, 200, 200, 404),
+    "/jobs/submit/task/?task=demo.add": (200, 200, 403, 200),
+    "/jobs/{done}/": (200, 200, 200, 404),
+    "/jobs/{done}/result/": (200, 200, 200, 404),
+    "/jobs/{done}/log/1/": (200, 200, 200, 404),
+    "/dead-letters/": (200, 200, 200, 200),
+    "/dead-letters/replay/": (200, 200, 403, 200),
+    "/queues/": (200, 200, 200, 200),
+}
+ACTIONS = {
+    "/jobs/submit/": (400, 400, 403, 400),
+    "/jobs/forecast/": (200, 200, 403, 200),
+    "/jobs/cancellations/": (302, 302, 403, 302),
+    "/jobs/replays/": (302, 302, 403, 302),
+    "/jobs/{queued}/cancellation/": (302, 302, 403, 404),
+    "/jobs/{failed}/replay/": (302, 302, 403, 404),
+    "/dead-letters/replay/": (200, 200, 403, 200),
+    "/queues/default/pause/": (302, 403, 403, 404),
+    "/queues/default/resume/": (302, 403, 403, 404),
+}
+ONLY_POST = set(ACTIONS) - set(PAGES)
+PEOPLE = ("owner", "operator", "viewer", "outsider")
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("pattern", PAGES)
+def test_page_is_for_those_who_may_see_it(world: World, jobs: Jobs, pattern: str, person: str) -> None:
+    client = browser(world.people()[person])
+
+    answered = client.get(jobs.path(pattern)).status_code
+
+    assert answered == PAGES[pattern][PEOPLE.index(person)]
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("pattern", ACTIONS)
+def test_action_is_for_those_whose_role_allows_it(world: World, jobs: Jobs, pattern: str, person: str) -> None:
+    client = browser(world.people()[person])
+
+    answered = client.post(jobs.path(pattern)).status_code
+
+    assert answered == ACTIONS[pattern][PEOPLE.index(person)]
+
+
+@pytest.mark.parametrize("pattern", [*PAGES, *ACTIONS])
+def test_nobody_comes_in_without_signing_in(jobs: Jobs, pattern: str) -> None:
+    client = browser()
+    act = client.get if pattern in PAGES else client.post
+
+    response = act(jobs.path(pattern))
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/sign-in/")
+
+
+@pytest.mark.parametrize("pattern", [*PAGES, *ACTIONS])
+def test_a_person_without_an_organisation_is_sent_to_find_one(world: World, jobs: Jobs, pattern: str) -> None:
+    client = browser(world.loner)
+    act = client.get if pattern in PAGES else client.post
+
+    response = act(jobs.path(pattern))
+
+    assert (response.status_code, response["Location"]) == (302, "/organisations/")
+
+
+@pytest.mark.parametrize("pattern", sorted(ONLY_POST))
+def test_an_action_is_no_page(world: World, jobs: Jobs, pattern: str) -> None:
+    response = browser(world.owner).get(jobs.path(pattern))
+
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("pattern", sorted(path for path in PAGES if path.partition("?")[0] not in ACTIONS))
+def test_a_page_takes_no_post(world: World, jobs: Jobs, pattern: str) -> None:
+    response = browser(world.owner).post(jobs.path(pattern))
+
+    assert response.status_code == 405
+
+
+@pytest.mark.parametrize("tail", ["", "result/", "log/1/", "artefacts/01900000-0000-7000-8000-000000000001/"])
+@pytest.mark.parametrize("job", [str(MISSING), "1", "nonsense", "../1", "01900000-0000-7000-8000-00000000000Z"])
+def test_an_id_that_is_none_is_not_found(world: World, job: str, tail: str) -> None:
+    response = browser(world.owner).get(f"/jobs/{job}/{tail}")
+
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("action", ["cancellation", "replay"])
+def test_an_action_on_an_unknown_job_is_not_found(world: World, action: str) -> None:
+    response = browser(world.owner).post(f"/jobs/{MISSING}/{action}/")
+
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("pattern", ACTIONS)
+def test_a_form_of_another_site_does_nothing(world: World, jobs: Jobs, pattern: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.owner)
+
+    response = client.post(jobs.path(pattern))
+
+    assert response.status_code == 403
+    assert Job.objects.get(pk=jobs.queued.pk).status == "queued"
+
+
+def test_a_platform_admin_sees_the_jobs_of_the_organisation_he_acts_in(world: World, jobs: Jobs) -> None:
+    world.platform_admin.active_org = world.org
+    world.platform_admin.save()
+
+    response = browser(world.platform_admin).get(f"/jobs/{jobs.done.pk}/")
+
+    assert response.status_code == 200

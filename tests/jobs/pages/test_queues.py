@@ -1,0 +1,133 @@
+"""The page of queues, pausing and resuming."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from jobs.models import Queue, WorkerProcess
+from orgs.models import AuditEntry
+from tests.conftest import World
+from tests.factories import browser, claim_all, make_dead_letter, make_done, make_job
+from tests.jobs.pages.pages import Element, read
+
+pytestmark = pytest.mark.django_db
+
+
+def serve(*queues: str, status: str = "online") -> WorkerProcess:
+    shape: dict[str, Any] = {"kind": "worker", "hostname": "h", "pid": 1, "version": "0", "slots": 1}
+    times = {"started_at": timezone.now(), "beat_at": timezone.now()}
+    number = WorkerProcess.objects.count()
+    return WorkerProcess.objects.create(
+        id=f"01900000-0000-7000-8000-0000000000{number:02}", queues=list(queues), types=["python"], status=status,
+        **shape, **times,
+    )  # fmt: skip
+
+
+def row_of(page: Element, queue: str) -> dict[str, str]:
+    row = page.by_id(f"queue-{queue}")
+    return {cell.attributes["data-label"]: cell.text for cell in row.all("td") if "data-label" in cell.attributes}
+
+
+def test_each_queue_shows_its_jobs_by_status_and_who_serves_it(world: World) -> None:
+    make_done(world.org, queue="a")
+    make_dead_letter(world.org, queue="a")
+    make_job(world.org, queue="a")
+    claim_all("a")
+    make_job(world.org, queue="a")
+    make_job(world.org, queue="a", delay_seconds=60)
+    make_job(world.org, queue="b")
+    make_job(world.rival, queue="a")
+    serve("a")
+    serve("*")
+    serve("a", status="dead")
+
+    page = read(browser(world.viewer).get("/queues/"))
+
+    counts = {"Scheduled": "1", "Queued": "1", "Running": "1", "Done": "1", "Failed": "1", "Cancelled": "0"}
+    assert row_of(page, "a") == {**counts, "Workers": "2"}
+    assert row_of(page, "b")["Workers"] == "1"
+    assert page.by_id("queue-a").all("a", href="/jobs/?queue=a&status=failed")
+
+
+def test_a_queue_that_nobody_serves_names_the_command(world: World) -> None:
+    make_job(world.org, queue="lonely")
+
+    page = read(browser(world.viewer).get("/queues/"))
+
+    assert "manage.py runworker --queues lonely" in page.by_id("queue-lonely").text
+
+
+def test_pausing_holds_the_queue_back_and_says_who_why_and_since_when(world: World) -> None:
+    make_job(world.org)
+    client = browser(world.owner)
+
+    response = client.post("/queues/default/pause/", {"reason": "a fire"})
+
+    row = read(client.get(response["Location"])).by_id("queue-default")
+    assert all(part in row.text for part in ("paused", "by owner", "a fire"))
+    assert row.all("time", data_ago="")
+    assert claim_all() == []
+    assert AuditEntry.objects.filter(action="queue.pause", target="default").exists()
+
+
+def test_resuming_lets_it_go_on(world: World) -> None:
+    make_job(world.org)
+    client = browser(world.owner)
+    client.post("/queues/default/pause/")
+
+    client.post("/queues/default/resume/")
+
+    assert not Queue.objects.get(org=world.org).paused
+    assert len(claim_all()) == 1
+
+
+@pytest.mark.parametrize("name", ["nowhere", "Default", "a%20b", "x" * 50])
+@pytest.mark.parametrize("action", ["pause", "resume"])
+def test_a_queue_that_is_none_is_not_found(world: World, name: str, action: str) -> None:
+    make_job(world.org)
+
+    assert browser(world.owner).post(f"/queues/{name}/{action}/").status_code == 404
+
+
+def test_an_operator_sees_who_may_pause(world: World) -> None:
+    make_job(world.org)
+
+    page = read(browser(world.operator).get("/queues/"))
+
+    button = page.by_id("queue-default").one("button")
+    assert "disabled" in button.attributes
+    assert "takes an org admin" in page.by_id(button.attributes["aria-describedby"]).text
+
+
+@pytest.mark.parametrize("change", ["job", "pause", "worker"])
+def test_the_page_answers_204_until_something_changes(world: World, change: str) -> None:
+    make_job(world.org)
+    client = browser(world.owner)
+    version = read(client.get("/queues/")).by_id("queues").attributes["data-version"]
+
+    def poll() -> int:
+        return client.get("/queues/", {"v": version}, headers={"HX-Request": "true"}).status_code
+
+    before = poll()
+    if change == "job":
+        make_job(world.org)
+    elif change == "pause":
+        client.post("/queues/default/pause/")
+    else:
+        serve("default")
+
+    assert (before, poll()) == (204, 200)
+
+
+@pytest.mark.parametrize("queues", [1, 12])
+def test_the_page_costs_the_same_queries_however_many_queues(
+    world: World, django_assert_num_queries: DjangoAssertNumQueries, queues: int
+) -> None:
+    for number in range(queues):
+        make_job(world.org, queue=f"q{number}")
+    client = browser(world.owner)
+
+    with django_assert_num_queries(8):
+        client.get("/queues/")

@@ -1,0 +1,67 @@
+"""Why a job has not started, as its page tells it."""
+
+from typing import Any
+
+import pytest
+
+from jobs.models import Job, WorkerProcess
+from jobs.queue.control import pause
+from orgs.roles import Role
+from orgs.scope import Scope
+from tests.conftest import World
+from tests.factories import browser, make_job
+from tests.jobs.pages.pages import Element, read
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(world: World, job: Job) -> Element:
+    return read(browser(world.operator).get(f"/jobs/{job.pk}/"))
+
+
+def worker(queue: str, **fields: Any) -> WorkerProcess:
+    started = {"started_at": "2026-01-01T00:00Z", "beat_at": "2026-01-01T00:00Z"}
+    shape = {"kind": "worker", "hostname": "h", "pid": 1, "version": "0", "slots": 1, "types": ["python"]}
+    id = "01900000-0000-7000-8000-00000000000a"
+    return WorkerProcess.objects.create(id=id, queues=[queue], **{**shape, **started, **fields})
+
+
+def test_a_waiting_job_says_what_stands_before_it_and_when_it_starts(world: World) -> None:
+    worker("default")
+    for _ in range(2):
+        make_job(world.org)
+    job = make_job(world.org)
+
+    page = page_of(world, job)
+
+    waits = page.one("section", css="queued").text
+    assert "2 jobs of the queue before it; starts in about 4.0 s, takes about 2.0 s" in waits
+    assert "Why this place?" in waits
+
+
+def test_a_job_that_no_worker_takes_names_the_command(world: World) -> None:
+    worker("other")
+    job = make_job(world.org)
+
+    page = page_of(world, job)
+
+    assert "manage.py runworker --queues default" in page.one("section", css="queued").text
+
+
+def test_a_job_of_a_paused_queue_says_who_paused_it_and_why(world: World) -> None:
+    job = make_job(world.org)
+    pause("default", scope=Scope(world.owner, world.org, Role.ORG_ADMIN), reason="the printer burns")
+
+    page = page_of(world, job)
+
+    waits = page.one("section", css="queued").text
+    assert "paused by owner" in waits
+    assert "the printer burns" in waits
+
+
+def test_a_job_that_waits_for_its_time_says_when(world: World) -> None:
+    job = make_job(world.org, delay_seconds=3600)
+
+    page = page_of(world, job)
+
+    assert "It starts in 59 m" in page.one("section", css="scheduled").text
