@@ -119,6 +119,8 @@ def replaced(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     for name in ("Allow", "Retry-After", "WWW-Authenticate"):
         if name in response:
             fresh[name] = response[name]
+    # Django logs each error response once, by this mark
+    fresh._has_been_logged = getattr(response, "_has_been_logged", False)  # type: ignore[attr-defined]
     return fresh
 
 
@@ -135,6 +137,7 @@ def database_away(request: HttpRequest) -> HttpResponse:
     )
     response = answer(request, 503, detail, code="database_away")
     response["Retry-After"] = RETRY_AFTER_SECONDS
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
