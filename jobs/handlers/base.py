@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -156,9 +157,12 @@ class Handler(ABC):
 
     def check(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> None:
         """Raise InvalidPayload, naming the fields, for what the type cannot run."""
-        found = faults(Validator(self.schema), payload) or list(self.refusals(payload, org_settings))
-        if found:
+        if found := faults(self.validator, payload) or list(self.refusals(payload, org_settings)):
             raise InvalidPayload(found)
+
+    @cached_property
+    def validator(self) -> Any:
+        return Validator(self.schema)
 
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         """What the schema cannot say: (JSON pointer, sentence) pairs; called with a payload that fits the schema."""
@@ -167,6 +171,11 @@ class Handler(ABC):
     def prepare(self) -> None:
         """Called once in a worker that serves the type, before it takes jobs. Raises HandlerNotReady."""
         return
+
+    def perform(self, context: Context) -> Answer:
+        """One attempt. Checked as at submit, because settings, tasks and rights can have changed since."""
+        self.check(context.payload, context.org_settings)
+        return self.run(context)
 
     @abstractmethod
     def run(self, context: Context) -> Answer:

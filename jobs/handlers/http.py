@@ -85,7 +85,6 @@ class HttpHandler(Handler):
         return found
 
     def run(self, context: Context) -> Answer:
-        self.check(context.payload, context.org_settings)
         wanted = context.payload.get("timeout_seconds", settings.HTTP_TIMEOUT_SECONDS)
         try:
             with Line(context, min(wanted, context.seconds_left())) as line:

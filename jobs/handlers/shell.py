@@ -81,7 +81,6 @@ class ShellHandler(Handler):
 
     def run(self, context: Context) -> Answer:
         payload = context.payload
-        self.check(payload, context.org_settings)
         program = payload["argv"][0]
         if not os.access(program, os.X_OK):
             return Retry(f"{program} is not installed on this worker.", error_type="ProgramMissing")

@@ -11,4 +11,4 @@ from jobs.handlers import registry  # noqa: E402 needs the settings
 from tests.jobs.handlers.fakes import make_context  # noqa: E402
 
 if __name__ == "__main__":
-    registry.get("shell").run(make_context("shell", {"argv": json.loads(sys.argv[1])}, timeout_seconds=600))
+    registry.get("shell").perform(make_context("shell", {"argv": json.loads(sys.argv[1])}, timeout_seconds=600))

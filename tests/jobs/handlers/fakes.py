@@ -61,7 +61,7 @@ def reported(context: Context) -> Reported:
 
 
 def run(type: str, payload: Mapping[str, Any], **fields: Any) -> Answer:
-    return registry.get(type).run(make_context(type, payload, **fields))
+    return registry.get(type).perform(make_context(type, payload, **fields))
 
 
 def make_claimed(type: str, payload: Mapping[str, Any], **fields: Any) -> Claimed:
@@ -92,7 +92,7 @@ def in_thread(context: Context) -> tuple[threading.Thread, list[BaseException]]:
 
     def work() -> None:
         try:
-            registry.get(context.type).run(context)
+            registry.get(context.type).perform(context)
         except BaseException as error:
             ends.append(error)
 

@@ -54,7 +54,7 @@ def test_a_request_is_sent_once_and_its_response_kept(server: Server) -> None:
 def test_every_request_names_its_job_attempt_and_correlation(server: Server) -> None:
     context = make_context("http", {"url": server.on("/")}, attempt=3)
 
-    registry.get("http").run(context)
+    registry.get("http").perform(context)
 
     (asked,) = server.asked
     assert asked.headers["Idempotency-Key"] == str(JOB_ID)
@@ -417,7 +417,7 @@ def test_the_jobs_own_timeout_ends_an_exchange(server: Server, slow: Any) -> Non
     context = make_context("http", {"url": server.do("/", slow)}, timeout_seconds=0.3)
 
     with pytest.raises(Stopped):
-        registry.get("http").run(context)
+        registry.get("http").perform(context)
 
     assert context.stop_reason is StopReason.TIMEOUT
 
@@ -475,7 +475,7 @@ def test_an_attempt_that_was_stopped_before_it_began_asks_nothing(server: Server
     context.stop(StopReason.DRAIN)
 
     with pytest.raises(Stopped):
-        registry.get("http").run(context)
+        registry.get("http").perform(context)
 
     assert server.hits == 0
 

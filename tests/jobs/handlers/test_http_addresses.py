@@ -265,9 +265,9 @@ def test_a_name_that_turns_private_before_a_retry_is_refused_then(
 ) -> None:
     resolves(monkeypatch, [PUBLIC], ["127.0.0.1"])
     context = make_context("http", {"url": f"http://rebinding.example:{listener.port}/"})
-    assert isinstance(registry.get("http").run(context), Retry)
+    assert isinstance(registry.get("http").perform(context), Retry)
 
-    assert isinstance(registry.get("http").run(context), Fail)
+    assert isinstance(registry.get("http").perform(context), Fail)
     assert connects == [(PUBLIC, listener.port)]
 
 

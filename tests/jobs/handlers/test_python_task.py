@@ -44,7 +44,7 @@ def test_a_task_may_have_a_name_of_its_own() -> None:
 def test_a_task_that_asks_for_the_context_gets_it() -> None:
     context = make_context("python", {"task": "tests.about_me", "kwargs": {"greeting": "good day"}}, attempt=3)
 
-    answer = registry.get("python").run(context)
+    answer = registry.get("python").perform(context)
 
     assert answer == Done({"attempt": 3, "correlation_id": "corr-1"})
     assert reported(context).lines == [("log", "good day from attempt 3")]
@@ -53,7 +53,7 @@ def test_a_task_that_asks_for_the_context_gets_it() -> None:
 
 def test_defaults_fill_what_is_not_given() -> None:
     context = make_context("python", {"task": "tests.about_me"})
-    registry.get("python").run(context)
+    registry.get("python").perform(context)
     assert reported(context).lines == [("log", "hello from attempt 1")]
 
 
@@ -216,7 +216,7 @@ def test_primes_ends_when_cancelled() -> None:
     context.stop(StopReason.CANCELLED)
 
     with pytest.raises(Stopped):
-        registry.get("python").run(context)
+        registry.get("python").perform(context)
 
 
 def test_word_count_ranks_words() -> None:
@@ -240,7 +240,7 @@ def test_fail_always_fails_with_its_reason() -> None:
 def test_wait_reports_how_far_it_is() -> None:
     context = make_context("python", {"task": "demo.wait", "kwargs": {"seconds": 0.02}})
 
-    assert registry.get("python").run(context) == Done({"waited_seconds": 0.02})
+    assert registry.get("python").perform(context) == Done({"waited_seconds": 0.02})
     assert reported(context).steps[0] == (0.0, "0.0 of 0.02 s")
     assert reported(context).steps[-1] == (1.0, "waited 0.02 s")
 
@@ -250,4 +250,4 @@ def test_wait_ends_at_once_when_cancelled() -> None:
     context.stop(StopReason.CANCELLED)
 
     with pytest.raises(Stopped):
-        registry.get("python").run(context)
+        registry.get("python").perform(context)

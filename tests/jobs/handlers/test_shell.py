@@ -87,7 +87,7 @@ def test_the_environment_is_clean_but_for_what_is_given(way: str, monkeypatch: p
 def test_output_is_logged_line_by_line_with_its_stream(way: str) -> None:
     context = make_context("shell", {"argv": ["/bin/sh", "-c", "echo one; echo two; echo bad >&2; printf end"]})
 
-    registry.get("shell").run(context)
+    registry.get("shell").perform(context)
 
     assert reported(context).of("stdout") == ["one", "two", "end"]
     assert reported(context).of("stderr") == ["bad"]
@@ -148,7 +148,7 @@ def test_long_output_keeps_its_beginning_and_its_end(way: str, settings: Setting
     settings.SHELL_OUTPUT_MAX_BYTES = 40
     context = make_context("shell", {"argv": ["/usr/bin/seq", "1", "1000"]})
 
-    answer = registry.get("shell").run(context)
+    answer = registry.get("shell").perform(context)
 
     assert isinstance(answer, Done)
     assert answer.result["truncated"]
@@ -176,7 +176,7 @@ def test_binary_output_becomes_text_that_can_be_kept(way: str, settings: Setting
 def test_output_without_end_fills_neither_memory_nor_log(way: str) -> None:
     context = make_context("shell", {"argv": ["/bin/sh", "-c", "yes"]}, timeout_seconds=0.5)
     with pytest.raises(Stopped):
-        registry.get("shell").run(context)
+        registry.get("shell").perform(context)
 
     assert context.stop_reason is StopReason.TIMEOUT
     assert sum(len(line) for line in reported(context).of("stdout")) <= 100_000

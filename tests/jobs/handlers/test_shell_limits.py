@@ -66,7 +66,7 @@ def test_nothing_survives_the_timeout(way: str, mark: str, kind: str) -> None:
     context = make_context("shell", {"argv": ["/bin/sh", "-c", CLINGING[kind].format(mark=mark)]}, timeout_seconds=0.5)
 
     with pytest.raises(Stopped):
-        registry.get("shell").run(context)
+        registry.get("shell").perform(context)
 
     assert context.stop_reason is StopReason.TIMEOUT
     assert eventually(lambda: survivors(mark) == [])
@@ -133,7 +133,7 @@ def test_a_fork_bomb_ends_with_its_job(way: str, mark: str, settings: Settings) 
     bomb = f"b() {{ sleep 1000.{mark} & b & b; }}; b"
     context = make_context("shell", {"argv": ["/bin/sh", "-c", bomb]}, timeout_seconds=5)
 
-    answer = registry.get("shell").run(context)
+    answer = registry.get("shell").perform(context)
 
     assert isinstance(answer, Retry)
     assert "Cannot fork" in answer.result["stderr"]
