@@ -15,7 +15,7 @@ api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "docs/",
-        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html"),
+        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html", template_name_js="docs.js"),
         name="docs",
     ),
 ]
