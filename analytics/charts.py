@@ -5,17 +5,21 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 WIDTH, HEIGHT = 440, 180
-LEFT, RIGHT, TOP, BOTTOM = 40, 8, 10, 22
+LEFT, RIGHT, TOP, BOTTOM = 48, 10, 10, 22
 INNER_WIDTH, INNER_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
+    """A word at a place; `anchor` is which end of the word stands there."""
+
     at: float
     text: str
+    anchor: str = "middle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +63,49 @@ def bars(rows: Sequence[dict[str, Any]]) -> Chart:
     return Chart(summary, marks, x_ticks=clock_ticks([row["at"] for row in rows]), y_ticks=count_ticks(highest))
 
 
-def depth_lines(rows: Sequence[dict[str, Any]], seconds: float, now: datetime) -> Chart:
-    """Waiting and running jobs over time, as paths."""
+def depth_lines(rows: Sequence[dict[str, Any]], *, hours: int, bucket_seconds: int, now: datetime) -> Chart:
+    """Waiting and running jobs over time, as paths; a gap where nothing is known."""
     if not rows:
-        return Chart("The leader writes down the depth of every queue; there is no sample yet.")
+        return Chart("The leader writes down how many jobs wait and run; it has written nothing in this time.")
     highest = nice(max(max(row["queued"], row["running"]) for row in rows))
-    start = now - timedelta(seconds=seconds)
+    start = now - timedelta(hours=hours)
 
     def place(at: datetime) -> float:
-        return LEFT + min(max((at - start).total_seconds() / seconds, 0), 1) * INNER_WIDTH
+        return LEFT + min(max((at - start) / timedelta(hours=hours), 0), 1) * INNER_WIDTH
 
-    def path(name: str) -> str:
-        points = [(place(row["at"]), TOP + INNER_HEIGHT * (1 - row[name] / highest)) for row in rows]
-        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    def points(part: Sequence[dict[str, Any]], name: str) -> str:
+        spots = [(place(row["at"]), TOP + INNER_HEIGHT * (1 - row[name] / highest)) for row in part]
+        # a single moment is a short stroke, else nothing would be seen
+        spots += [(spots[0][0] + 1, spots[0][1])] if len(spots) == 1 else []
+        return "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
 
-    first, last, floor = place(rows[0]["at"]), place(rows[-1]["at"]), TOP + INNER_HEIGHT
-    lines = {name: path(name) for name in ("queued", "running")}
-    lines["area"] = f"{lines['queued']}L{last:.1f} {floor}L{first:.1f} {floor}Z"
+    parts = unbroken(rows, bucket_seconds)
+    lines = {name: "".join("M" + points(part, name) for part in parts) for name in ("queued", "running")}
+    floor = TOP + INNER_HEIGHT
+    lines["area"] = "".join(
+        f"M{place(part[0]['at']):.1f} {floor}L{points(part, 'queued')}L{place(part[-1]['at']):.1f} {floor}Z"
+        for part in parts
+    )
     peak = max(row["queued"] for row in rows)
-    summary = f"{rows[-1]['queued']:,} waiting and {rows[-1]['running']:,} running now; at most {peak:,} waited."
-    moments = [start + timedelta(seconds=seconds * share / 48) for share in range(48)]
+    summary = f"Lately {rows[-1]['queued']:,} waiting and {rows[-1]['running']:,} running; at most {peak:,} waited."
+    moments = [start + timedelta(hours=hours * share / 48) for share in range(48)]
     return Chart(summary, lines=lines, x_ticks=clock_ticks(moments), y_ticks=count_ticks(highest))
+
+
+def unbroken(rows: Sequence[dict[str, Any]], bucket_seconds: int) -> list[list[dict[str, Any]]]:
+    """The rows in runs of neighbouring intervals."""
+    parts = [[rows[0]]]
+    for before, row in pairwise(rows):
+        if (row["at"] - before["at"]).total_seconds() > bucket_seconds * 1.5:
+            parts.append([])
+        parts[-1].append(row)
+    return parts
 
 
 def scatter(rows: Sequence[dict[str, Any]]) -> Chart:
     """Predicted against actual runtime, both on the same logarithmic scale: on the diagonal they agree."""
     if not rows:
-        return Chart("Nothing has run yet.")
+        return Chart("No run has come to an end yet.")
     values = [max(row[name], 0.1) for row in rows for name in ("predicted_ms", "runtime_ms")]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     high = max(high, low + 1)
@@ -97,6 +117,7 @@ def scatter(rows: Sequence[dict[str, Any]]) -> Chart:
         {
             "x": round(LEFT + share(row["predicted_ms"]) * INNER_WIDTH, 1),
             "y": round(TOP + (1 - share(row["runtime_ms"])) * INNER_HEIGHT, 1),
+            "failed": row["outcome"] != "done",
             "row": row,
         }
         for row in rows
@@ -105,7 +126,10 @@ def scatter(rows: Sequence[dict[str, Any]]) -> Chart:
     return Chart(
         accuracy(rows),
         marks,
-        x_ticks=[Tick(round(LEFT + part * INNER_WIDTH, 1), power_text(power)) for power, part in powers],
+        x_ticks=[
+            Tick(round(LEFT + part * INNER_WIDTH, 1), power_text(power), "end" if part == 1 else "middle")
+            for power, part in powers
+        ],
         y_ticks=[Tick(round(TOP + (1 - part) * INNER_HEIGHT, 1), power_text(power)) for power, part in powers],
     )
 
@@ -150,14 +174,18 @@ def short(value: float) -> str:
 
 
 def clock_ticks(moments: Sequence[datetime]) -> list[Tick]:
-    """Five times of day below the chart, in UTC."""
+    """Up to five times below the chart, in UTC: of day, or the days themselves when it shows several."""
     if not moments:
         return []
+    days = moments[-1] - moments[0] > timedelta(hours=36)
     step = max(len(moments) // 4, 1)
     slot = INNER_WIDTH / len(moments)
-    return [Tick(round(LEFT + index * slot, 1), f"{moments[index]:%H:%M}") for index in range(0, len(moments), step)][
-        :5
+    ticks = [
+        Tick(round(LEFT + index * slot, 1), f"{moment.day} {moment:%b}" if days else f"{moment:%H:%M}")
+        for index, moment in enumerate(moments)
+        if index % step == 0
     ]
+    return ticks[:5]
 
 
 def power_text(power: int) -> str:

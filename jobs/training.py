@@ -1,6 +1,5 @@
 """Fit an organisation's runtime model to its own runs, and use it where it is better than simple predictors."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ from jobs.queue import sql
 from orgs.models import Org
 from predictor.train import LogRow, Metrics, TrainedModel, examples_from_log, train
 from predictor.weights import dump
-
-log = logging.getLogger(__name__)
 
 LOCK_SPACE = 0x5351
 # What a model must beat to be used: each of these, by mean |log2(predicted / actual)| over the held-out runs.
@@ -60,7 +57,6 @@ def train_org(org: Org, *, max_seconds: float | None = None, dry_run: bool = Fal
         trained = train(examples, max_seconds=max_seconds or settings.TRAIN_MAX_SECONDS)
         better = beats_baselines(trained.metrics)
         version = None if dry_run else store(org, trained, samples=len(examples), activate=better)
-    log.info("trained", extra={"org": org.slug, "runs": len(examples), "version": version, "active": better})
     return Training(org.slug, len(examples), trained.metrics, better, version, better and version is not None)
 
 

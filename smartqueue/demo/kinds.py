@@ -121,7 +121,7 @@ def backup(random: Random, hour: float) -> tuple[Payload, float]:
 
 BUSY = Trouble("error", "HttpStatus", "POST https://crm.example.com/sync answered 503 Service Unavailable")
 SLOW = Trouble("error", "HttpTimeout", "prices.example.com did not answer within 30.0 s.")
-NOT_YET = Trouble("error", "RuntimeError", "RuntimeError: attempt 1 fails; attempt 2 will work")
+NOT_YET = Trouble("error", "RuntimeError", "attempt 1 fails; attempt 2 will work")
 
 SYNC = Kind("http", "sync customers", 9, sync, "sync", "medium", "Database", "Sync customers from the CRM",
             trouble=BUSY, trouble_share=0.04)  # fmt: skip
@@ -159,7 +159,7 @@ def dead_letters() -> list[Dead]:
     hurried = Kind("python", "demo.wait", 0, wait, "default", "low", title="Wait for the nightly import")
     reason = "The mail server refused the message."
     return [
-        *[Dead(always, Trouble("error", "RuntimeError", f"RuntimeError: {reason}"),
+        *[Dead(always, Trouble("error", "RuntimeError", reason),
                task("fail_always", reason=reason), 6)] * 4,
         *[Dead(missing, Trouble("error", "ExitStatus", "ls: exit code 2: ls: cannot access '/srv/exports': "
                                                        "No such file or directory"),

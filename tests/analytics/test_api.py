@@ -9,9 +9,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from analytics import queries
-from jobs.models import DepthSample, LeaderTerm, WorkerProcess
+from jobs.models import DepthSample
 from jobs.states import Outcome
 from orgs.models import Org
+from tests.analytics.rows import make_process, make_term
 from tests.conftest import World
 from tests.factories import (
     WORKER,
@@ -35,26 +36,6 @@ def get(world: World, what: str, who: str = "viewer", **query: Any) -> Any:
     response = api(world.people()[who]).get(f"/api/v1/{what}/", query)
     assert response.status_code == 200, response.content
     return response.json()
-
-
-def make_process(**fields: Any) -> WorkerProcess:
-    now = timezone.now()
-    defaults = {
-        "id": WORKER,
-        "kind": "worker",
-        "hostname": "host",
-        "pid": 7,
-        "version": "1",
-        "slots": 5,
-        "queues": ["*"],
-        "types": ["python"],
-        "started_at": now,
-        "beat_at": now,
-        "cpu_percent": 12.5,
-        "memory_bytes": 50_000_000,
-        "jobs_processed": 3,
-    }
-    return WorkerProcess.objects.create(**{**defaults, **fields})
 
 
 def sample(org: Org, minutes_ago: float, queue: str = "default", **depths: int) -> None:
@@ -170,7 +151,7 @@ def test_the_pool_names_ones_own_jobs_and_of_others_only_that_they_run(world: Wo
     (worker,) = get(world, "workers")["items"]
 
     assert worker["name"] == "host-7"
-    assert (worker["slots"], worker["cpu_percent"], worker["jobs_processed"]) == (5, 12.5, 3)
+    assert (worker["slots"], worker["cpu_percent"], worker["jobs_processed"]) == (5, 12.6, 3)
     assert worker["beat_age_seconds"] >= 0
     assert not worker["late"]
     assert sorted((one["title"], one["job_id"]) for one in worker["running"] if one["title"]) == [
@@ -200,12 +181,6 @@ def test_a_large_pool_is_read_page_by_page(world: World) -> None:
 
     assert [one["id"] for one in first["items"] + second["items"]] == [str(UUID(int=n)) for n in (5, 4, 3, 2, 1)]
     assert second["next_cursor"] is None
-
-
-def make_term(beat_seconds_ago: float, **fields: Any) -> LeaderTerm:
-    beat = timezone.now() - timedelta(seconds=beat_seconds_ago)
-    fields = {"process_id": WORKER, "hostname": "host", "pid": 9, "elected_at": beat, "beat_at": beat, **fields}
-    return LeaderTerm.objects.create(**fields)
 
 
 def test_without_a_leader_nobody_leads(world: World) -> None:
