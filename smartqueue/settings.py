@@ -324,7 +324,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "predict", "description": "How long a job will take, and how that is known."},
         {"name": "analytics", "description": "How much, how fast, by whom: the numbers behind the overview."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},
-        {"name": "orgs", "description": "Organisations, members and invitations."},
+        {"name": "analytics", "description": "How the jobs, the queues and the workers do."},
+        {"name": "orgs", "description": "Organisations and their members."},
+        {"name": "invitations", "description": "Invitations to you."},
         {"name": "platform", "description": "For platform admins."},
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -139,7 +139,7 @@ class JobSerializer(JobSummarySerializer):
 
     description = serializers.CharField(allow_blank=True)
     payload = serializers.DictField()
-    result = serializers.JSONField(allow_null=True, help_text="What its handler answered.")
+    result = serializers.JSONField(help_text="What its handler answered.")
     error = serializers.CharField(allow_blank=True)
     links = serializers.SerializerMethodField()
 
@@ -155,7 +155,7 @@ class TaskSerializer(serializers.Serializer[Job]):
     type = serializers.CharField()
     status = serializers.SerializerMethodField()
     payload = serializers.DictField()
-    result = serializers.JSONField(allow_null=True)
+    result = serializers.JSONField()
     error = serializers.CharField(allow_blank=True)
     created_at = MomentField()
     started_at = MomentField(source="begun_at", allow_null=True)

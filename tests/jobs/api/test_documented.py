@@ -1,0 +1,146 @@
+"""What the jobs' API answers is what its document says: shapes, statuses, headers."""
+
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from jobs.models import LogLine, ModelVersion
+from jobs.queue.lease import report
+from jobs.states import Outcome
+from tests.conftest import World
+from tests.factories import api, claim_all, finish_one, make_dead_letter, make_done, make_job
+from tests.smartqueue.test_openapi import BY_ID, DOCUMENT, assert_fits, resolved
+
+pytestmark = pytest.mark.django_db
+
+JOBS = "/api/v1/jobs/"
+
+
+def fits(operation_id: str, response: HttpResponse) -> Any:
+    """The body, if it is as documented, with no field more and none less."""
+    documented = resolved(BY_ID[operation_id].says["responses"][str(response.status_code)])
+    media_type = response["Content-Type"].partition(";")[0]
+    schema = documented["content"][media_type]["schema"]
+    body = response.json()
+    assert_fits(body, schema)
+    assert_same_fields(body, schema)
+    return body
+
+
+def assert_same_fields(value: Any, schema: dict[str, Any]) -> None:
+    schema = resolved(schema)
+    if isinstance(value, list):
+        for item in value:
+            assert_same_fields(item, schema.get("items", {}))
+    elif isinstance(value, dict) and "properties" in schema:
+        required = set(schema.get("required", []))
+        assert required <= set(value) <= set(schema["properties"])
+        for name, inner in value.items():
+            assert_same_fields(inner, schema["properties"][name])
+
+
+@pytest.fixture
+def busy(world: World) -> dict[str, str]:
+    """Ids of jobs in every status, with whatever can hang on a job."""
+    done, dead = make_done(world.org, title="Sum"), make_dead_letter(world.org)
+    running = make_job(world.org, user=world.operator)
+    (claimed,) = claim_all()
+    lines = [{"token": str(claimed.token), "sequence": 0, "stream": "log", "text": "hello", "age_seconds": 0}]
+    report(lines=lines, progress=[{"token": str(claimed.token), "progress": 0.5, "progress_message": "half"}])
+    retried = make_job(world.org, queue="other", max_attempts=2)
+    (first,) = claim_all("other")
+    assert finish_one(first, Outcome.ERROR, error_type="ValueError", error="broken")
+    waiting = make_job(world.org, idempotency_key="k", category="Database")
+    ModelVersion.objects.create(org=world.org, version=1, weights=b"", samples=3, metrics={"mae": 1.0}, active=True)
+    assert LogLine.objects.count() == 1
+    named = {"done": done, "dead": dead, "running": running, "retried": retried, "waiting": waiting}
+    return {name: str(job.pk) for name, job in named.items()}
+
+
+def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
+    client = api(world.viewer)
+
+    assert len(fits("list_jobs", client.get(JOBS))["items"]) == 5
+    assert len(fits("list_tasks", client.get("/api/v1/tasks/"))["items"]) == 5
+    assert len(fits("list_dead_letters", client.get("/api/v1/dead-letters/"))["items"]) == 1
+    assert len(fits("list_queues", client.get("/api/v1/queues/"))["items"]) == 2
+    assert fits("list_job_types", client.get("/api/v1/job-types/"))["items"]
+    assert fits("get_model", client.get("/api/v1/model/"))["active"]
+    platform = api(world.platform_admin).get("/api/v1/platform/jobs/")
+    assert len(fits("list_platform_jobs", platform)["items"]) == 5
+
+
+def test_jobs_and_their_history_are_as_documented(world: World, busy: dict[str, str]) -> None:
+    client = api(world.viewer)
+
+    for job_id in busy.values():
+        assert fits("get_job", client.get(f"{JOBS}{job_id}/"))["id"] == job_id
+        assert fits("get_task", client.get(f"/api/v1/tasks/{job_id}/"))["id"] == job_id
+        fits("list_attempts", client.get(f"{JOBS}{job_id}/attempts/"))
+        fits("list_transitions", client.get(f"{JOBS}{job_id}/transitions/"))
+        fits("list_logs", client.get(f"{JOBS}{job_id}/logs/"))
+        fits("list_artefacts", client.get(f"{JOBS}{job_id}/artefacts/"))
+
+
+def test_acts_are_as_documented(world: World, busy: dict[str, str]) -> None:
+    client = api(world.owner)
+    add = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+
+    for operation_id, response, status in [
+        ("submit_job", client.post(JOBS, add), 201),
+        ("submit_job", client.post(JOBS, add, headers={"Idempotency-Key": "k"}), 422),
+        ("submit_job", client.post(JOBS, {}), 400),
+        ("submit_jobs", client.post(f"{JOBS}bulk/", {"jobs": [add, {}]}), 207),
+        ("cancel_job", client.post(f"{JOBS}{busy['running']}/cancellation/", {}), 202),
+        ("cancel_job", client.post(f"{JOBS}{busy['waiting']}/cancellation/", {}), 200),
+        ("cancel_job", client.post(f"{JOBS}{busy['waiting']}/cancellation/", {}), 409),
+        ("replay_job", client.post(f"{JOBS}{busy['done']}/replay/", {}), 409),
+        ("replay_job", client.post(f"{JOBS}{busy['dead']}/replay/", {}), 200),
+        ("replay_job", client.post(f"{JOBS}nonsense/replay/", {}), 404),
+        ("replay_jobs", client.post(f"{JOBS}replay/", {"filter": {}}), 200),
+        ("predict_job", client.post("/api/v1/predict/", add), 200),
+        ("pause_queue", client.post("/api/v1/queues/default/pause/", {}), 200),
+        ("resume_queue", client.delete("/api/v1/queues/default/pause/"), 200),
+        ("submit_task", client.post("/api/v1/tasks/", add), 201),
+        ("submit_job", api().post(JOBS, add), 401),
+        ("submit_job", api(world.viewer).post(JOBS, add), 403),
+        ("submit_job", client.generic("POST", JOBS, "x", content_type="text/plain"), 415),
+        ("list_jobs", client.get(JOBS, headers={"Accept": "text/html"}), 406),
+    ]:
+        assert (operation_id, response.status_code) == (operation_id, status)
+        fits(operation_id, response)
+
+
+@pytest.mark.parametrize("operation_id", ["list_jobs", "list_dead_letters", "list_logs", "list_tasks"])
+def test_every_documented_parameter_of_a_list_is_known(world: World, busy: dict[str, str], operation_id: str) -> None:
+    operation = BY_ID[operation_id]
+    values = {
+        "limit": "1",
+        "type": "python",
+        "queue": "default",
+        "urgency": "high",
+        "category": "Network",
+        "sort": "name",
+        "status": "FAILED",
+        "attempt": "1",
+    }
+    moments = {"created_after", "created_before", "failed_after", "failed_before"}
+    names = [parameter["name"] for parameter in operation.says["parameters"] if parameter.get("in") == "query"]
+    query = {name: values.get(name, "2026-01-01T00:00:00Z" if name in moments else "x") for name in names}
+    query.pop("cursor")
+    if "after" in query:
+        query["after"] = "0"
+
+    response = api(world.viewer).get(operation.path.format(job_id=busy["done"]), query)
+
+    assert response.status_code == 200, response.content
+    assert len(names) == len(set(names))
+
+
+def test_limits_in_the_document_are_those_that_hold() -> None:
+    limit = next(one for one in BY_ID["list_jobs"].says["parameters"] if one.get("name") == "limit")
+    jobs = DOCUMENT["components"]["schemas"]["BulkRequest"]["properties"]["jobs"]
+
+    assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 200)
+    assert (jobs["minItems"], jobs["maxItems"]) == (1, 1000)
