@@ -82,7 +82,7 @@ class Schema(AutoSchema):
         operation["responses"] = dict(sorted(responses.items()))
         return operation
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """What extend_schema says goes before this. Docstrings of views are for readers of the code."""
         return ""
 
