@@ -1,6 +1,7 @@
 """What the API takes, strictly: a base for every serializer of a request."""
 
 from collections.abc import Iterator, Mapping
+from heapq import nsmallest
 from typing import Any
 
 from django.http import QueryDict
@@ -52,10 +53,10 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def unknown_fields(self, data: Mapping[str, Any]) -> dict[str, Any]:
         known = {field.field_name for field in self._writable_fields}
-        strangers = sorted(str(key) for key in data if key not in known)
+        strangers = nsmallest(MOST_ERRORS, (str(key) for key in data if key not in known))
         return {
             key[:LONGEST_KEY]: [serializers.ErrorDetail("This field is not known here.", "unknown")]
-            for key in strangers[:MOST_ERRORS]
+            for key in strangers
         }
 
     def wrong_kinds(self, data: Mapping[str, Any]) -> dict[str, Any]:
