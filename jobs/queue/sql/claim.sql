@@ -7,9 +7,10 @@ WITH heads AS MATERIALIZED (
         SELECT ready.job_id, ready.rank
         FROM jobs_ready AS ready
         WHERE ready.queue = %(queue)s AND ready.type = served.type AND NOT ready.held
-          -- a pause counts at once, also for rows not yet marked held
-          AND ready.org_id <> ALL (ARRAY(
-              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL))
+          -- A pause counts at once, also for rows not yet marked held. In coalesce() the planner cannot guess how
+          -- many rows this leaves: guessing none, where one organisation has nearly all, it would sort the backlog.
+          AND NOT coalesce(ready.org_id = ANY (ARRAY(
+              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL)), false)
         ORDER BY ready.rank, ready.job_id
         LIMIT %(slots)s
         FOR UPDATE SKIP LOCKED
