@@ -31,7 +31,11 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = "5"
+# Below what gunicorn takes, so that the answer is ours.
+ADDRESS_MAX_CHARACTERS = 4_000
 PROBLEM_JSON = "application/problem+json"
+# The names of RFC 9110, which Python knows from 3.13 on.
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 NOT_FOUND = "There is nothing here, or it belongs to another organisation."
 
 
@@ -39,16 +43,19 @@ def problem(
     request: HttpRequest, status: int, detail: str, *, code: str = "", errors: list[faults.Fault] | None = None
 ) -> dict[str, Any]:
     """The body of every non-2xx answer. `errors` name fields by JSON pointer."""
-    title = HTTPStatus(status).phrase
     return {
-        "type": f"urn:smartqueue:problem:{code or title.lower().replace(' ', '_')}",
-        "title": title,
+        "type": f"urn:smartqueue:problem:{code or title(status).lower().replace(' ', '_')}",
+        "title": title(status),
         "status": status,
         "detail": detail,
         "instance": request.path,
         "request_id": getattr(request, "correlation_id", ""),
         "errors": errors or [],
     }
+
+
+def title(status: int) -> str:
+    return TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -89,7 +96,7 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
-            response = self.get_response(request)
+            response = unreadable(request) or self.get_response(request)
         except DATABASE_AWAY:
             response = database_away(request)
         if wants_problem(request) and response.status_code >= 400 and not is_problem(response):
@@ -103,6 +110,16 @@ class ProblemMiddleware:
         return None
 
 
+def unreadable(request: HttpRequest) -> HttpResponse | None:
+    """Why a request cannot be read as it was sent, or None."""
+    if len(request.get_full_path()) > ADDRESS_MAX_CHARACTERS:
+        return answer(request, 414, f"The address is longer than {ADDRESS_MAX_CHARACTERS} characters.")
+    # Django reads as many bytes as were announced: it would take a chunked body for an empty one
+    if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+        return answer(request, 411, "Send the body with a Content-Length, not in chunks.")
+    return None
+
+
 def wants_problem(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
@@ -114,7 +131,7 @@ def is_problem(response: HttpResponse) -> bool:
 def replaced(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """The same status and headers with our body in place of an HTML page."""
     status = response.status_code
-    detail = HTTPStatus(status).description or HTTPStatus(status).phrase
+    detail = HTTPStatus(status).description or title(status)
     fresh = problem_response(request, status, detail)
     for name in ("Allow", "Retry-After", "WWW-Authenticate"):
         if name in response:
@@ -146,7 +163,7 @@ def page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     context = {
         "request": request,
         "status": status,
-        "title": HTTPStatus(status).phrase,
+        "title": title(status),
         "detail": detail,
         "request_id": getattr(request, "correlation_id", ""),
     }

@@ -1,11 +1,11 @@
 """What drf-spectacular is told beyond the views: the one error shape, the shared headers, and when each error comes."""
 
-from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
 from orgs.permissions import IsSignedIn, MayAct, MayActInOrg
+from smartqueue.errors import title
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 SCHEMAS: dict[str, Any] = {
@@ -43,7 +43,9 @@ PROBLEMS = {
     403: ("Forbidden", "Your role does not allow this.", "permission_denied"),
     404: ("NotFound", "It is not there, or belongs to another organisation.", "not_found"),
     406: ("NotAcceptable", "Only JSON is answered.", "not_acceptable"),
+    411: ("LengthRequired", "Send the body with a Content-Length, not in chunks.", "length_required"),
     413: ("ContentTooLarge", "The request body is too large.", "body_too_large"),
+    414: ("AddressTooLong", "The address is too long.", "uri_too_long"),
     415: ("UnsupportedMediaType", "Only application/json is read.", "unsupported_media_type"),
     500: ("InternalServerError", "A bug. It is logged under the request id.", "internal_server_error"),
     503: ("ServiceUnavailable", "The database is not answering. Ask again after Retry-After.", "database_away"),
@@ -102,7 +104,8 @@ class Schema(AutoSchema):
             *([403] if secured and IsSignedIn not in gates else []),
             *([404] if "{" in self.path or gates & {MayAct, MayActInOrg} else []),
             406,
-            *([413, 415] if "requestBody" in operation else []),
+            *([411, 413, 415] if "requestBody" in operation else []),
+            414,
             500,
             503,
         ]
@@ -133,7 +136,7 @@ def example(status: int, meaning: str, word: str) -> dict[str, Any]:
     fields = [{"pointer": "/name", "code": "max_length", "detail": "At most 64 characters."}] if status == 400 else []
     return {
         "type": f"urn:smartqueue:problem:{word}",
-        "title": HTTPStatus(status).phrase,
+        "title": title(status),
         "status": status,
         "detail": meaning,
         "instance": "/api/v1/jobs/",

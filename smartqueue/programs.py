@@ -39,6 +39,8 @@ def web_command(listener: socket.socket) -> list[str]:
         *(sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--bind", f"fd://{listener.fileno()}"),
         *("--worker-class", "gthread", "--preload", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"),
         *("--max-requests", "2000", "--max-requests-jitter", "200", "--no-control-socket"),
+        # as long as it takes: up to there an address that is too long gets our own answer
+        *("--limit-request-line", "8190"),
     ]
 
 

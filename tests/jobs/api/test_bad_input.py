@@ -186,6 +186,23 @@ def test_a_body_of_13_megabytes_is_refused_unread(world: World) -> None:
     assert not Job.objects.exists()
 
 
+def test_a_chunked_body_is_not_taken_for_an_empty_one(world: World) -> None:
+    chunks = b"2\r\n{}\r\n0\r\n\r\n"
+
+    response = api(world.owner).generic(
+        "POST", JOBS, chunks, content_type="application/json", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH=""
+    )
+
+    assert_refused(response, 411)
+
+
+def test_an_address_without_end_is_refused(world: World) -> None:
+    client = api(world.owner)
+
+    assert_refused(client.get(JOBS, {"q": "x" * 5_000}), 414)
+    assert_refused(client.get(f"{JOBS}{'x' * 5_000}/"), 414)
+
+
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "image/png"])
 def test_who_takes_no_json_is_told_so(world: World, accept: str) -> None:
     assert_refused(api(world.owner).get(JOBS, headers={"Accept": accept}), 406)
