@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 NOBODY = 65534
 LAUNCHER = Path(__file__).with_name("launcher.py")
 PRLIMIT = "/usr/bin/prlimit"
+# A worker that is killed must take its programs with it. bubblewrap's --die-with-parent does so once it is all set up,
+# but misses a parent that died earlier. So, inside, nothing begins before the worker has answered that it is there.
+READY = b"\n"
+GATE = ("/bin/sh", "-c", 'echo && read -r go && exec "$@"', "gate")
 # Shown inside as they are outside: links stay links.
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # Without these some programs do not start; they name no user and no secret.
@@ -40,17 +44,16 @@ class Program:
 
     argv: Sequence[str]
     env: Mapping[str, str]
-    stdin: bytes | None = None
 
     def start(self) -> "Running":
         """Raises SandboxMissing, OSError."""
         sandboxed = use_sandbox()
         command, order = bubblewrap(self) if sandboxed else launched(self)
-        opened = [order] if self.stdin is None else [order, filled(self.stdin)]
         try:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL if self.stdin is None else opened[-1],
+                bufsize=0,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={},
@@ -61,8 +64,7 @@ class Program:
                 **(as_nobody() if sandboxed else {}),
             )
         finally:
-            for descriptor in opened:
-                os.close(descriptor)
+            os.close(order)
         return Running(process, sandboxed)
 
 
@@ -120,7 +122,14 @@ def sandbox_fault() -> str:
     command, order = bubblewrap(Program(["/usr/bin/env"], {}))
     try:
         trial = subprocess.run(
-            command, pass_fds=[order], env={}, cwd="/", capture_output=True, timeout=PROBE_SECONDS, **as_nobody()
+            command,
+            input=READY,
+            capture_output=True,
+            env={},
+            cwd="/",
+            pass_fds=[order],
+            timeout=PROBE_SECONDS,
+            **as_nobody(),
         )
     except (OSError, subprocess.SubprocessError) as error:
         return f"bubblewrap does not run here: {error}"
@@ -187,7 +196,7 @@ def bubblewrap(program: Program) -> tuple[list[str], int]:
     descriptor = filled(b"".join(option.encode() + b"\0" for option in options))
     words = [f"--{name.removeprefix('RLIMIT_').lower()}={limit}" for name, limit in limits().items()]
     # Inside, so that the processes counted are the job's own.
-    inner = [PRLIMIT, *words, f"--nproc={settings.SHELL_MAX_PROCESSES}", "--", *program.argv]
+    inner = [*GATE, PRLIMIT, *words, f"--nproc={settings.SHELL_MAX_PROCESSES}", "--", *program.argv]
     return [shutil.which("bwrap") or "bwrap", "--args", str(descriptor), "--", *inner], descriptor
 
 

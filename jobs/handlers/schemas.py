@@ -1,5 +1,6 @@
 """JSON Schema as we use it: faults as (JSON pointer, sentence) pairs that name the field at fault."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -78,13 +79,13 @@ def token(part: object) -> str:
 
 
 def expected(schema: Mapping[str, Any]) -> str:
-    """A schema in words: an integer or null, a list of strings, one of 'a', 'b'; its title where it has one."""
+    """A schema in words: an integer or null, a list of strings, one of "a", 1; its title where it has one."""
     if "title" in schema:
         return str(schema["title"])
     if "anyOf" in schema:
         return " or ".join(map(expected, schema["anyOf"]))
     if "enum" in schema:
-        return "one of " + ", ".join(map(repr, schema["enum"]))
+        return "one of " + ", ".join(json.dumps(one, ensure_ascii=False) for one in schema["enum"])
     if schema.get("type") == "array" and schema.get("items"):
         return f"a list, each {expected(schema['items'])}"
     return WORDS.get(str(schema.get("type")), "another value")

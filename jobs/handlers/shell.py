@@ -1,20 +1,16 @@
 """shell: a program of the allow-list with a list of arguments. No shell reads them."""
 
-import contextlib
 import os
 import re
-import selectors
 import signal
-import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 
-from jobs.handlers.base import Answer, Context, Done, Handler, Retry, StopReason
-from jobs.handlers.output import READ_BYTES, Output
-from jobs.handlers.sandbox import Program, Running, SandboxMissing, announce
+from jobs.handlers.base import Answer, Context, Done, Handler, Retry
+from jobs.handlers.following import Followed
+from jobs.handlers.sandbox import Program, SandboxMissing, announce
 from jobs.handlers.schemas import Fault, token
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -27,9 +23,6 @@ ENV_REFUSED = re.compile(
 # What the kernel takes, with room for what is put before it: 128 KiB for one, a quarter of the stack for all.
 ARGUMENT_MAX_BYTES = 100_000
 ARGUMENTS_MAX_BYTES = 1_000_000
-POLL_SECONDS = 0.1
-# How long pipes may stay open after everything that could write to them is dead.
-PIPE_GRACE_SECONDS = 1.0
 RESULT_MARGIN_BYTES = 1_000
 
 
@@ -84,17 +77,16 @@ class ShellHandler(Handler):
         program = payload["argv"][0]
         if not os.access(program, os.X_OK):
             return Retry(f"{program} is not installed on this worker.", error_type="ProgramMissing")
-        stdin = payload["stdin"].encode() if "stdin" in payload else None
         try:
-            running = Program(payload["argv"], environment(context), stdin).start()
+            running = Program(payload["argv"], environment(context)).start()
         except SandboxMissing as error:
             return Retry(str(error), error_type="SandboxMissing")
         except OSError as error:
             return Retry(f"{program} could not be started: {error}", error_type="ProgramNotStarted")
-        followed = Followed(running, context)
+        followed = Followed(running, context, payload.get("stdin", "").encode())
         followed.until_end()
         context.check_stopped()
-        return followed.answer(payload.get("expect_exit", [0]))
+        return answer(followed, payload.get("expect_exit", [0]))
 
 
 def program_faults(program: str, org_settings: Mapping[str, Any]) -> list[Fault]:
@@ -131,90 +123,35 @@ def environment(context: Context) -> dict[str, str]:
     }
 
 
-class Followed:
-    """A running program: reads its output, stops it when the attempt must end, and says how it ended."""
+def answer(followed: Followed, expected: Sequence[int]) -> Answer:
+    if not followed.begun:
+        words = followed.stderr.text(1_000)[0].strip()
+        return Retry(f"The program could not be started: {words}", error_type="ProgramNotStarted")
+    # 128 + n is how shells, bubblewrap and the launcher tell of signal n.
+    code = followed.process.returncode
+    code = code if code >= 0 else 128 - code
+    result = result_of(followed, code)
+    if code in expected:
+        return Done(result)
+    lines = result["stderr"].strip().splitlines()
+    ending = f"ended by {result['signal']}" if result["signal"] else f"exit code {code}"
+    program = os.path.basename(followed.context.payload["argv"][0])
+    reason = f"{program}: {ending}" + (f": {lines[-1]}" if lines else "")
+    return Retry(reason[:1_000], error_type="ExitStatus", result=result)
 
-    def __init__(self, running: Running, context: Context) -> None:
-        self.running = running
-        self.process = running.process
-        self.context = context
-        limit = settings.SHELL_OUTPUT_MAX_BYTES
-        self.stdout = Output(limit, lambda text: context.log(text, "stdout"))
-        self.stderr = Output(limit, lambda text: context.log(text, "stderr"))
-        self.kill_at: float | None = None
 
-    def until_end(self) -> None:
-        """Returns when the program and all it started are gone."""
-        try:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self.process.stdout, selectors.EVENT_READ, self.stdout)  # type: ignore[arg-type]
-                selector.register(self.process.stderr, selectors.EVENT_READ, self.stderr)  # type: ignore[arg-type]
-                self.read(selector)
-        finally:
-            self.running.kill()
-            self.process.wait()
-            self.process.stdout.close()  # type: ignore[union-attr]
-            self.process.stderr.close()  # type: ignore[union-attr]
-        self.stdout.end()
-        self.stderr.end()
-
-    def read(self, selector: selectors.BaseSelector) -> None:
-        give_up_at: float | None = None
-        while selector.get_map() or self.process.poll() is None:
-            if not selector.get_map():
-                self.wait()
-            for key, _ in selector.select(POLL_SECONDS if selector.get_map() else 0):
-                if chunk := os.read(key.fd, READ_BYTES):
-                    key.data.feed(chunk)
-                else:
-                    selector.unregister(key.fileobj)
-            self.stop_if_asked()
-            if self.process.poll() is not None:
-                give_up_at = give_up_at or time.monotonic() + PIPE_GRACE_SECONDS
-                if time.monotonic() > give_up_at:
-                    return
-
-    def wait(self) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(POLL_SECONDS)
-
-    def stop_if_asked(self) -> None:
-        """First politely, then not."""
-        if self.context.seconds_left() <= 0:
-            self.context.stop(StopReason.TIMEOUT)
-        if not self.context.cancelled:
-            return
-        if self.kill_at is None:
-            self.kill_at = time.monotonic() + settings.SHELL_KILL_GRACE_SECONDS
-            self.running.terminate()
-        # The launcher kills by itself at that time; it gets a little longer before it is killed too.
-        elif time.monotonic() > self.kill_at + (0 if self.running.sandboxed else 1):
-            self.running.kill()
-
-    def answer(self, expected: Sequence[int]) -> Answer:
-        code = self.process.returncode
-        # 128 + n is how shells, bubblewrap and the launcher tell of signal n.
-        code = code if code >= 0 else 128 - code
-        result = self.result(code)
-        if code in expected:
-            return Done(result)
-        lines = result["stderr"].strip().splitlines()
-        ending = f"ended by {result['signal']}" if result["signal"] else f"exit code {code}"
-        reason = f"{os.path.basename(self.context.payload['argv'][0])}: {ending}" + (f": {lines[-1]}" if lines else "")
-        return Retry(reason[:1_000], error_type="ExitStatus", result=result)
-
-    def result(self, code: int) -> dict[str, Any]:
-        each = (settings.RESULT_MAX_BYTES - RESULT_MARGIN_BYTES) // 2
-        stdout, stdout_cut = self.stdout.text(each)
-        stderr, stderr_cut = self.stderr.text(each)
-        return {
-            "exit_code": code,
-            "signal": signal_name(code),
-            "stdout": stdout,
-            "stderr": stderr,
-            "truncated": stdout_cut or stderr_cut,
-            "sandbox": "bubblewrap" if self.running.sandboxed else "none",
-        }
+def result_of(followed: Followed, code: int) -> dict[str, Any]:
+    each = (settings.RESULT_MAX_BYTES - RESULT_MARGIN_BYTES) // 2
+    stdout, stdout_cut = followed.stdout.text(each)
+    stderr, stderr_cut = followed.stderr.text(each)
+    return {
+        "exit_code": code,
+        "signal": signal_name(code),
+        "stdout": stdout,
+        "stderr": stderr,
+        "truncated": stdout_cut or stderr_cut,
+        "sandbox": "bubblewrap" if followed.running.sandboxed else "none",
+    }
 
 
 def signal_name(code: int) -> str | None:

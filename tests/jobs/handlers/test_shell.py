@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,11 @@ def test_standard_input_is_the_payloads(way: str) -> None:
 
 def test_standard_input_may_be_long(way: str) -> None:
     assert shell("/usr/bin/wc", "-c", stdin="x" * 1_000_000).result["stdout"] == "1000000\n"
+
+
+@pytest.mark.parametrize("text", ["exit 0", "head -c 3 >/dev/null", "exec <&-; sleep 0.1"])
+def test_standard_input_need_not_be_read(way: str, text: str) -> None:
+    assert isinstance(script(text, stdin="x" * 1_000_000), Done)
 
 
 def test_without_standard_input_there_is_none(way: str) -> None:
@@ -298,6 +304,23 @@ def test_a_worker_says_loudly_when_there_is_no_sandbox(
     registry.prepare(["shell"])
 
     assert [(one.levelname, one.getMessage()) for one in caplog.records] == [("WARNING", words)]
+
+
+def test_a_sandbox_that_fails_is_not_the_programs_failure(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: no space left' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    settings.SHELL_SANDBOX = "required"
+    monkeypatch.setattr(sandbox, "sandbox_fault", lambda: "")
+    monkeypatch.setattr(shutil, "which", lambda name, *more: str(broken))
+
+    assert shell("/bin/echo", "hi") == Retry(
+        "The program could not be started: bwrap: no space left", error_type="ProgramNotStarted"
+    )
 
 
 def test_a_bubblewrap_that_does_not_work_is_not_used(

@@ -94,7 +94,7 @@ def test_nothing_survives_the_programs_own_end(way: str, mark: str, kind: str) -
     assert eventually(lambda: survivors(mark) == [])
 
 
-@pytest.mark.parametrize("kind", ["plain", "own session", "deaf in a session of its own", "double fork"])
+@pytest.mark.parametrize("kind", ["deaf in a session of its own", "double fork"])
 def test_nothing_survives_a_worker_that_is_killed(way: str, mark: str, kind: str) -> None:
     argv = json.dumps(["/bin/sh", "-c", CLINGING[kind].format(mark=mark)])
     environ = {
@@ -110,6 +110,16 @@ def test_nothing_survives_a_worker_that_is_killed(way: str, mark: str, kind: str
     worker.wait()
 
     assert eventually(lambda: survivors(mark) == [])
+
+
+def test_in_the_sandbox_nothing_begins_for_a_worker_that_is_gone(sandboxed: None) -> None:
+    running = sandbox.Program(["/bin/sh", "-c", "echo began"], {}).start()
+
+    # As the kernel does for a worker that was killed: its end of the pipe is closed.
+    written, _ = running.process.communicate()
+
+    assert written == sandbox.READY
+    assert running.process.returncode != 0
 
 
 def test_a_program_is_asked_to_end_before_it_is_killed(way: str) -> None:
