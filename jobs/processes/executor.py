@@ -22,7 +22,6 @@ from jobs.handlers.base import (
     Fail,
     PermanentFailure,
     Retry,
-    Stopped,
     StopReason,
 )
 from jobs.handlers.results import BadResult, json_result
@@ -69,10 +68,7 @@ class Attempt:
     def run(self) -> Ended:
         """Run the handler. Never raises: whatever happens is an end, a task's sys.exit() too."""
         try:
-            handler = registry.get(self.claimed.type)
-            # Again, as at submit: settings, tasks and what the organisation may do can have changed since.
-            handler.check(self.context.payload, self.context.org_settings)
-            return self.ended(handler.run(self.context))
+            return self.ended(registry.get(self.claimed.type).perform(self.context))
         except BaseException as error:
             return self.failed(error)
 
@@ -89,7 +85,8 @@ class Attempt:
         raise BadResult(f"The handler answered {type(answer).__qualname__}, not Done, Retry or Fail.")
 
     def failed(self, error: BaseException) -> Ended:
-        if isinstance(error, Stopped) or (self.context.stop_reason and not isinstance(error, BadResult)):
+        # A Stopped that nobody asked for is an error like any other: a release would run it again for ever.
+        if self.context.stop_reason is not None and not isinstance(error, BadResult):
             return self.stopped()
         return self.error(type(error).__name__, told(error), permanent=isinstance(error, PERMANENT))
 
