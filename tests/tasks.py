@@ -1,11 +1,16 @@
 """Tasks that only tests run."""
 
 import sys
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
 
 from jobs.handlers.base import Context, PermanentFailure, Stopped
 from jobs.handlers.python_task import task
@@ -82,3 +87,48 @@ def about_me(context: Context, greeting: str = "hello") -> dict[str, Any]:
     context.log(f"{greeting} from attempt {context.attempt}")
     context.progress(0.5, "half way")
     return {"attempt": context.attempt, "correlation_id": context.correlation_id}
+
+
+# Set by tests in the same process to let the tasks below go on; by name.
+GATES: dict[str, threading.Event] = defaultdict(threading.Event)
+
+
+@task
+def until_released(context: Context, gate: str) -> str:
+    """Wait for a gate as a good task does: it ends when asked to stop."""
+    while not GATES[gate].wait(0.01):
+        context.check_stopped()
+    return "released"
+
+
+@task
+def stubborn(gate: str) -> str:
+    """Wait for a gate and listen to nobody."""
+    GATES[gate].wait(60)
+    return "released"
+
+
+@task
+def chatty(context: Context, gate: str, lines: int = 3) -> str:
+    """Log, then wait for a gate."""
+    for number in range(lines):
+        context.log(f"line {number}")
+    return until_released(context, gate)
+
+
+@task
+def half(context: Context) -> None:
+    """Report progress that is no number."""
+    context.progress(float("nan"))
+
+
+@task
+def count_users() -> int:
+    """Use the ORM, as tasks of an operator may."""
+    return get_user_model().objects.count()
+
+
+@task
+def leave_a_transaction_open() -> bool:
+    transaction.atomic().__enter__()
+    return connection.in_atomic_block

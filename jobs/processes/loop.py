@@ -65,6 +65,11 @@ class Loop:
     def close(self) -> None:
         """The very last thing."""
         self.forget_connection()
+        self.close_sockets()
+
+    def close_sockets(self) -> None:
+        self._wake_read.close()
+        self._wake_write.close()
 
     def sockets(self) -> list[Any]:
         """What else ends a sleep: objects with fileno()."""
@@ -88,7 +93,7 @@ class Loop:
 
     def wake(self) -> None:
         """End the sleep; from any thread and from signal handlers."""
-        with contextlib.suppress(BlockingIOError):  # full of wake-ups already
+        with contextlib.suppress(OSError):  # full of wake-ups already, or closed
             self._wake_write.send(b"x")
 
     def stop(self) -> None:

@@ -1,0 +1,91 @@
+"""Hearing notifications, and losing the session that hears them."""
+
+import select
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import connection
+
+from jobs.processes import listener as listener_module
+from jobs.processes.listener import Listener
+from jobs.queue.notify import notify
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    monkeypatch.setattr(listener_module, "RECONNECT_SECONDS", 0.05)
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+def end_other_sessions() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%%'"
+        )
+
+
+def test_what_is_sent_is_received_once_and_ends_a_wait(listener: Listener) -> None:
+    listener.listen(["one", "two"])
+
+    notify(["one", "two", "three"], "word")
+
+    ready, _, _ = select.select(listener.sockets(), [], [], 5)
+    assert ready
+    assert sorted(eventually(listener.received)) == [("one", "word"), ("two", "word")]
+    assert listener.received() == []
+
+
+def test_receiving_does_not_wait(listener: Listener) -> None:
+    assert listener.received() == []
+    listener.listen(["one"])
+    assert listener.received() == []
+
+
+def test_only_a_new_connection_may_have_missed_something(listener: Listener) -> None:
+    assert listener.listen(["one"])
+    assert not listener.listen(["one"])
+    assert not listener.listen(["one", "two"])
+
+
+def test_a_lost_session_is_made_again_and_hears_all_channels(
+    listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener.listen(["one", "two"])
+    end_other_sessions()
+
+    # A wait ends, for the socket is readable; reading tells first why the session ends and then that it did.
+    for _ in range(2):
+        assert select.select(listener.sockets(), [], [], 5)[0]
+        assert listener.received() == []
+    assert listener.sockets() == []
+
+    assert eventually(lambda: listener.listen(["one", "two"]))
+    notify(["two"])
+    assert eventually(listener.received) == [("two", "")]
+    assert [record.getMessage() for record in caplog.records] == ["listening session lost; polling goes on"]
+
+
+def test_a_database_that_is_away_is_asked_again_only_after_a_while(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse() -> None:
+        asked.append(1)
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(listener_module, "RECONNECT_SECONDS", 60.0)
+    monkeypatch.setattr(listener_module, "open_session", refuse)
+
+    for _ in range(5):
+        assert not listener.listen(["one"])
+
+    assert asked == [1]
+    assert listener.sockets() == []
