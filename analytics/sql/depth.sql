@@ -20,8 +20,9 @@ WITH span AS (
 ), before AS (
     SELECT queued + running + scheduled = 0 AS empty_after
     FROM jobs_depthsample
-    WHERE org_id = %(org_id)s AND at < (SELECT min(at) FROM slots)
-    ORDER BY at DESC LIMIT 1
+    -- as in steps.sql: by the index of the organisation, never by that of all times
+    WHERE org_id BETWEEN %(org_id)s AND %(org_id)s AND at < (SELECT min(at) FROM slots)
+    ORDER BY org_id DESC, at DESC LIMIT 1
 )
 SELECT slots.at, binned.queued, binned.running, binned.scheduled,
        coalesce(binned.empty_after, slots.at = (SELECT min(at) FROM slots) AND (SELECT empty_after FROM before))

@@ -6,10 +6,11 @@ SELECT
      WHERE job.org_id = %(org_id)s AND job.status = 'queued'
        AND NOT EXISTS (SELECT FROM jobs_lease AS lease WHERE lease.job_id = job.id)
      ORDER BY job.queued_at LIMIT 1) AS waiting_since,
-    -- read no further than a bound: beyond it the exact number changes nothing
+    -- read no further than a bound: beyond it the exact number changes nothing. (clock_timestamp() is volatile: the
+    -- index could not be entered by it.)
     (SELECT count(*) FROM (
         SELECT FROM jobs_job
-        WHERE org_id = %(org_id)s AND status = 'failed' AND finished_at > clock_timestamp() - interval '1 hour'
+        WHERE org_id = %(org_id)s AND status = 'failed' AND finished_at > statement_timestamp() - interval '1 hour'
         LIMIT %(bound)s) AS dead) AS dead_last_hour,
     (SELECT count(*) FROM jobs_queue WHERE org_id = %(org_id)s AND paused_at IS NOT NULL) AS paused_queues,
     clock_timestamp() AS now

@@ -10,12 +10,12 @@ WITH span AS (
     ORDER BY ended_at DESC
     LIMIT %(bound)s
 ), binned AS (
-    SELECT date_bin((SELECT stride FROM span), ended_at, '2001-01-01 00:00+00') AS at,
+    SELECT date_bin((SELECT stride FROM span), ended_at, '2001-01-01 00:00+00') AS at, count(*) AS seen,
            count(*) FILTER (WHERE outcome = 'done') AS done,
            count(*) FILTER (WHERE outcome IN ('error', 'timeout', 'crashed', 'lost')) AS failed
     FROM read GROUP BY 1
 )
 SELECT slots.at, coalesce(binned.done, 0) AS done, coalesce(binned.failed, 0) AS failed,
-       (SELECT count(*) FROM read) < %(bound)s AS complete
+       (SELECT coalesce(sum(seen), 0) FROM binned) < %(bound)s AS complete
 FROM slots LEFT JOIN binned USING (at)
 ORDER BY slots.at

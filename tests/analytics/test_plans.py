@@ -1,0 +1,102 @@
+"""How the questions are answered among many rows: by an index, and reading little beside what is asked for."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from analytics import queries, sql
+from tests.conftest import World
+
+pytestmark = pytest.mark.django_db
+
+ROWS = 100_000
+LARGE = {"jobs_job", "jobs_attempt", "jobs_transition", "jobs_depthsample", "jobs_lease", "jobs_ready"}
+
+# Every second job is acme's, but the newest moves are all its rival's. A hundredth failed, the last two thousand wait.
+# One a second, up to now.
+JOBS = """
+INSERT INTO jobs_job (
+    id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category, predicted_ms,
+    prediction_source, priority, rank_offset, status, timeout_seconds, max_attempts, attempt, attempt_limit, life,
+    fingerprint, correlation_id, created_at, queued_at, started_at, finished_at, runtime_ms, outcome, error_type, error)
+SELECT gen_random_uuid(), CASE WHEN n %% 2 = 0 THEN %(org)s ELSE %(rival)s END, 'q' || n %% 3, 'python', 'k' || n %% 50,
+       '', '', '{}', 2, 'medium', '', 100, 'history', 0.5, 0,
+       CASE WHEN n %% 100 = 0 THEN 'failed' WHEN n > %(rows)s - 2000 THEN 'queued' ELSE 'done' END,
+       300, 4, 1, 4, 1, '', 'x', at, at, at,
+       CASE WHEN n %% 100 = 0 OR n <= %(rows)s - 2000 THEN at END, 100, '', '', ''
+FROM generate_series(1, %(rows)s) AS n, LATERAL (SELECT now() - make_interval(secs => %(rows)s - n) AS at) AS time
+"""
+ATTEMPTS = """
+INSERT INTO jobs_attempt (
+    job_id, org_id, number, type, name, worker_id, worker_name, started_at, last_beat_at, ended_at, outcome,
+    runtime_ms, predicted_ms, error_type, error)
+SELECT id, org_id, 1, type, name, id, 'w', queued_at, queued_at, queued_at,
+       CASE status WHEN 'failed' THEN 'error' ELSE 'done' END, 100, 100, '', ''
+FROM jobs_job
+"""
+MOVES = """
+INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
+SELECT org_id, id, queue, NULL, 'queued', 0, 'user:ada', '', created_at FROM jobs_job ORDER BY org_id, created_at
+"""
+SAMPLES = """
+INSERT INTO jobs_depthsample (org_id, queue, at, queued, running, scheduled)
+SELECT CASE WHEN n %% 2 = 0 THEN %(org)s ELSE %(rival)s END, 'q', now() - make_interval(secs => n * 15), 1, 1, 0
+FROM generate_series(1, %(rows)s) AS n
+"""
+LEASES = """
+INSERT INTO jobs_lease (
+    job_id, org_id, queue, type, attempt, token, worker_id, worker_name, predicted_ms, leased_at, renewed_at,
+    expires_at, cancel_requested, progress_message)
+SELECT id, org_id, queue, type, 1, id, id, 'w', 100, now(), now(), now(), false, ''
+FROM jobs_job WHERE status = 'queued' ORDER BY queued_at LIMIT 50
+"""
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "counts": {"dead_seconds": 15},
+    "health": {"bound": queries.DEAD_BOUND},
+    "unserved": {"dead_seconds": 15, "bound": 20},
+    "throughput": {"stride_seconds": 60, "buckets": 60, "bound": queries.CHART_BOUND},
+    "depth": {"stride_seconds": 60, "buckets": 60},
+    "predictions": {"points": queries.PREDICTION_POINTS},
+    "summary": {"hours": 1, "bound": queries.SUMMARY_BOUND},
+    "steps": {"actor": "user:ada", "bound": 2_000},
+}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def faults(name: str, **params: Any) -> Iterator[str]:
+    """What a plan reads that was not asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql.statement(name), params)
+        (found,) = cursor.fetchone() or ("",)
+    for node in nodes((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]):
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in LARGE:
+            yield f"{name}: a sequential scan of {node['Relation Name']}"
+        thrown_away = node.get("Rows Removed by Filter", 0) * node.get("Actual Loops", 1)
+        if "Relation Name" in node and thrown_away > 500:
+            yield f"{name}: {thrown_away} rows of {node['Relation Name']} read and thrown away"
+
+
+def test_every_question_is_answered_from_an_index_and_reads_what_it_needs(world: World) -> None:
+    params = {"org": world.org.pk, "rival": world.rival.pk, "rows": ROWS}
+    with connection.cursor() as cursor:
+        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES):
+            cursor.execute(statement, params)
+        cursor.execute("ANALYZE")
+
+    found = [fault for name, more in QUESTIONS.items() for fault in faults(name, org_id=world.org.pk, **more)]
+
+    assert not found, found
+
+
+def test_every_statement_of_an_organisation_is_looked_at() -> None:
+    of_org = {path.stem for path in sql.FOLDER.glob("*.sql") if "org_id" in path.read_text()}
+
+    assert of_org == set(QUESTIONS)
