@@ -75,6 +75,7 @@ class Background:
 def waiting_for_locks() -> int:
     """How many statements of this database wait for a lock now."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )

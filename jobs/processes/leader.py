@@ -25,9 +25,10 @@ log = logging.getLogger(__name__)
 
 LOCK = (0x5351, 1)
 TRY_LOCK = "SELECT pg_try_advisory_lock(%s, %s)"
-# state_change moves with every ping; ending a session of one's own role needs no special right
+# state_change moves with every ping; ending a session of one's own role needs no special right. It is waited for a
+# moment, so that the lock can be taken in the same breath.
 END_SILENT_HOLDER = """
-    SELECT pg_terminate_backend(holder.pid)
+    SELECT pg_terminate_backend(holder.pid, 250)
     FROM pg_locks AS lock
     JOIN pg_stat_activity AS holder USING (pid)
     WHERE lock.locktype = 'advisory' AND lock.granted AND lock.classid = %s AND lock.objid = %s AND lock.objsubid = 2
