@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from smartqueue.env import env_bool, env_int, env_list, env_seconds
+from smartqueue.env import env_bool, env_choice, env_int, env_list, env_ports, env_seconds
 
 
 @pytest.mark.parametrize(("raw", "expected"), [("1", True), ("Yes", True), ("off", False), ("", False)])
@@ -13,7 +13,15 @@ def test_bool_takes_the_usual_words(monkeypatch: pytest.MonkeyPatch, raw: str, e
     assert env_bool("SMARTQUEUE_X", not expected) is expected
 
 
-@pytest.mark.parametrize("read", [lambda: env_bool("SMARTQUEUE_X", False), lambda: env_int("SMARTQUEUE_X", 1)])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: env_bool("SMARTQUEUE_X", False),
+        lambda: env_int("SMARTQUEUE_X", 1),
+        lambda: env_choice("SMARTQUEUE_X", "on", {"on", "off"}),
+        lambda: env_ports("SMARTQUEUE_X", "80"),
+    ],
+)
 def test_a_wrong_value_fails_by_the_name_of_its_variable(monkeypatch: pytest.MonkeyPatch, read: object) -> None:
     monkeypatch.setenv("SMARTQUEUE_X", "perhaps")
 
@@ -28,6 +36,20 @@ def test_a_duration_is_finite_and_not_below_its_minimum(monkeypatch: pytest.Monk
 
     with pytest.raises(ImproperlyConfigured):
         env_seconds("SMARTQUEUE_X", 1.0)
+
+
+@pytest.mark.parametrize("raw", ["0", "65536", "80,-1", "８０", "80 443"])
+def test_a_port_is_a_port(monkeypatch: pytest.MonkeyPatch, raw: str) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", raw)
+
+    with pytest.raises(ImproperlyConfigured, match="expected port numbers"):
+        env_ports("SMARTQUEUE_X", "80")
+
+
+def test_a_choice_is_read_whatever_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", " Auto ")
+
+    assert env_choice("SMARTQUEUE_X", "off", {"auto", "off"}) == "auto"
 
 
 def test_defaults_stand_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
