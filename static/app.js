@@ -50,20 +50,25 @@
     }
   });
 
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    // Rows that appeared or went would move the lines being read at the end of a log.
+  // Logs that a person has scrolled back in: new lines must not move what he reads.
+  const read = new WeakSet();
+
+  document.addEventListener("htmx:beforeSwap", () => {
     for (const log of document.querySelectorAll("[data-tail]")) {
-      log.dataset.following = log.scrollTop + log.clientHeight >= log.scrollHeight - 8 ? "yes" : "";
+      if (log.scrollTop + log.clientHeight < log.scrollHeight - 8) read.add(log);
+      else read.delete(log);
     }
   });
 
-  document.addEventListener("htmx:afterSettle", () => {
+  function settled() {
     tellTimes();
     countSelected();
     for (const log of document.querySelectorAll("[data-tail]")) {
-      if (log.dataset.following !== "") log.scrollTop = log.scrollHeight;
+      if (!read.has(log)) log.scrollTop = log.scrollHeight;
     }
-  });
+  }
+
+  document.addEventListener("htmx:afterSettle", settled);
 
   function showLive() {
     for (const button of document.querySelectorAll("[data-live-toggle]")) {
@@ -75,20 +80,26 @@
   // --- Failures --------------------------------------------------------------------------------------------------
 
   document.addEventListener("htmx:afterRequest", (event) => {
-    const answer = event.detail.xhr;
-    const told = Date.parse(answer?.getResponseHeader("Date") ?? "");
+    const told = Date.parse(event.detail.xhr?.getResponseHeader("Date") ?? "");
     if (told) skew = told - Date.now();
-    if (event.detail.successful) {
-      failures = 0;
-      document.getElementById("away")?.remove();
-      return;
-    }
-    failures = Math.min(failures + 1, 5);
-    if (answer?.status === 401) return;
-    const request = answer?.getResponseHeader("X-Correlation-ID");
-    const what = answer?.status ? `The server answered ${answer.status}.` : "The server is not answering.";
-    toast(`${what} ${request ? `Request id ${request}.` : "Trying again."}`, "away");
+    if (!event.detail.successful) return;
+    failures = 0;
+    document.getElementById("away")?.remove();
   });
+
+  document.addEventListener("htmx:responseError", (event) => {
+    const answer = event.detail.xhr;
+    const request = answer.getResponseHeader("X-Correlation-ID");
+    // 401 is on its way to the sign-in page
+    if (answer.status !== 401) failed(`The server answered ${answer.status}. ${request ? `Request id ${request}.` : ""}`);
+  });
+
+  document.addEventListener("htmx:sendError", () => failed("The server is not answering. Trying again."));
+
+  function failed(text) {
+    failures = Math.min(failures + 1, 5);
+    toast(text, "away");
+  }
 
   function toast(text, id) {
     document.getElementById(id)?.remove();
@@ -208,12 +219,10 @@
 
   function begin() {
     showLive();
-    tellTimes();
-    countSelected();
     if (matchMedia("(max-width: 680px)").matches) {
       for (const fold of document.querySelectorAll("[data-fold-on-phone]")) fold.open = false;
     }
-    for (const log of document.querySelectorAll("[data-tail]")) log.scrollTop = log.scrollHeight;
+    settled();
   }
 
   // The page of an address that the person went back to comes without a load.

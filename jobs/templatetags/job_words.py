@@ -21,7 +21,7 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 def list_link(listing: Any, **changes: Any) -> SafeString:
     """The attributes of a link to the same list with some parameters changed; with a script only its region loads."""
     return format_html(
-        'href="{0}" hx-get="{0}" hx-target="#{1}" hx-swap="morph:outerHTML" hx-sync="#{1}:replace"',
+        'href="{0}" hx-get="{0}" hx-target="#{1}" hx-swap="morph:outerHTML" hx-sync="#{1}:queue last"',
         listing.url(**changes),
         listing.region,
     )
