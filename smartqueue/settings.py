@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from smartqueue.database import databases, secret, state_dir
@@ -269,7 +270,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
-CORS_EXPOSE_HEADERS = ["X-Correlation-ID", "Location", "Link", "Retry-After", "Idempotent-Replayed"]
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-org", "x-correlation-id", "if-none-match"]
+CORS_EXPOSE_HEADERS = ["X-Correlation-ID", "Location", "Link", "ETag", "Retry-After", "Idempotent-Replayed"]
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
