@@ -34,6 +34,8 @@ from jobs.strict_json import UNSTORABLE
 log = structlog.get_logger(__name__)
 
 TRACEBACK_CHARACTERS = 6_000
+# An idle slot keeps the connection that its last task made no longer than this.
+IDLE_CONNECTION_SECONDS = 5.0
 OURS = str(Path(__file__).parents[1])
 # No further attempt can end otherwise.
 PERMANENT = (PermanentFailure, UnknownJobType, InvalidPayload, BadResult)
@@ -136,21 +138,28 @@ class ThreadSlots:
 
     def work(self) -> None:
         while True:
-            attempt = self._waiting.get()
+            try:
+                attempt = self._waiting.get(timeout=IDLE_CONNECTION_SECONDS)
+            except queue.Empty:
+                clean_connections(idle=True)
+                continue
             claimed = attempt.claimed
             with structlog.contextvars.bound_contextvars(
                 correlation_id=claimed.correlation_id, job=str(claimed.job_id), attempt=claimed.attempt
             ):
                 ended = attempt.run()
-            try:
-                clean_connections()
-            except Exception:
-                log.exception("could not clean up after a task")
+            clean_connections()
             self._on_end(attempt, ended)
 
 
-def clean_connections() -> None:
+def clean_connections(*, idle: bool = False) -> None:
     """A task may have used the ORM: broken connections and open transactions end with its attempt."""
-    if any(each.in_atomic_block for each in connections.all(initialized_only=True)):
-        connections.close_all()
-    close_old_connections()
+    try:
+        for each in connections.all(initialized_only=True):
+            if idle or each.in_atomic_block:
+                each.close()
+                # its count of open transactions would outlive it
+                del connections[each.alias]
+        close_old_connections()
+    except Exception:
+        log.exception("could not clean up after a task")
