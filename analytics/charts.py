@@ -161,7 +161,7 @@ def nice(highest: float) -> float:
     """The next round number at or above: 1, 2, 4, 5 or 10 times a power of ten, at least 4 for whole ticks."""
     if highest <= 4:
         return 4
-    power = 10 ** math.floor(math.log10(highest))
+    power = 10.0 ** math.floor(math.log10(highest))
     return next(step * power for step in (1, 2, 4, 5, 10) if step * power >= highest)
 
 

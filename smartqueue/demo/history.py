@@ -5,7 +5,7 @@ import statistics
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from secrets import randbits
@@ -33,6 +33,7 @@ HISTORY_RUNS = 16
 ACTOR = WORKER = "demo-history"
 WORKER_ID = UUID("00000000-0000-7000-8000-000000000000")
 DESCRIPTION = "Part of the demo's history: seed_demo wrote this job, it never ran here."
+NOT_YET = datetime.max.replace(tzinfo=UTC)
 # How busy each hour of the day is.
 HOURS = [1] * 7 + [3, 6, 9, 9, 8, 6, 8, 9, 8, 6, 4, 3, 2, 2, 1, 1, 1]
 
@@ -43,9 +44,9 @@ class Try:
 
     ms: float
     trouble: Trouble | None
-    ready: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
+    ready: datetime = NOT_YET
+    started: datetime = NOT_YET
+    ended: datetime = NOT_YET
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ def write_week(
         week += plan_nights(random, end)
     week.sort(key=lambda past: past.created)
     run_through(week, random)
-    week = [past for past in week if not past.tries or moment(past.tries[-1].ended) < end]
+    week = [past for past in week if not past.tries or past.tries[-1].ended < end]
     predict(week)
     store(org, people, week, end)
     return len(week)
@@ -149,7 +150,7 @@ def run_through(week: Sequence[Past], random: Random) -> None:
 
 def predict(week: Sequence[Past]) -> None:
     """What would have been predicted at each submit, from the runs that had ended by then, without a model."""
-    ends = sorted((moment(one.ended), past.kind.type, past.kind.name, one.ms) for past in week for one in past.tries)
+    ends = sorted((one.ended, past.kind.type, past.kind.name, one.ms) for past in week for one in past.tries)
     known: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY_RUNS))
     seen = 0
     for past in week:
@@ -180,7 +181,8 @@ def store(org: Org, people: dict[str, User], week: Sequence[Past], end: datetime
 
 
 def job(org: Org, people: dict[str, User], past: Past, number: int) -> Job:
-    last = past.tries[-1] if past.tries else Try(0, None, ended=past.created + timedelta(seconds=1))
+    waited = Try(0, None, ready=past.created, ended=past.created + timedelta(seconds=1))
+    last = past.tries[-1] if past.tries else waited
     trouble, kind = last.trouble, past.kind
     return Job(
         id=past.id, org=org, queue=kind.queue, type=kind.type, name=kind.name, title=kind.title,
@@ -191,7 +193,7 @@ def job(org: Org, people: dict[str, User], past: Past, number: int) -> Job:
         status=past.status, run_at=last.ready if len(past.tries) > 1 else None, timeout_seconds=past.timeout_seconds,
         max_attempts=past.max_attempts, attempt=len(past.tries), attempt_limit=past.max_attempts,
         correlation_id=f"demo-history-{number:04}", created_by=people[kind.user], created_at=past.created,
-        queued_at=last.ready or past.created, started_at=last.started, finished_at=last.ended,
+        queued_at=last.ready, started_at=last.started if past.tries else None, finished_at=last.ended,
         runtime_ms=last.ms if past.tries else None,
         outcome="" if not past.tries else trouble.outcome if trouble else Outcome.DONE,
         error_type=trouble.error_type if trouble else "", error=trouble.error if trouble else "",
@@ -211,7 +213,7 @@ def attempts(org: Org, past: Past) -> Iterable[Attempt]:
 
 
 def transitions(org: Org, past: Past) -> Iterable[Transition]:
-    def move(source: Status | None, target: Status, attempt: int, at: datetime | None, reason: str = "") -> Transition:
+    def move(source: Status | None, target: Status, attempt: int, at: datetime, reason: str = "") -> Transition:
         return Transition(
             org_id=org.pk, job_id=past.id, queue=past.kind.queue, from_status=source, to_status=target,
             attempt=attempt, actor=ACTOR, reason=reason, at=at,
@@ -237,8 +239,8 @@ def histories(org: Org, week: Sequence[Past]) -> list[RuntimeHistory]:
 
 
 def history(org: Org, type: str, name: str, runs: list[Try]) -> RuntimeHistory:
-    runs.sort(key=lambda one: moment(one.ended))
-    ends = [moment(one.ended) for one in runs]
+    runs.sort(key=lambda one: one.ended)
+    ends = [one.ended for one in runs]
     gaps = [0.0, *((later - sooner).total_seconds() for sooner, later in pairwise(ends))]
     last = runs[-HISTORY_RUNS:]
     return RuntimeHistory(
@@ -268,10 +270,10 @@ def depth_samples(org: Org, week: Sequence[Past], end: datetime) -> list[DepthSa
 
     for past in week:
         for index, one in enumerate(past.tries):
-            spell(past.kind.queue, "queued", moment(one.ready), moment(one.started))
-            spell(past.kind.queue, "running", moment(one.started), moment(one.ended))
+            spell(past.kind.queue, "queued", one.ready, one.started)
+            spell(past.kind.queue, "running", one.started, one.ended)
             if index + 1 < len(past.tries):
-                spell(past.kind.queue, "scheduled", moment(one.ended), moment(past.tries[index + 1].ready))
+                spell(past.kind.queue, "scheduled", one.ended, past.tries[index + 1].ready)
     samples = []
     for queue, lines in changes.items():
         depths = {what: np.cumsum(line) for what, line in lines.items()}
@@ -283,9 +285,3 @@ def depth_samples(org: Org, week: Sequence[Past], end: datetime) -> list[DepthSa
             }
             samples.append(DepthSample(org_id=org.pk, queue=queue, at=at, **held))
     return sorted(samples, key=lambda sample: sample.at)
-
-
-def moment(at: datetime | None) -> datetime:
-    """A time that run_through() has set."""
-    assert at is not None
-    return at

@@ -75,7 +75,8 @@ def make(state: Path) -> str:
         now = timezone.now()
         jobs = write_week(orgs["acme"], people, ACME, jobs=ACME_JOBS, dead=dead_letters(), now=now)
         write_week(orgs["globex"], people, GLOBEX, jobs=GLOBEX_JOBS, dead=[], now=now)
-        for user, user.password in zip(people.values(), hashes, strict=True):
+        for user, password_hash in zip(people.values(), hashes, strict=True):
+            user.password = password_hash
             user.save(update_fields=["password"])
         for org in orgs.values():
             audit.record(MARK, org=org, target=org.slug, people=[user.pk for user in people.values()])
