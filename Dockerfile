@@ -14,7 +14,9 @@ RUN DATABASE_URL=postgres://none/none SECRET_KEY=only-while-the-image-is-being-b
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="SmartQueue" org.opencontainers.image.licenses="MIT"
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin smartqueue \
+# bubblewrap: what shell jobs are shut into
+RUN apt-get update && apt-get install -y --no-install-recommends bubblewrap && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin smartqueue \
     && install -d -o smartqueue /var/lib/smartqueue
 COPY --from=build /venv /venv
 COPY --from=build /app /app
