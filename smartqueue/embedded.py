@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import psutil
 import psycopg
@@ -221,7 +221,7 @@ class Server:
                 names = sql.Identifier(DATABASE), sql.Identifier(ROLE)
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
 
-    def superuser(self) -> dict[str, str]:
+    def superuser(self) -> dict[str, Any]:
         password = secret("database_superuser_password", self.state)
         return {"host": str(self.socket_dir), "user": "postgres", "password": password, "dbname": "postgres"}
 

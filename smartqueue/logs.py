@@ -15,7 +15,7 @@ QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 log = structlog.get_logger("smartqueue.requests")
 
-SHARED = [
+SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
