@@ -2,11 +2,13 @@
 
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -132,3 +134,23 @@ def count_users() -> int:
 def leave_a_transaction_open() -> bool:
     transaction.atomic().__enter__()
     return connection.in_atomic_block
+
+
+@task
+def mark(context: Context, path: str) -> float:
+    """Leave a line in a file, and answer with the time at which it began: for tests with other processes."""
+    began = time.time()
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(f"{context.job_id} {context.attempt}\n")
+    return began
+
+
+@task
+def until_file(context: Context, path: str, started: str = "") -> int:
+    """Wait until there is a file; answers with the number of its attempt."""
+    if started:
+        mark(context, started)
+    while not Path(path).exists():
+        if context.wait(0.02):
+            context.check_stopped()
+    return context.attempt

@@ -1,0 +1,202 @@
+"""Real processes against the test's database: started, waited for by their rows, and always ended by their pid."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import psutil
+from django.db import connection
+
+from jobs.models import LeaderTerm, WorkerProcess
+from smartqueue.pghome import die_with_parent
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parent.parent
+# Everything that takes seconds takes less: the rules are the same.
+QUICK = {
+    "SMARTQUEUE_LEASE_SECONDS": "2",
+    "SMARTQUEUE_LEASE_RENEW_SECONDS": "0.5",
+    "SMARTQUEUE_HEARTBEAT_SECONDS": "0.5",
+    "SMARTQUEUE_WORKER_DEAD_SECONDS": "3",
+    "SMARTQUEUE_WATCHDOG_SECONDS": "0.2",
+    "SMARTQUEUE_PROMOTE_SECONDS": "0.1",
+    "SMARTQUEUE_RETRY_BASE_SECONDS": "0.2",
+    "SMARTQUEUE_RETRY_JITTER_SECONDS": "0",
+    "SMARTQUEUE_DRAIN_GRACE_SECONDS": "2",
+    "SMARTQUEUE_LOG_LEVEL": "INFO",
+}
+
+
+class Process:
+    """A started program, and what it wrote."""
+
+    def __init__(self, command: list[str], log_path: Path, environ: dict[str, str], *fds: int) -> None:
+        self.log_path = log_path
+        self._log: IO[bytes] = log_path.open("wb")
+        self._popen = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=fds,
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        )
+        self.pid = self._popen.pid
+
+    @property
+    def text(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def send(self, signum: signal.Signals) -> None:
+        self._popen.send_signal(signum)
+
+    def ended(self, within_seconds: float = 20.0) -> int:
+        """Its exit status, negative for a signal."""
+        return self._popen.wait(within_seconds)
+
+    @property
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+    def close(self) -> None:
+        if self.running:
+            ours = psutil.Process(self.pid)
+            for process in [*ours.children(recursive=True), ours]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._popen.wait(10)
+        self._log.close()
+
+
+class Fleet:
+    """The processes of one test."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.environ = {**os.environ, **QUICK, "DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1", **environ}
+        self.processes: list[Process] = []
+
+    def start(self, command: list[str], *fds: int, **environ: str) -> Process:
+        log_path = self.folder / f"{len(self.processes)}-{command[1].strip('-')[-12:]}.log"
+        process = Process(command, log_path, {**self.environ, **environ}, *fds)
+        self.processes.append(process)
+        return process
+
+    def manage(self, *words: str, **environ: str) -> Process:
+        return self.start([sys.executable, "manage.py", *words], **environ)
+
+    def workers(self, count: int, *words: str, **environ: str) -> list[Process]:
+        """Started together; all registered and listening."""
+        return self.ready([self.manage("runworker", *words, **environ) for _ in range(count)])
+
+    def scheduler(self) -> Process:
+        return self.manage("runscheduler")
+
+    def watchdog(self) -> Process:
+        return self.manage("runwatchdog")
+
+    def ready(self, processes: list[Process]) -> list[Process]:
+        pids = {process.pid for process in processes}
+
+        def registered() -> bool:
+            for process in processes:
+                assert process.running, process.text
+            return set(online_pids()) >= pids
+
+        eventually(registered, within_seconds=60)
+        return processes
+
+    def web(self) -> str:
+        """A gunicorn of two processes; its address."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener:
+            command = [sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--no-control-socket"]
+            options = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"]
+            self.start(
+                [*command, "--bind", f"fd://{listener.fileno()}", *options],
+                listener.fileno(),
+                SMARTQUEUE_LOG_LEVEL="WARNING",
+            )
+            port = listener.getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.close()
+
+
+def database_url() -> str:
+    """The test's database, which has a name of its own."""
+    wanted: dict[str, Any] = connection.settings_dict
+    user, password, host = (quote(str(wanted[name]), safe="") for name in ("USER", "PASSWORD", "HOST"))
+    port = f":{wanted['PORT']}" if wanted["PORT"] else ""
+    return f"postgres://{user}:{password}@{host}{port}/{wanted['NAME']}"
+
+
+def online_pids() -> list[int]:
+    return list(WorkerProcess.objects.filter(status="online").values_list("pid", flat=True))
+
+
+def leader_pid() -> int | None:
+    return LeaderTerm.objects.filter(ended_at__isnull=True).values_list("pid", flat=True).first()
+
+
+def database_now() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        return float(cursor.fetchone()[0])
+
+
+class Receiver(ThreadingHTTPServer):
+    """A web server of ours that http jobs call; it counts the calls by job."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), CountingHandler)
+        self.hits: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class CountingHandler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.hits[self.headers["Idempotency-Key"]] += 1
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
