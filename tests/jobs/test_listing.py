@@ -4,13 +4,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from jobs.listing import SORTS, Filters, InvalidCursor, Sort, narrowed, page, parse_sort, parse_statuses
+from jobs.listing import (
+    SORTS,
+    Filters,
+    InvalidCursor,
+    Sort,
+    decoded,
+    following,
+    narrowed,
+    ordering,
+    page,
+    parse_sort,
+    parse_statuses,
+)
 from jobs.models import Job
 from jobs.states import Outcome, Status
 from tests.conftest import World
-from tests.factories import claim_all, finish_one, make_dead_letter, make_done, make_job
+from tests.factories import PastRun, claim_all, finish_one, make_dead_letter, make_done, make_job, make_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -169,3 +182,29 @@ def test_statuses_are_read_in_either_vocabulary() -> None:
     assert parse_statuses(["PENDING", "done", "COMPLETED"]) == (Status.SCHEDULED, Status.QUEUED, Status.DONE)
     with pytest.raises(ValueError, match="nonsense"):
         parse_statuses(["nonsense"])
+
+
+@pytest.mark.parametrize(
+    ("filters", "sort", "index"),
+    [
+        (Filters(), Sort(), "job_list_idx"),
+        (Filters(type="python", statuses=(Status.DONE,)), Sort(), "job_list_idx"),
+        (Filters(statuses=(Status.FAILED,)), Sort("finished"), "job_dead_letter_idx"),
+    ],
+)
+def test_a_page_is_read_from_an_index_without_sorting_all(
+    world: World, filters: Filters, sort: Sort, index: str
+) -> None:
+    for org, runs in ((world.rival, 2_500), (world.org, 60), (world.rival, 2_500)):
+        make_runs(org, [PastRun(5, failed=number % 5 == 0) for number in range(runs)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_job")
+
+    first = page(narrowed(Job.objects.for_org(world.org), filters), size=10, sort=sort)
+    rest = narrowed(Job.objects.for_org(world.org).with_state(), filters).filter(
+        following(sort, *decoded(str(first.next_cursor), sort))
+    )
+    plan = rest.order_by(*ordering(sort))[:11].explain()
+
+    assert index in plan
+    assert "Seq Scan on jobs_job" not in plan

@@ -76,7 +76,7 @@ def test_every_field_is_there(world: World) -> None:
     assert fact(page, "Attempts") == "0 of 7"
     assert fact(page, "Timeout") == "1 m 30 s"
     assert "by operator" in fact(page, "Created")
-    assert fact(page, "Idempotency key") == "order-17"
+    assert fact(page, "Idempotency") == "order-17"
     assert fact(page, "Correlation") == job.correlation_id
     assert page.by_id("payload").raw == '{\n  "task": "demo.add",\n  "kwargs": {\n    "a": 1,\n    "b": 2\n  }\n}'
 
