@@ -48,6 +48,7 @@ def submitted(request: HttpRequest, scope: Scope) -> HttpResponse:
             form.new_job(),
             org=scope.org,
             user=scope.user,
+            role=scope.role,
             correlation_id=getattr(request, "correlation_id", ""),
         )
     except QueueError as error:
