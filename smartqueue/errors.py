@@ -193,3 +193,8 @@ def answer(request: HttpRequest, status: int, detail: str, code: str = "") -> Ht
     if wants_problem(request):
         return problem_response(request, status, detail, code)
     return page(request, status, detail)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: Django's own page has a style of its own, which our policy does not let in."""
+    return answer(request, 403, "The form was too old, or not ours. Reload the page and send it again.", code="csrf")

@@ -219,6 +219,7 @@ if not (DEBUG or TESTING):
     }
 
 AUTH_USER_MODEL = "orgs.User"
+CSRF_FAILURE_VIEW = "smartqueue.errors.csrf_failure"
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"

@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse
+from django.test import Client
 from django.urls import path
 from pytest_django.fixtures import Settings
 from rest_framework import exceptions
@@ -288,3 +289,10 @@ def test_the_next_request_after_the_database_is_back_is_served(world: World, mon
         assert client.get("/api/v1/jobs/").status_code == 503
 
     assert client.get("/api/v1/jobs/").status_code == 200
+
+
+def test_a_form_without_its_token_is_refused_in_words() -> None:
+    response = Client(enforce_csrf_checks=True).post("/theme/", {"theme": "dark"})
+
+    assert response.status_code == 403
+    assert "Reload the page" in response.content.decode()
