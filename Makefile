@@ -30,10 +30,11 @@ check: ## Formatting, lint, types, Django's checks, missing migrations
 bench: ## Measure (needs a quiet machine); writes bench/results/
 	@exec $(START) dev -m bench
 
-lock: ## Compile requirements*.txt, with hashes, from requirements*.in
-	@$(START) dev -c "pass"
-	@for name in requirements requirements-dev; do \
-		$(START) dev -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+lock: ## Compile the lock files, with hashes, from the *.in files
+	@$(START) dev -c ""
+	@for name in requirements requirements-dev bench/requirements-peers; do \
+		uv=$$(command -v uv || echo .venv/bin/uv); \
+		$$uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; done
 
 user: ## Make a platform admin of your own
