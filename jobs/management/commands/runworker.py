@@ -15,6 +15,8 @@ from jobs.queue.enqueue import QUEUE_NAME
 
 class Command(BaseCommand):
     help = "Run jobs. First SIGTERM: finish or give back, then exit. Second: exit at once."
+    # Those of the web would import all of it: seconds at each start. `make check` runs them.
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--queues", default="default", help="comma-separated names, or * for all")
@@ -37,7 +39,7 @@ class Command(BaseCommand):
         worker.run()
         # Threads of handlers that did not stop are not waited for: their jobs have been given back.
         self.stdout.flush()
-        os._exit(0)
+        os._exit(worker.exit_code)
 
 
 def words(text: str) -> list[str]:
