@@ -50,6 +50,11 @@ def env_ports(name: str, default: str) -> list[int]:
     return [int(word) for word in words]
 
 
+def env_default(name: str, value: str) -> None:
+    """Set a variable that a library reads, unless the operator did."""
+    os.environ.setdefault(name, value)
+
+
 def _number(name: str, default: float, minimum: float, cast: type[int] | type[float]) -> float:
     raw = os.environ.get(name)
     if raw is None:

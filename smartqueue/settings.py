@@ -8,7 +8,11 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from smartqueue.database import databases, secret, state_dir
-from smartqueue.env import env_bool, env_choice, env_int, env_list, env_ports, env_seconds, env_str
+from smartqueue.env import env_bool, env_choice, env_default, env_int, env_list, env_ports, env_seconds, env_str
+
+# Before NumPy is loaded: on a busy host its threads wait for each other over the model's small matrices, and a training
+# took six times the processor time with two of them.
+env_default("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -153,7 +157,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "csp",
-    "django_filters",
     "django_htmx",
     "django_prometheus",
     "drf_spectacular",

@@ -12,6 +12,8 @@ from smartqueue.embedded import CONF, Server
 # What is written here is gone with the run: it need not survive a power cut. Commits stay synchronous in kind.
 FAST_CONF = {**CONF, "fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
+# As in settings.py; other plugins of pytest load NumPy before those are read.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("SMARTQUEUE_TESTING", "1")
 os.environ.setdefault("SMARTQUEUE_LOG_LEVEL", "WARNING")
 os.environ.setdefault("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks,tests.tasks")

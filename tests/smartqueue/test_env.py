@@ -1,9 +1,11 @@
 """Reading the environment."""
 
+import os
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from smartqueue.env import env_bool, env_choice, env_int, env_list, env_ports, env_seconds
+from smartqueue.env import env_bool, env_choice, env_default, env_int, env_list, env_ports, env_seconds
 
 
 @pytest.mark.parametrize(("raw", "expected"), [("1", True), ("Yes", True), ("off", False), ("", False)])
@@ -60,3 +62,16 @@ def test_defaults_stand_where_nothing_is_set(monkeypatch: pytest.MonkeyPatch) ->
         0.5,
         ["a", "b"],
     )
+
+
+@pytest.mark.parametrize(("set_to", "found"), [(None, "1"), ("4", "4")])
+def test_a_library_gets_our_default_unless_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch, set_to: str | None, found: str
+) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", set_to or "")  # so that it is taken away afterwards
+    if set_to is None:
+        monkeypatch.delenv("SMARTQUEUE_X")
+
+    env_default("SMARTQUEUE_X", "1")
+
+    assert os.environ["SMARTQUEUE_X"] == found
