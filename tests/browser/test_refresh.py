@@ -11,7 +11,7 @@ from jobs.queue.lease import report
 from tests.browser.conftest import Site
 from tests.conftest import World
 from tests.factories import browser as signed_in
-from tests.factories import claim_all, make_dead_letter, make_job
+from tests.factories import claim_all, make_dead_letter, make_done, make_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -207,3 +207,16 @@ def test_the_copy_button_copies(site: Site, world: World) -> None:
 
     expect(page.get_by_label("Copy the id")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == str(job)
+
+
+def test_choosing_another_task_brings_its_arguments_and_its_forecast(site: Site, world: World) -> None:
+    make_done(world.org, name="demo.primes")
+    page = site.visit("/jobs/submit/?type=python", world.operator)
+    expect(page.locator("#forecast")).to_contain_text("the median of its type")
+
+    page.get_by_role("combobox", name="Task").select_option("demo.primes")
+
+    expect(page.get_by_label("Arguments, as JSON")).to_have_value('{\n  "below": 1\n}')
+    expect(page.locator("#forecast")).to_contain_text("its last runs")
+    page.get_by_label("Arguments, as JSON").fill("{")
+    expect(page.locator("#forecast")).to_contain_text("Fill in the form")
