@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -27,7 +27,9 @@ class Keeper:
         # An attempt leaves when its end is in the database, or known to be fenced.
         self.attempts: dict[UUID, Attempt] = {}
         self._on_abandon = on_abandon
-        self._flushing = threading.Lock()
+        # One statement over many of our leases at a time: two that lock them in different orders would deadlock, and
+        # an attempt's lines on their way must arrive before its end.
+        self.writing = threading.Lock()
 
     def renew(self) -> None:
         """Keep what is being worked on; stop what a person cancelled, and what has passed to another."""
@@ -36,7 +38,8 @@ class Keeper:
             return
         # Counted from before the question: the answer may take long.
         until = time.monotonic() + settings.LEASE_SECONDS
-        renewed = renew(worker_id=self.worker_id, tokens=list(attempts))
+        with self.writing:
+            renewed = renew(worker_id=self.worker_id, tokens=list(attempts))
         for token, attempt in attempts.items():
             if token in renewed.held:
                 attempt.held_until = until
@@ -66,12 +69,8 @@ class Keeper:
 
     def flush(self) -> None:
         """Write what the handlers have reported since the last time."""
-        self.flush_of(list(self.attempts.values()))
-
-    def flush_of(self, attempts: Iterable[Attempt]) -> None:
-        """One at a time: lines on their way in another thread must arrive before their lease ends."""
-        with self._flushing:
-            flush([attempt.reporter for attempt in attempts])
+        with self.writing:
+            flush([attempt.reporter for attempt in list(self.attempts.values())])
 
     def stop_all(self, reason: StopReason) -> None:
         for attempt in list(self.attempts.values()):

@@ -17,6 +17,7 @@ from jobs.processes.keeper import Keeper, ask
 from jobs.processes.listener import Listener
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
+from jobs.processes.reporting import flush
 from jobs.processes.ticker import Chore, Ticker
 from jobs.queue.claim import busy_queues, claim, waiting
 from jobs.queue.finish import Ended, finish
@@ -178,8 +179,9 @@ class Worker(Loop):
         if not self.unsettled:
             return False
         batch = self.unsettled
-        self.keeper.flush_of(attempt for attempt, _ in batch)
-        settled = self.finish_batch([ended for _, ended in batch])
+        with self.keeper.writing:
+            flush([attempt.reporter for attempt, _ in batch])
+            settled = self.finish_batch([ended for _, ended in batch])
         self.unsettled = []
         for attempt, _ in batch:
             claimed = attempt.claimed

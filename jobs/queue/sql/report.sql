@@ -2,16 +2,11 @@
 WITH reported AS (
     SELECT *
     FROM jsonb_to_recordset(%(progress)s::jsonb) AS report (token uuid, progress float8, progress_message text)
-), held AS MATERIALIZED (
-    SELECT lease.job_id FROM jobs_lease AS lease JOIN reported ON reported.token = lease.token
-    -- renewals and ends lock in this order too
-    ORDER BY lease.job_id
-    FOR UPDATE OF lease
 ), progressed AS (
     UPDATE jobs_lease AS lease
     SET progress = reported.progress, progress_message = reported.progress_message
     FROM reported
-    WHERE lease.job_id = ANY (ARRAY(SELECT job_id FROM held)) AND lease.token = reported.token
+    WHERE lease.token = reported.token
 ), written AS (
     SELECT *
     FROM jsonb_to_recordset(%(lines)s::jsonb) AS line (

@@ -19,6 +19,7 @@ from jobs.queue.lease import rescue
 from orgs.models import Org
 from orgs.roles import Role
 from orgs.scope import Scope
+from tests.concurrency import Background, elsewhere, waiting_for_locks
 from tests.conftest import World
 from tests.eventually import eventually
 from tests.factories import claim_all, finish_one, make_job, make_member
@@ -260,6 +261,30 @@ def test_a_lease_that_could_not_be_renewed_is_over_by_our_own_clock(
     # Nobody had taken it: it is given back, and no try is burnt.
     assert path_of(job.pk) == ["queued", "running", "queued"]
     assert Attempt.objects.get(number=1).outcome == "released"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_renewal_waits_for_an_end_and_does_not_lock_against_it(make_worker: MakeWorker, world: World) -> None:
+    """Each over several leases, in orders of their own: at once they could deadlock."""
+    for _ in range(2):
+        make_job(world.org)
+    worker = make_worker(slots=2)
+    worker.step()
+    eventually(lambda: worker.ends.qsize() == 2)
+    with elsewhere() as other:
+        other.execute("SELECT FROM jobs_lease FOR UPDATE")
+        end = Background(worker.settle)
+        eventually(waiting_for_locks)
+        renewal = Background(worker.keeper.renew)
+        report = Background(worker.keeper.flush)
+        assert renewal.waits
+        assert report.waits
+        assert waiting_for_locks() == 1
+
+    assert end.result() is True
+    renewal.result()
+    report.result()
+    assert_whole()
 
 
 # --- time is up -----------------------------------------------------------------------------------------------------

@@ -1,13 +1,11 @@
 """The right to run: renewed, lost, taken back, given back."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from jobs.models import Attempt, Job, Lease, LogLine, Ready, RuntimeHistory
-from jobs.queue.finish import Ended, finish
 from jobs.queue.lease import give_back, renew, report, rescue
 from jobs.states import Outcome
 from tests.concurrency import Background, elsewhere, waiting_for_locks
@@ -186,31 +184,6 @@ def test_a_renewal_waits_for_the_watchdog_and_learns_that_it_lost() -> None:
         watchdog.execute("COMMIT")
 
         assert renewal.result().held == frozenset()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_renewals_ends_and_reports_lock_the_leases_in_one_order() -> None:
-    """Two statements that each wait for a row of the other would be a deadlock."""
-    org = make_org()
-    for _ in range(6):
-        make_job(org)
-    claims = sorted(claim_all(), key=lambda one: one.job_id, reverse=True)
-    tokens = [one.token for one in claims]
-    progress = [{"token": str(token), "progress": 0.5, "progress_message": ""} for token in tokens]
-    calls: list[Callable[[], Any]] = [
-        lambda: renew(worker_id=WORKER, tokens=tokens),
-        lambda: report(lines=[], progress=progress),
-        lambda: finish([Ended(one, Outcome.DONE) for one in claims], worker_name="tester-1"),
-    ]
-    for call in calls:
-        with elsewhere() as other:
-            other.execute("SELECT FROM jobs_lease WHERE job_id = %s FOR UPDATE", [claims[-1].job_id])
-            statement = Background(call)
-            eventually(waiting_for_locks)
-            # It waits for the first and holds none of the later ones.
-            other.execute("SELECT FROM jobs_lease WHERE job_id > %s FOR UPDATE NOWAIT", [claims[-1].job_id])
-            other.execute("COMMIT")
-            assert not isinstance(statement.result(), Exception)
 
 
 # --- what was claimed without the worker hearing of it --------------------------------------------------------------
