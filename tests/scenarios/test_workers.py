@@ -2,10 +2,12 @@
 
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from jobs.models import Attempt, Job, Lease, WorkerProcess
 from orgs.models import Org
@@ -154,3 +156,33 @@ def test_it_stops_when_everything_is_done_if_asked_to(fleet: Fleet, org: Org) ->
     assert [worker.ended(60) for worker in workers] == [0, 0]
     assert Job.objects.filter(status="done").count() == 30
     assert_whole()
+
+
+def test_ended_sessions_of_the_database_cost_no_job_and_repeat_none(fleet: Fleet, org: Org, tmp_path: Path) -> None:
+    fleet.watchdog()
+    fleet.workers(2, "--concurrency", "2")
+    marks = tmp_path / "marks"
+    jobs: list[Job] = []
+    for _ in range(4):
+        batch = [python_job(org, "tests.mark", path=str(marks)) for _ in range(40)]
+        jobs += batch
+        ids = [job.pk for job in batch]
+        # In the middle of their work.
+        eventually(lambda ids=ids: Job.objects.filter(pk__in=ids, status="done").exists(), every_seconds=0.001)
+        assert end_sessions()
+
+    wait_done(*jobs)
+
+    assert Counter(line.split()[0] for line in marks.read_text().splitlines()) == Counter(str(job.pk) for job in jobs)
+    assert set(Attempt.objects.values_list("outcome", flat=True)) <= {"done", "released"}
+    assert_whole()
+
+
+def end_sessions() -> int:
+    """End every session of the test's database but our own; how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
