@@ -21,7 +21,7 @@ MOST_BUCKETS = 60
 STRIDES = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 # Attempts read at most: for a chart, for the summary, for the accuracy.
 CHART_BOUND, SUMMARY_BOUND, PREDICTION_POINTS = 50_000, 2_000, 200
-DEAD_BOUND, UNSERVED_BOUND = 1_000, 20
+DEAD_BOUND, WAITING_BOUND = 1_000, 1_000
 
 
 def counts(org: Org) -> Row:
@@ -58,10 +58,18 @@ def health(org: Org) -> Health:
     return Health(**row)
 
 
-def unserved_queues(org: Org) -> list[str]:
-    """Queues whose jobs wait for a worker that is not there."""
-    rows = sql.run("unserved", org_id=org.pk, dead_seconds=settings.WORKER_DEAD_SECONDS, bound=UNSERVED_BOUND)
-    return [row["queue"] for row in rows]
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """Jobs of these types wait in a queue for a worker that is not there."""
+
+    queue: str
+    types: list[str]
+
+
+def unserved(org: Org) -> list[Unserved]:
+    """Seen from the jobs that have waited longest."""
+    rows = sql.run("unserved", org_id=org.pk, dead_seconds=settings.WORKER_DEAD_SECONDS, bound=WAITING_BOUND)
+    return [Unserved(**row) for row in rows]
 
 
 def stride_seconds(hours: int) -> int:

@@ -93,7 +93,7 @@ def pulse(request: HttpRequest, scope: Scope) -> dict[str, Any]:
         "counts": (counts := queries.counts(org)),
         "health": (health := queries.health(org)),
         "leader": (leads := leader()),
-        "unserved": (unserved := queries.unserved_queues(org)),
+        "unserved": (unserved := queries.unserved(org)),
         "verdict": verdict(counts, health, leads["state"], unserved),
         "failures": failures.defer("payload", "result", "description")[:FAILURES_SHOWN],
         "steps": [] if request.COOKIES.get(STEPS_COOKIE) == "hidden" else first_steps(scope),
@@ -110,7 +110,9 @@ class Verdict:
     link: str
 
 
-def verdict(counts: dict[str, Any], health: queries.Health, leader_state: str, unserved: list[str]) -> Verdict:
+def verdict(
+    counts: dict[str, Any], health: queries.Health, leader_state: str, unserved: list[queries.Unserved]
+) -> Verdict:
     """The worst of what can be said."""
     waiting, waits = counts["queue_depth"], health.oldest_waiting_seconds or 0
     if not counts["active_workers"] and waiting:
@@ -118,7 +120,7 @@ def verdict(counts: dict[str, Any], health: queries.Health, leader_state: str, u
     if leader_state != "active":
         return Verdict("bad", "No leader", "nothing scheduled or retried will start", "/workers/")
     if unserved:
-        return Verdict("warning", "Needs attention", "a queue has no worker", "/queues/")
+        return Verdict("warning", "Needs attention", "jobs wait that no worker takes", "/queues/")
     if health.dead_last_hour:
         return Verdict("warning", "Needs attention", "jobs have failed for good", "/dead-letters/?within=1h")
     if waits > WAIT_WARNING_SECONDS and not health.paused_queues:

@@ -181,6 +181,16 @@ def test_a_queue_that_no_worker_takes_is_named_only_when_jobs_wait_in_it(
         assert "manage.py runworker --queues mail" in one.text
 
 
+def test_a_type_that_no_worker_runs_is_named_with_its_queue(world: World) -> None:
+    make_term(1)
+    make_process(types=["http"])
+    make_job(world.org, queue="mail")
+
+    (found,) = page(world).all("div", css="warning")
+
+    assert found.text.startswith("No worker takes python jobs from the queue mail , and some wait in it.")
+
+
 @pytest.mark.parametrize("worker", [{"status": "draining"}, {"status": "dead"}, {"kind": "scheduler"}, {"late": True}])
 def test_only_a_living_worker_takes_a_queue(world: World, worker: dict[str, Any]) -> None:
     if worker.pop("late", False):
