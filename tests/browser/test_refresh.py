@@ -119,14 +119,14 @@ def test_an_edited_payload_survives_while_the_dead_letter_is_watched(site: Site,
 
 
 def test_a_paused_page_stands_still_until_it_is_set_going(site: Site, world: World) -> None:
-    make_job(world.org)
-    page = site.visit("/jobs/", world.operator)
+    page = site.visit("/queues/", world.operator)
+    page.clock.install()
+    page.goto("/jobs/")
     page.get_by_role("button", name="Live").click()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     job = make_job(world.org)
-    # three rounds of the page's clock
-    page.wait_for_timeout(6_500)
+    page.clock.run_for(60_000)
     assert asked == []
 
     page.get_by_role("button", name="Paused").click()

@@ -21,8 +21,6 @@ from tests.jobs.pages.pages import Element, read
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HX-Request": "true"}
-
 
 def page_of(world: World, job: Job) -> Element:
     return read(browser(world.operator).get(f"/jobs/{job.pk}/"))
@@ -226,59 +224,6 @@ def test_a_replayed_job_keeps_its_past(world: World) -> None:
     assert [li.text.split()[0] for li in page.one("ol").all("li")] == [
         "queued", "running", "failed", "queued", "running", "done",
     ]  # fmt: skip
-
-
-def test_a_live_page_asks_until_the_job_has_ended(world: World) -> None:
-    job = make_job(world.org)
-    client = browser(world.viewer)
-
-    waiting = read(client.get(f"/jobs/{job.pk}/")).by_id("job")
-    (claimed,) = claim_all()
-    finish_one(claimed)
-    ended = client.get(f"/jobs/{job.pk}/", {"v": waiting.attributes["data-version"]}, headers=HTMX)
-
-    assert waiting.attributes["hx-get"] == f"/jobs/{job.pk}/"
-    assert "data-live" in waiting.attributes
-    assert "data-live" not in read(ended).by_id("job").attributes
-
-
-def test_a_dead_letter_stays_live_because_somebody_may_replay_it(world: World) -> None:
-    page = page_of(world, make_dead_letter(world.org))
-
-    assert "data-live" in page.by_id("job").attributes
-
-
-def test_an_unchanged_job_answers_204_and_any_change_does_not(world: World) -> None:
-    job = make_job(world.org)
-    (claimed,) = claim_all()
-    client = browser(world.viewer)
-
-    def version() -> str:
-        return read(client.get(f"/jobs/{job.pk}/")).by_id("job").attributes["data-version"]
-
-    def status(seen: str) -> int:
-        return client.get(f"/jobs/{job.pk}/", {"v": seen}, headers=HTMX).status_code
-
-    seen = version()
-    assert status(seen) == 204
-    write(claimed, ("log", "one"))
-    assert status(seen) == 200
-    seen = version()
-    write(claimed, progress=0.1, progress_message="")
-    assert status(seen) == 200
-    seen = version()
-    cancel(job.pk, scope=scope(world))
-    assert status(seen) == 200
-    assert status(version()) == 204
-
-
-def test_a_poll_for_a_job_of_others_is_not_found_whatever_the_version(world: World) -> None:
-    job = make_job(world.org)
-    seen = page_of(world, job).by_id("job").attributes["data-version"]
-
-    response = browser(world.outsider).get(f"/jobs/{job.pk}/", {"v": seen}, headers=HTMX)
-
-    assert response.status_code == 404
 
 
 def test_the_command_of_a_job_is_safe_to_paste(world: World) -> None:

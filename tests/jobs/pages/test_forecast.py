@@ -1,0 +1,67 @@
+"""What the submit form tells before anything is sent: the forecast, and the arguments of a task."""
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Job, WorkerProcess
+from orgs.models import User
+from tests.conftest import World
+from tests.factories import browser, make_job
+from tests.jobs.pages.pages import read
+from tests.jobs.pages.test_submit import COMMON, PYTHON, submit
+
+pytestmark = pytest.mark.django_db
+
+
+def serve(queue: str) -> None:
+    times = {"started_at": timezone.now(), "beat_at": timezone.now()}
+    shape = {"kind": "worker", "hostname": "h", "pid": 1, "version": "0", "slots": 1, "types": ["python"]}
+    WorkerProcess.objects.create(id="01900000-0000-7000-8000-00000000000a", queues=[queue], **shape, **times)
+
+
+def forecast(user: User, **fields: str) -> str:
+    response = browser(user).post("/jobs/forecast/", {**COMMON, **fields}, headers={"HX-Request": "true"})
+    assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
+    return read(response).text
+
+
+def test_the_forecast_tells_runtime_and_start_before_anything_is_stored(world: World) -> None:
+    serve("default")
+    make_job(world.org)
+
+    told = forecast(world.operator, **{**PYTHON, "kwargs": "{}"})
+
+    assert "Takes about 2.0 s ; starts in about 2.0 s ." in told
+    assert Job.objects.count() == 1
+
+
+def test_the_forecast_warns_where_no_worker_serves_the_queue(world: World) -> None:
+    assert "No worker serves the queue lonely" in forecast(world.operator, **{**PYTHON, "queue": "lonely"})
+
+
+def test_the_forecast_of_a_half_filled_form_waits(world: World) -> None:
+    assert "Fill in the form" in forecast(world.operator, type="http", method="GET")
+
+
+def test_the_forecast_comes_without_a_script_too(world: World) -> None:
+    response = submit(world.operator, **PYTHON, step="forecast")
+
+    assert "Takes about 2.0 s" in read(response).by_id("forecast").text
+    assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_choosing_a_task_shows_its_arguments(world: World, script: bool) -> None:
+    client = browser(world.operator)
+
+    if script:
+        response = client.get("/jobs/submit/task/?task=demo.word_count", headers={"HX-Request": "true"})
+    else:
+        response = client.post("/jobs/submit/", {**COMMON, **PYTHON, "task": "demo.word_count", "step": "task"})
+
+    page = read(response)
+    assert [row.text for row in page.one("table").one("tbody").all("tr")] == [
+        "text a text needed",
+        "top a whole number 5",
+    ]
+    assert page.by_id("job-kwargs").raw.strip() == '{\n  "text": "",\n  "top": 5\n}'
