@@ -12,11 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import DataError, Error, IntegrityError, transaction
+from django.db import DataError, Error, IntegrityError
 
 from jobs.errors import LeaseLost
 from jobs.ids import uuid7
 from jobs.models import Artefact, Lease
+from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
 from jobs.queue.lease import report
 from jobs.strict_json import UNSTORABLE
@@ -77,7 +78,7 @@ class AttemptReporter:
         stored = default_storage.save(f"{claimed.org_id}/{uuid7().hex}", ContentFile(data))
         artefact.file.name = stored
         try:
-            with transaction.atomic():
+            with brief():
                 if not Lease.objects.select_for_update().filter(token=claimed.token).exists():
                     raise LeaseLost(claimed.job_id)
                 artefact.save(force_insert=True)

@@ -31,11 +31,12 @@ class Scheduler(Loop):
         self.presence = Presence("scheduler")
         self.leadership = Leadership(self.presence, on_elected=self.wake)
         self.ticker = Ticker([Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat)])
+        self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
             Chore("promote", settings.PROMOTE_SECONDS, lambda: promote() == settings.PROMOTE_BATCH),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
-            Chore("hold paused", HOLD_SECONDS, keep_held),
+            Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
@@ -77,6 +78,14 @@ class Scheduler(Loop):
         if again:
             chore.due = 0.0
         return True
+
+    def hold_paused(self) -> bool:
+        """The first time in a term also what was left while nobody led."""
+        epoch = self.leadership.epoch
+        changed = keep_held(everywhere=epoch != self.looked_everywhere)
+        if not changed:
+            self.looked_everywhere = epoch
+        return bool(changed)
 
     def beat_term(self) -> None:
         sql.run("beat_term", epoch=self.leadership.epoch)

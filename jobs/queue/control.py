@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -14,6 +13,7 @@ from jobs.errors import IllegalMove, InvalidJob, JobNotFound
 from jobs.handlers import registry
 from jobs.models import Job, Lease, Queue
 from jobs.queue import sql
+from jobs.queue.brief import brief
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.notify import command, wake
 from orgs import audit
@@ -34,7 +34,7 @@ def cancel(job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, re
     Raises JobNotFound, or IllegalMove for a job that has ended.
     """
     scope.require(Action.CANCEL)
-    with transaction.atomic():
+    with brief():
         for _ in range(CANCEL_TRIES):
             rows = sql.run(
                 "cancel",
@@ -97,7 +97,7 @@ def replay_batch(
     old_payload: dict[str, Any] | None = None,
 ) -> int:
     edited = payload is not None
-    with transaction.atomic():
+    with brief():
         rows = sql.run(
             "replay",
             job_ids=list(job_ids),
@@ -135,7 +135,7 @@ def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason
     The leader marks the waiting ones held, so that claims for others need not scan past them.
     """
     scope.require(Action.PAUSE)
-    with transaction.atomic():
+    with brief():
         queue = queue_of(name, scope)
         queue.paused_at, queue.paused_by, queue.pause_reason = Now(), scope.user, reason[:200]
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
@@ -145,7 +145,7 @@ def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason
 def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
     """Let the queue's jobs be claimed again: the first at once, a great backlog batch by batch by the leader."""
     scope.require(Action.PAUSE)
-    with transaction.atomic():
+    with brief():
         queue = queue_of(name, scope)
         queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
@@ -161,11 +161,15 @@ def queue_of(name: str, scope: Scope) -> Queue:
     return queue
 
 
-def keep_held() -> int:
-    """The leader's share of pausing: mark what waits in paused queues, unmark the rest; returns rows changed."""
+def keep_held(*, everywhere: bool = False) -> int:
+    """The leader's share of pausing: mark what waits in paused queues, unmark the rest; returns rows changed.
+
+    What comes long after a pause is held from the start; to look for more would read the whole queue of all the
+    others. `everywhere` does, for what was left while nobody led.
+    """
     changed = 0
-    # What comes later is held from the start; looking for more would read the whole queue of all the others.
-    for queue in Queue.objects.filter(paused_at__gt=Now() - HOLD_FOR):
+    paused = Queue.objects.filter(paused_at__isnull=False)
+    for queue in paused if everywhere else paused.filter(paused_at__gt=Now() - HOLD_FOR):
         changed += sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=HOLD_BATCH)[0].jobs
     freed = sql.run("unhold", batch=HOLD_BATCH)
     wake(row.queue for row in freed)

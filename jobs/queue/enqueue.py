@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from jobs import ranking
@@ -74,16 +73,15 @@ def enqueue_many(
     good = [index for index, outcome in enumerate(outcomes) if outcome is None]
     if good:
         rows = described([new[index] for index in good], org, user)
-        with transaction.atomic():
-            stored = sql.run(
-                "enqueue",
-                jobs=json.dumps(rows),
-                org_id=org.pk,
-                user_id=user.pk if user else None,
-                correlation_id=correlation_id or uuid7().hex,
-                actor=f"user:{user.get_username()}" if user else "system",
-            )
-            wake(row.queue for row in stored if row.status == "queued")
+        stored = sql.run(
+            "enqueue",
+            jobs=json.dumps(rows),
+            org_id=org.pk,
+            user_id=user.pk if user else None,
+            correlation_id=correlation_id or uuid7().hex,
+            actor=f"user:{user.get_username()}" if user else "system",
+        )
+        wake(row.queue for row in stored if row.status == "queued")
         fresh = {row.id for row in stored}
         earlier = earlier_jobs(org, [row for row in rows if UUID(row["id"]) not in fresh])
         for index, row in zip(good, rows, strict=True):

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from jobs import backoff
 from jobs.queue import sql
@@ -45,9 +44,8 @@ class Settled:
 def finish(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
     """Write a batch of ends in one statement. An attempt that is missing in the answer had lost its lease."""
     rows = [as_row(end) for end in ended]
-    with transaction.atomic():
-        settled = sql.run("finish", ended=json.dumps(rows), actor=f"worker:{worker_name}")
-        wake(row.queue for row in settled if row.to_status == "queued")
+    settled = sql.run("finish", ended=json.dumps(rows), actor=f"worker:{worker_name}")
+    wake(row.queue for row in settled if row.to_status == "queued")
     return [Settled(row.job_id, row.attempt, row.to_status) for row in settled]
 
 

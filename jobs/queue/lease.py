@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from jobs.queue import sql
 from jobs.queue.notify import wake
@@ -38,15 +37,13 @@ def report(*, lines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> No
 
 def give_back(*, worker_id: UUID, known: Sequence[UUID], worker_name: str) -> int:
     """Release the leases of this worker whose tokens it never received; returns how many. No try is burnt."""
-    with transaction.atomic():
-        rows = sql.run("give_back", worker_id=worker_id, known=list(known), actor=f"worker:{worker_name}")
-        wake(row.queue for row in rows if row.to_status == "queued")
+    rows = sql.run("give_back", worker_id=worker_id, known=list(known), actor=f"worker:{worker_name}")
+    wake(row.queue for row in rows if row.to_status == "queued")
     return len(rows)
 
 
 def rescue(*, batch: int = 500) -> int:
     """Take back leases that ran out; returns how many. Jobs past their last attempt become dead letters."""
-    with transaction.atomic():
-        rows = sql.run("rescue", batch=batch, actor="watchdog")
-        wake(row.queue for row in rows if row.to_status == "queued")
+    rows = sql.run("rescue", batch=batch, actor="watchdog")
+    wake(row.queue for row in rows if row.to_status == "queued")
     return len(rows)

@@ -415,6 +415,7 @@ def test_an_end_that_cannot_be_written_is_kept_and_nothing_new_is_claimed(
     step_until(worker, lambda: Job.objects.filter(pk__in=[job.pk, waiting.pk], status="done").count() == 2)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_end_the_database_refuses_does_not_hold_up_the_others(
     make_worker: MakeWorker, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

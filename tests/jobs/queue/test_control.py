@@ -1,11 +1,14 @@
 """What people do to jobs and queues."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import Error, connection
+from django.db.models.functions import Now
 from django.test import RequestFactory
 
 from jobs.errors import IllegalMove, InvalidJob, InvalidPayload, JobNotFound
@@ -402,10 +405,42 @@ def test_what_slipped_in_beside_a_pause_or_a_resume_is_set_right_by_the_leader(w
 
     assert keep_held() == 1
     assert Ready.objects.get(job_id=slipped.pk).held
+    assert keep_held(everywhere=True) == 0
     Queue.objects.update(paused_at=None)
     assert keep_held() == 1
     assert not Ready.objects.get().held
     assert keep_held() == 0
+
+
+def test_what_was_left_while_nobody_led_is_looked_for_everywhere(world: World) -> None:
+    make_job(world.org)
+    pause("default", scope=scope_of(world))
+    Queue.objects.update(paused_at=Now() - timedelta(hours=1))
+
+    assert keep_held() == 0
+    assert keep_held(everywhere=True) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_act_that_stops_half_way_does_not_keep_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when its process is paused between two statements: else nobody could end, renew or take back the job."""
+    monkeypatch.setattr("jobs.queue.brief.IDLE_MILLISECONDS", 200)
+    org = make_org()
+    job, scope = make_job(org), own_scope(org)
+    (claimed,) = claim_all()
+
+    def stop(*_: Any, **__: Any) -> None:
+        # Meanwhile another wants the row, and has it when the server has ended the session of the one that stopped.
+        assert Background(lambda: finish_one(claimed)).result() is True
+
+    monkeypatch.setattr("jobs.queue.control.command", stop)
+
+    with pytest.raises(Error):
+        cancel(job.pk, scope=scope)
+
+    connection.close()
+    assert path_of(job.pk)[-1] == "done"
+    assert_whole()
 
 
 def test_a_great_backlog_is_held_and_freed_batch_by_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
