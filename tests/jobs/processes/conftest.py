@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from jobs.processes import keeper as keeper_module
 from jobs.processes import loop as loop_module
+from jobs.processes import worker as worker_module
 from jobs.processes.worker import Worker
 from tests import tasks
 
@@ -28,3 +30,15 @@ def make_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Worke
     for worker in made:
         worker.listener.close()
         worker.close_sockets()
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper_module, "STOP_GRACE_SECONDS", -1.0)
+    monkeypatch.setattr(worker_module, "RELEASE_GRACE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def keep_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's transaction is on it."""
+    monkeypatch.setattr(Worker, "forget_connection", lambda self: None)

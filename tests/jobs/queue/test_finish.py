@@ -6,13 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.db import DataError, transaction
 
 from jobs.models import Attempt, Job, Lease, LogLine, Ready, RuntimeHistory, Transition
-from jobs.queue.claim import Claimed
-from jobs.queue.control import pause, replay
-from jobs.queue.finish import Ended, finish, retry_seconds
+from jobs.queue.control import pause
+from jobs.queue.finish import Ended, finish
 from jobs.queue.lease import rescue
 from jobs.queue.promote import promote
 from jobs.states import Outcome
@@ -20,7 +18,8 @@ from orgs.roles import Role
 from orgs.scope import Scope
 from tests.concurrency import at_once
 from tests.conftest import World
-from tests.factories import claim_all, finish_one, make_dead_letter, make_job, make_org
+from tests.factories import claim_all, finish_one, make_job, make_org
+from tests.jobs.queue.acts import claimed_job
 from tests.jobs.queue.whole import assert_whole, lapse_leases, make_due, path_of
 
 pytestmark = pytest.mark.django_db
@@ -31,11 +30,6 @@ TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, RuntimeHistory)
 def everything() -> list[Any]:
     """All rows of the queue, to see that nothing changed."""
     return [list(model._default_manager.order_by("pk").values()) for model in TABLES]
-
-
-def claimed_job(world: World, **fields: Any) -> tuple[Job, Claimed]:
-    job = make_job(world.org, **fields)
-    return job, next(one for one in claim_all() if one.job_id == job.pk)
 
 
 # --- fenced ---------------------------------------------------------------------------------------------------------
@@ -257,77 +251,3 @@ def test_long_errors_are_cut(world: World) -> None:
     job.refresh_from_db()
     assert len(job.error) < 10_000
     assert len(job.error_type) == 128
-
-
-# --- how long until the next try ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("wish", "seconds"), [(0.0, 0.0), (17.5, 17.5), (-3.0, 0.0), (float("inf"), 365 * 86_400.0), (1e300, 365 * 86_400)]
-)
-def test_the_wish_of_a_handler_is_kept_within_bounds(world: World, wish: float, seconds: float) -> None:
-    _, claimed = claimed_job(world)
-
-    assert retry_seconds(Ended(claimed, Outcome.ERROR, retry_seconds=wish)) == seconds
-    assert finish_one(claimed, Outcome.ERROR, retry_seconds=wish)
-
-
-def test_nonsense_of_a_handler_is_the_backoff(world: World) -> None:
-    _, claimed = claimed_job(world)
-
-    assert 2 <= retry_seconds(Ended(claimed, Outcome.ERROR, retry_seconds=float("nan"))) <= 3
-
-
-def test_the_backoff_starts_anew_with_a_replayed_life_and_ignores_releases(world: World) -> None:
-    job = make_dead_letter(world.org)
-    for _ in range(3):
-        replay(job.pk, scope=Scope(world.owner, world.org, Role.ORG_ADMIN))
-        (claimed,) = claim_all()
-        finish_one(claimed, Outcome.RELEASED)
-        (claimed,) = claim_all()
-        assert claimed.failures == 1
-        assert retry_seconds(Ended(claimed, Outcome.ERROR)) <= settings.RETRY_BASE_SECONDS + 1
-        finish_one(claimed, Outcome.ERROR, permanent=True)
-
-
-# --- what the predictor learns --------------------------------------------------------------------------------------
-
-
-def test_the_last_sixteen_runs_of_a_kind_are_remembered(world: World) -> None:
-    for number in range(20):
-        make_job(world.org, name="nightly")
-        (claimed,) = claim_all()
-        finish_one(claimed, Outcome.ERROR if number == 19 else Outcome.DONE, permanent=True)
-
-    known = RuntimeHistory.objects.get(org_id=world.org.pk, type="python", name="nightly")
-    assert (len(known.runtimes_ms), len(known.gaps_seconds), len(known.failed)) == (16, 16, 16)
-    assert (known.runs, known.failures, known.failed[-1], any(known.failed[:-1])) == (20, 1, True, False)
-    assert all(gap >= 0 for gap in known.gaps_seconds)
-    took = list(Attempt.objects.order_by("id").values_list("runtime_ms", flat=True))
-    assert known.runtimes_ms == pytest.approx(took[-16:])
-
-
-def test_a_batch_of_one_kind_is_remembered_too(world: World) -> None:
-    for batch in (30, 3):
-        for _ in range(batch):
-            make_job(world.org, name="bulk")
-        finish([Ended(one, Outcome.DONE) for one in claim_all()], worker_name="tester-1")
-
-    known = RuntimeHistory.objects.get(name="bulk")
-    assert (len(known.runtimes_ms), len(known.gaps_seconds), len(known.failed), known.runs) == (16, 16, 16, 33)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_batches_of_the_same_kinds_do_not_deadlock() -> None:
-    org = make_org()
-    for _ in range(5):
-        for kind in "abcdefgh" * 4:
-            make_job(org, name=kind)
-        claims = claim_all()
-        there = [Ended(one, Outcome.DONE) for one in claims[:16]]
-        back = [Ended(one, Outcome.DONE) for one in reversed(claims[16:])]
-
-        first, second = at_once(lambda e=there: finish(e, worker_name="a"), lambda e=back: finish(e, worker_name="b"))
-
-        assert (len(first), len(second)) == (16, 16)
-    assert_whole()

@@ -1,0 +1,114 @@
+"""Submissions at once, and waking workers after them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import Error, connection, transaction
+
+from jobs.models import Job
+from jobs.processes.listener import Listener
+from jobs.queue import enqueue as enqueue_module
+from jobs.queue.enqueue import enqueue_many
+from jobs.queue.notify import ANY_WORK, command_channel, work_channel
+from tests.concurrency import at_once, elsewhere
+from tests.conftest import World
+from tests.eventually import eventually
+from tests.factories import WORKER, make_org
+from tests.jobs.queue.acts import enqueue_as, new_job
+from tests.jobs.queue.whole import assert_whole
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_key_at_once_from_many_makes_one_job() -> None:
+    org = make_org()
+
+    outcomes = at_once(*[lambda: enqueue_as(org, idempotency_key="k")] * 8)
+
+    assert len({outcome.job_id for outcome in outcomes}) == 1
+    assert sum(outcome.created for outcome in outcomes) == 1
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_with_the_same_keys_and_queues_in_other_orders_do_not_deadlock() -> None:
+    org = make_org()
+
+    def batch(numbers: range, tag: int) -> Callable[[], Any]:
+        jobs = [new_job(idempotency_key=f"k{number}-{tag}", queue=f"q{number}-{tag}") for number in numbers]
+        return lambda: enqueue_many(jobs, org=org, user=None)
+
+    for tag in range(3):
+        there, back = at_once(batch(range(100), tag), batch(range(99, -1, -1), tag))
+        assert {one.job_id for one in there} == {one.job_id for one in back}
+
+    assert Job.objects.count() == 300
+    assert_whole()
+
+
+@pytest.fixture
+def heard() -> Any:
+    """Hear the channels of `default`; call it for what came."""
+    listener = Listener()
+    listener.listen([work_channel("default"), ANY_WORK, command_channel(WORKER)])
+    yield listener.received
+    listener.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_are_woken_after_the_commit_once_a_batch(heard: Any) -> None:
+    org = make_org()
+    with transaction.atomic():
+        enqueue_many([new_job()] * 20, org=org, user=None)
+        within = heard()
+
+    after = eventually(heard)
+
+    assert within == []
+    assert sorted(after) == sorted([(work_channel("default"), ""), (ANY_WORK, "")])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_woken_for_a_scheduled_job(heard: Any) -> None:
+    org = make_org()
+
+    enqueue_as(org, delay_seconds=60)
+    enqueue_as(org)
+
+    # What arrived is of the second one only: the channels keep their order.
+    assert len(eventually(heard)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stored_job_is_reported_stored_when_waking_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise Error("the connection went away after the commit")
+
+    monkeypatch.setattr("jobs.queue.notify.notify", broken)
+
+    found = enqueue_as(make_org())
+
+    assert found.created
+    assert Job.objects.filter(pk=found.job_id).exists()
+
+
+def test_channel_names_fit_whatever_the_queue_is_called(world: World) -> None:
+    name = "q" * 40
+    assert enqueue_module.QUEUE_NAME.fullmatch(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW max_identifier_length")
+        limit = int(cursor.fetchone()[0])
+
+    assert max(len(work_channel(name)), len(command_channel(WORKER))) <= limit
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_does_not_wait_for_rows_of_others() -> None:
+    first = enqueue_as(make_org())
+    with elsewhere() as other:
+        other.execute("SELECT FROM jobs_job WHERE id = %s FOR UPDATE", [first.job_id])
+        other.execute("SELECT FROM jobs_ready FOR UPDATE")
+
+        assert enqueue_as(make_org()).created
