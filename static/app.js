@@ -217,20 +217,12 @@
     }
   });
 
-  function begin() {
+  document.addEventListener("DOMContentLoaded", () => {
     showLive();
     if (matchMedia("(max-width: 680px)").matches) {
       for (const fold of document.querySelectorAll("[data-fold-on-phone]")) fold.open = false;
     }
     settled();
-  }
-
-  // The page of an address that the person went back to comes without a load.
-  document.addEventListener("htmx:historyRestore", begin);
-  document.addEventListener("htmx:historyCacheMissLoad", begin);
-
-  document.addEventListener("DOMContentLoaded", () => {
-    begin();
     setInterval(tellTimes, 1000);
     schedule(EVERY);
   });

@@ -150,9 +150,11 @@ def test_filters_narrow_while_typing_and_the_address_follows(site: Site, world: 
     page.get_by_label("Search").fill("ne")
     expect(page).to_have_url(f"{site.url}/jobs/?q=ne&status=done")
     page.go_back()
+    expect(page.get_by_label("Search")).to_have_value("need")
+    expect(page.locator("#jobs")).to_contain_text("No job matches")
     page.go_back()
     expect(page.locator("#jobs tbody tr")).to_have_count(1)
-    expect(page.get_by_label("Search")).to_have_value("need")
+    expect(page).to_have_url(f"{site.url}/jobs/?q=need")
 
 
 def test_a_lost_session_leads_to_signing_in_and_back(site: Site, world: World) -> None:
