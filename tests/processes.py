@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
@@ -22,9 +23,11 @@ from smartqueue.pghome import die_with_parent
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
+# Processes take their time to start, and share the machine with other tests.
+patiently = partial(eventually, within_seconds=120.0)
 # Everything that takes seconds takes less: the rules are the same.
 QUICK = {
-    "SMARTQUEUE_LEASE_SECONDS": "2",
+    "SMARTQUEUE_LEASE_SECONDS": "3",
     "SMARTQUEUE_LEASE_RENEW_SECONDS": "0.5",
     "SMARTQUEUE_HEARTBEAT_SECONDS": "0.5",
     "SMARTQUEUE_WORKER_DEAD_SECONDS": "3",
@@ -63,7 +66,7 @@ class Process:
     def send(self, signum: signal.Signals) -> None:
         self._popen.send_signal(signum)
 
-    def ended(self, within_seconds: float = 20.0) -> int:
+    def ended(self, within_seconds: float = 60.0) -> int:
         """Its exit status, negative for a signal."""
         return self._popen.wait(within_seconds)
 
@@ -116,7 +119,7 @@ class Fleet:
                 assert process.running, process.text
             return set(online_pids()) >= pids
 
-        eventually(registered, within_seconds=60)
+        patiently(registered)
         return processes
 
     def web(self) -> str:

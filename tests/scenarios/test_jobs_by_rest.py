@@ -12,10 +12,9 @@ import urllib3
 from jobs.models import Attempt, Job, Lease, Ready
 from orgs.accounts import give_tokens
 from orgs.roles import Role
-from tests.eventually import eventually
 from tests.factories import make_member, make_org
 from tests.jobs.queue.whole import assert_whole
-from tests.processes import Fleet, Receiver
+from tests.processes import Fleet, Receiver, patiently
 
 IDLE_JOBS, JOBS, THREADS = 100, 200, 8
 
@@ -25,7 +24,7 @@ class Client:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
-        self.pool = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=10)
+        self.pool = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=60)
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def answers(self) -> bool:
@@ -49,7 +48,7 @@ def test_two_hundred_jobs_of_three_types_run_once_each(fleet: Fleet, counting: R
     token = give_tokens(make_member(org, Role.OPERATOR)).access_token
     client = Client(fleet.web(), str(token))
     fleet.workers(2, "--concurrency", "5")
-    eventually(client.answers, within_seconds=60)
+    patiently(client.answers)
     marks = tmp_path / "marks"
     print(idle_pickup(client, marks))
 
@@ -66,7 +65,7 @@ def test_two_hundred_jobs_of_three_types_run_once_each(fleet: Fleet, counting: R
 
     ids = {job_id for _, job_id in sent}
     assert len(ids) == JOBS
-    eventually(lambda: Job.objects.filter(pk__in=ids, status="done").count() == JOBS, within_seconds=60)
+    patiently(lambda: Job.objects.filter(pk__in=ids, status="done").count() == JOBS)
     assert Counter(map(str, Attempt.objects.filter(job_id__in=ids).values_list("job_id", flat=True))) == Counter(ids)
     by_http = {job_id for type, job_id in sent if type == "http"}
     assert counting.hits == Counter(by_http)
@@ -87,7 +86,7 @@ def idle_pickup(client: Client, marks: Path) -> str:
     for _ in range(IDLE_JOBS):
         job_id, at = client.submit("python", {"task": "tests.mark", "kwargs": {"path": str(marks)}})
         replied[job_id] = at
-        eventually(lambda job_id=job_id: Job.objects.filter(pk=job_id, status="done").exists(), every_seconds=0.005)
+        patiently(lambda job_id=job_id: Job.objects.filter(pk=job_id, status="done").exists(), every_seconds=0.005)
     began = dict(Job.objects.filter(pk__in=replied).values_list("pk", "result"))
     assert len(began) == IDLE_JOBS
     waits = sorted(began[pk] - replied[str(pk)] for pk in began)

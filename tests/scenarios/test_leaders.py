@@ -6,15 +6,14 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from jobs.models import Job, LeaderTerm, Transition
-from tests.eventually import eventually
 from tests.factories import make_job, make_org
 from tests.jobs.queue.whole import assert_whole
-from tests.processes import Fleet, Process, database_now, leader_pid
+from tests.processes import Fleet, Process, database_now, leader_pid, patiently
 
 
 def leader_of(schedulers: list[Process]) -> Process:
     pids = {scheduler.pid: scheduler for scheduler in schedulers if scheduler.running}
-    return pids[eventually(lambda: leader_pid() in pids and leader_pid())]
+    return pids[patiently(lambda: leader_pid() in pids and leader_pid())]
 
 
 ENDINGS = (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL)
@@ -32,7 +31,7 @@ def test_a_standby_leads_soon_and_what_is_due_is_queued_once(fleet: Fleet) -> No
         leader.send(signum)
         # Due in the gap between two leaders.
         Job.objects.filter(pk__in=jobs).update(run_at=Now() + timedelta(seconds=0.2))
-        eventually(lambda jobs=jobs: Job.objects.filter(pk__in=jobs, status="queued").count() == len(jobs))
+        patiently(lambda jobs=jobs: Job.objects.filter(pk__in=jobs, status="queued").count() == len(jobs))
 
         term = LeaderTerm.objects.get(ended_at=None)
         moves = Transition.objects.filter(job_id__in=jobs, to_status="queued")
@@ -44,7 +43,7 @@ def test_a_standby_leads_soon_and_what_is_due_is_queued_once(fleet: Fleet) -> No
         assert term.pid != leader.pid
         if signum is signal.SIGSTOP:
             leader.send(signal.SIGCONT)
-            eventually(lambda leader=leader: '"no longer leading"' in leader.text)
+            patiently(lambda leader=leader: '"no longer leading"' in leader.text)
         assert moves.count() == len(jobs)
         assert LeaderTerm.objects.filter(ended_at=None).count() == 1
     assert_whole()
