@@ -186,8 +186,10 @@ def test_versions_grow_and_the_old_ones_go_except_the_one_in_use(world: World, s
     train("--org", "acme", max_seconds=0.2)
 
     versions = ModelVersion.objects.order_by("version").values_list("version", flat=True)
-    assert list(versions) == [4, 5]
-    assert ModelVersion.objects.get(active=True).version == 5
+    # a fifth of a second of training may or may not make a better one than the third
+    in_use = ModelVersion.objects.get(active=True).version
+    assert in_use in {3, 5}
+    assert list(versions) == sorted({in_use, 4, 5})
 
 
 def test_two_trainings_of_an_organisation_do_not_meet(world: World) -> None:

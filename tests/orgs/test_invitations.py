@@ -174,7 +174,7 @@ def test_an_invitation_to_somebody_else_is_not_found(world: World) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("number", ["0", "999999999", "9" * 30, "9" * 5000, "-1", "x", "１"])
+@pytest.mark.parametrize("number", ["0", "999999999", "9" * 30, "9" * 2000, "-1", "x", "１"])
 @pytest.mark.parametrize("noun", ["acceptance", "refusal"])
 def test_an_invitation_that_is_none_is_not_found(world: World, number: str, noun: str) -> None:
     response = api(world.loner).post(f"/api/v1/invitations/{number}/{noun}/", {})

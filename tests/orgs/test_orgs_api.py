@@ -98,7 +98,7 @@ def test_the_list_holds_my_organisations_only_page_by_page(world: World) -> None
     assert second.json()["next_cursor"] is None
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "cD1hYmM=", "cD0xJm89LTE=", "😀", "x" * 5000])
+@pytest.mark.parametrize("cursor", ["nonsense", "cD1hYmM=", "cD0xJm89LTE=", "😀", "x" * 2000])
 def test_a_made_up_cursor_is_a_bad_request(world: World, cursor: str) -> None:
     response = api(world.owner).get(f"/api/v1/orgs/?cursor={cursor}")
 
@@ -239,5 +239,5 @@ def test_platform_lists_are_paged_and_take_any_words(
     assert len(first["items"]) == 1
     assert client.get(url, {"limit": 1, "cursor": first["next_cursor"]}).json()["items"] != first["items"]
     assert client.get(f"{url}?q=%00").status_code == 400
-    assert client.get(f"{url}?q={'x' * 10_000}").status_code == 400
+    assert client.get(f"{url}?q={'x' * 2_000}").status_code == 400
     assert client.get(f"{url}?q=%25' OR 1=1 --").json()["items"] == []

@@ -220,7 +220,8 @@ def test_lines_and_progress_are_kept_while_the_lease_holds(world: World) -> None
 
     lease = Lease.objects.get()
     assert (lease.progress, lease.progress_message) == (0.25, "a quarter")
-    assert list(LogLine.objects.values_list("job_id", "attempt", "sequence")) == [(job.pk, 1, 1), (job.pk, 1, 2)]
+    lines = LogLine.objects.order_by("sequence")
+    assert list(lines.values_list("job_id", "attempt", "sequence")) == [(job.pk, 1, 1), (job.pk, 1, 2)]
 
 
 def test_lines_sent_again_after_an_answer_was_lost_are_kept_once(world: World) -> None:
