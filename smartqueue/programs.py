@@ -20,16 +20,20 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 LOG_MAX_BYTES = 10_000_000
 
 
-def children(state: Path, listener: socket.socket) -> list[Child]:
-    """Ready to be started. The listening socket is ours, so that a restart of the web refuses nobody."""
+def children(state: Path, listener: socket.socket) -> tuple[list[Child], list[Child]]:
+    """What a first job needs, and what is started after it. The listening socket is ours, so that a restart of the
+    web refuses nobody."""
     environ = environment(state, listener)
     manage = [sys.executable, str(BASE_DIR / "manage.py")]
-    return [
+    first = [
         child("web", web_command(listener), state, environ, listener.fileno()),
-        child("scheduler", [*manage, "runscheduler"], state, environ),
         child("worker", [*manage, "runworker", "--queues", "*", "--concurrency", "5"], state, environ),
+    ]
+    later = [
+        child("scheduler", [*manage, "runscheduler"], state, environ),
         child("watchdog", [*manage, "runwatchdog"], state, environ),
     ]
+    return first, later
 
 
 def web_command(listener: socket.socket) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import psutil
 import psycopg
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import connections
 
 from smartqueue import database, programs
@@ -120,16 +120,22 @@ class Up:
         self.start_database()
         with self.console.step("migrations"):
             call_command("migrate", interactive=False, verbosity=0)
-        if self.options.demo and "seed_demo" in get_commands():
-            with self.console.step("demo organisation"):
-                call_command("seed_demo", verbosity=0)
         connections.close_all()
         self.listener = listener = listen(self.options.host, self.options.port, say=self.console.line)
         url = address_url(listener)
-        with self.console.step("web, scheduler, worker, watchdog"):
-            for program in programs.children(self.state, listener):
-                self.supervisor.start(program)
+        first, later = programs.children(self.state, listener)
+        for program in first:
+            self.supervisor.start(program)
+        if self.options.demo:
+            # while those load their code
+            with self.console.step("demo organisation"):
+                call_command("seed_demo", verbosity=0)
+                connections.close_all()
+        with self.console.step("web, worker, scheduler, watchdog"):
             self.wait_ready(address(listener))
+            # nothing waits for these two: on few cores they would only slow down what somebody waits for
+            for program in later:
+                self.supervisor.start(program)
         self.remember(url=url)
         logins = demo_logins(self.state) if self.options.demo else []
         place = str(self.server.data) if self.server else "DATABASE_URL"
