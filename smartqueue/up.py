@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from smartqueue import database, programs
+from smartqueue.demo.people import there
 from smartqueue.embedded import Server
 from smartqueue.pghome import ask_to_die_with
 from smartqueue.ports import address, address_url, listen
@@ -126,11 +127,11 @@ class Up:
         first, later = programs.children(self.state, listener)
         for program in first:
             self.supervisor.start(program)
-        if self.options.demo:
+        if self.options.demo and not there(self.state):
             # while those load their code
             with self.console.step("demo organisation"):
                 call_command("seed_demo", verbosity=0)
-                connections.close_all()
+        connections.close_all()
         with self.console.step("web, worker, scheduler, watchdog"):
             self.wait_ready(address(listener))
             # nothing waits for these two: on few cores they would only slow down what somebody waits for
