@@ -213,7 +213,7 @@ def test_one_that_waits_to_open_its_term_is_not_taken_for_silent(stand: Callable
         eventually(waiting_for_locks)
         wait_out_the_silence()
 
-        third.tick()
+        Background(third.tick).result()
 
         assert election.waits
     election.result()

@@ -1,6 +1,5 @@
 """A worker whose database is away, and one that is told to end."""
 
-import time
 from typing import Any
 
 import pytest
@@ -164,17 +163,24 @@ def test_a_drain_writes_the_end_of_what_had_ended_and_not_a_release(
     worker.step()
     eventually(lambda: not worker.ends.empty())
     worker.stop()
-    tries = []
+    waited: list[float] = []
+    batches: list[int] = []
+    wait, finish = worker.settle_until, worker_module.finish
 
-    def finish_at_last(*args: Any, **fields: Any) -> Any:
-        tries.append(time.monotonic())
-        if len(tries) < 2:
+    def counted_wait(end: float) -> None:
+        wait(end)
+        waited.append(end)
+
+    def finish_at_last(ends: Any, **fields: Any) -> Any:
+        batches.append(len(ends))
+        if len(waited) < 2:
             raise OperationalError("the database is away")
-        return real(*args, **fields)
+        return finish(ends, **fields)
 
-    real = worker_module.finish
+    monkeypatch.setattr(worker, "settle_until", counted_wait)
     monkeypatch.setattr(worker_module, "finish", finish_at_last)
 
     worker.drain()
 
+    assert set(batches) == {1}
     assert path_of(job.pk)[-1] == "done"
