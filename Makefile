@@ -15,7 +15,7 @@ help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 up: ## Run everything: database, web, scheduler, worker, watchdog (PORT=8000 DEMO=1)
-	@exec $(START) run manage.py up
+	@exec $(START) run -m smartqueue
 
 test: ## Run every test (ARGS="-k name" for some)
 	@exec $(START) dev -m tests $(ARGS)

@@ -1,11 +1,17 @@
-"""`manage.py up`: everything SmartQueue needs, started in order, watched over, stopped in order."""
+"""`make up`: everything SmartQueue needs, started in order, watched over, stopped in order.
+
+Without Django: loading it takes longer than all the rest of a second start. Its processes load it, side by side.
+"""
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +20,11 @@ from typing import TextIO
 
 import psutil
 import psycopg
-from django.core.management import call_command
-from django.db import connections
+from psycopg import sql
 
 from smartqueue import database, programs
-from smartqueue.demo.people import there
 from smartqueue.embedded import Server
+from smartqueue.env import FALSE
 from smartqueue.pghome import ask_to_die_with
 from smartqueue.ports import address, address_url, listen
 from smartqueue.state import locked, prepare, write_private
@@ -91,6 +96,7 @@ class Up:
     def run(self) -> int:
         """Until a signal. Returns the exit status."""
         begun = float(os.environ.get("SMARTQUEUE_BEGUN_AT") or time.time())
+        refuse_unsafe()
         prepare(self.state)
         try:
             with locked(self.state / "up.lock", wait=False):
@@ -119,19 +125,15 @@ class Up:
         for folder in ("logs", "artefacts"):
             (self.state / folder).mkdir(mode=0o700, exist_ok=True)
         self.start_database()
-        with self.console.step("migrations"):
-            call_command("migrate", interactive=False, verbosity=0)
-        connections.close_all()
+        self.migrate()
         self.listener = listener = listen(self.options.host, self.options.port, say=self.console.line)
         url = address_url(listener)
         first, later = programs.children(self.state, listener)
         for program in first:
             self.supervisor.start(program)
-        if self.options.demo and not there(self.state):
+        if self.options.demo:
             # while those load their code
-            with self.console.step("demo organisation"):
-                call_command("seed_demo", verbosity=0)
-        connections.close_all()
+            self.seed()
         with self.console.step("web, worker, scheduler, watchdog"):
             self.wait_ready(address(listener))
             # nothing waits for these two: on few cores they would only slow down what somebody waits for
@@ -156,6 +158,21 @@ class Up:
         if self.server.account and self.server.account.pw_name == "nobody":
             self.console.line("  note: PostgreSQL runs as nobody, for no account of its own could be made")
 
+    def migrate(self) -> None:
+        wanted = schema_mark()
+        with psycopg.connect(database.database_url(), autocommit=True) as connection:
+            if found_mark(connection) != wanted:
+                with self.console.step("migrations"):
+                    manage("migrate", "--noinput")
+                write_mark(connection, wanted)
+
+    def seed(self) -> None:
+        with psycopg.connect(database.database_url()) as connection:
+            made_for = demo_people(connection)
+        if made_for == 0 or made_for > len(demo_logins(self.state)):
+            with self.console.step("demo organisation"):
+                manage("seed_demo")
+
     def wait_ready(self, where: tuple[str, int]) -> None:
         """Until the web answers /readyz and the worker's heartbeat is in the database."""
         deadline = time.monotonic() + READY_WITHIN_SECONDS
@@ -176,7 +193,6 @@ class Up:
     def stop(self) -> None:
         """Our processes first, PostgreSQL last: what they write on their way out must still be taken."""
         self.signals.raising = False
-        connections.close_all()
         if self.console.show_processes:
             self.console.line("stopping ...")
         self.supervisor.stop(STOP_PLAN, KILL_AFTER_SECONDS)
@@ -189,6 +205,50 @@ class Up:
 
     def remember(self, url: str | None) -> None:
         write_private(self.state / "up.json", json.dumps({"pid": os.getpid(), "url": url}))
+
+
+def refuse_unsafe() -> None:
+    """Outside development each process would refuse; said once, before anything is started."""
+    if os.environ.get("SMARTQUEUE_DEBUG", "1").strip().lower() in FALSE:
+        for name in ("SECRET_KEY", "JWT_SIGNING_KEY"):
+            if len(os.environ.get(name, "")) < 32:
+                raise UpError(f"{name} must be set to at least 32 random characters (or SMARTQUEUE_DEBUG=1)")
+
+
+def manage(*words: str) -> None:
+    """Run a command of manage.py to its end."""
+    command = [sys.executable, str(programs.BASE_DIR / "manage.py"), *words, "--verbosity", "0"]
+    environ = {"SMARTQUEUE_DEBUG": "1", **os.environ}
+    done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UpError(f"{words[0]} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+def schema_mark() -> str:
+    """Changes when any migration does: ours by their files, those of libraries by the lock file."""
+    digest = hashlib.sha256((programs.BASE_DIR / "requirements.txt").read_bytes())
+    for path in sorted(programs.BASE_DIR.glob("*/migrations/*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return f"smartqueue {digest.hexdigest()}"
+
+
+def found_mark(connection: psycopg.Connection) -> str | None:
+    """What the database says of itself: it is written beside the list of its migrations, and goes with it."""
+    row = connection.execute("SELECT obj_description(to_regclass('django_migrations'))").fetchone()
+    return row[0] if row else None
+
+
+def write_mark(connection: psycopg.Connection, mark: str) -> None:
+    connection.execute(sql.SQL("COMMENT ON TABLE django_migrations IS {}").format(sql.Literal(mark)))
+
+
+def demo_people(connection: psycopg.Connection) -> int:
+    """How many people the demo was made with; 0 when there is none."""
+    row = connection.execute(
+        "SELECT jsonb_array_length(detail -> 'people') FROM orgs_auditentry WHERE action = 'demo.seed'"
+        " ORDER BY id LIMIT 1"
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def already_running(state: Path) -> str:

@@ -16,12 +16,22 @@ from jobs.models import ModelVersion
 from jobs.training import AlreadyTraining, TooFewRuns, train_org
 from orgs import accounts, audit
 from orgs.models import AuditEntry, Membership, Org, User
+from orgs.roles import Role
 from smartqueue.demo.history import write_week
 from smartqueue.demo.kinds import ACME, GLOBEX, dead_letters
-from smartqueue.demo.people import MARK, ORGS, PEOPLE, ours, taken
 from smartqueue.state import locked, prepare, write_private
 from smartqueue.welcome import Login, demo_logins
 
+ORGS = {"acme": "Acme", "globex": "Globex"}
+# Who is what where; a platform admin belongs to no organisation.
+PEOPLE: dict[str, tuple[Role, str] | None] = {
+    "ada": (Role.ORG_ADMIN, "acme"),
+    "otto": (Role.OPERATOR, "acme"),
+    "vera": (Role.VIEWER, "acme"),
+    "gwen": (Role.ORG_ADMIN, "globex"),
+    "root": None,
+}
+MARK = "demo.seed"
 ACME_JOBS, GLOBEX_JOBS = 1_850, 90
 TRAIN_SECONDS = 0.6
 
@@ -39,6 +49,17 @@ def seed(state: Path) -> str:
             done = repair(state, acme)
     train_first_model()
     return done
+
+
+def taken() -> bool:
+    names = User.objects.filter(username__in=PEOPLE)
+    return names.exists() or Org.objects.filter(slug__in=ORGS).exists()
+
+
+def ours(acme: Org) -> bool:
+    """The seed is the first thing that was ever written down of the organisation; nobody else can write it."""
+    first = AuditEntry.objects.filter(org=acme).order_by("id").first()
+    return first is not None and first.action == MARK
 
 
 def make(state: Path) -> str:
