@@ -104,11 +104,18 @@ def free_port() -> str:
 
 
 def get(url: str) -> int:
-    return urllib3.request("GET", url, retries=False, timeout=5).status
+    return urllib3.request("GET", url, retries=False, timeout=30).status
 
 
 def gone(family: list[psutil.Process]) -> bool:
-    return not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return not any(alive(one) for one in family)
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_from_nothing_to_a_url_that_works_and_to_nothing_again(state: Path, copies: list[Copy]) -> None:
