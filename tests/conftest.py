@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 
 from jobs import estimates
-from orgs.models import Org, User
+from orgs.models import Membership, Org, User
 from orgs.roles import Role
-from tests.factories import make_member, make_org, make_user
+from tests.factories import PASSWORD
+
+PASSWORD_HASH = make_password(PASSWORD)
 
 
 @dataclass
@@ -46,17 +49,24 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 @pytest.fixture
 def world(db: None) -> World:
     """acme with owner, operator and viewer; rival with outsider as its org_admin; loner is in none."""
-    org, rival = make_org("acme", shell_programs=["/bin/echo", "/bin/sleep"]), make_org("rival")
-    return World(
-        org=org,
-        owner=make_member(org, Role.ORG_ADMIN, "owner"),
-        operator=make_member(org, Role.OPERATOR, "operator"),
-        viewer=make_member(org, Role.VIEWER, "viewer"),
-        rival=rival,
-        outsider=make_member(rival, Role.ORG_ADMIN, "outsider"),
-        loner=make_user("loner"),
-        platform_admin=make_user("platform", is_superuser=True, is_staff=True),
+    org, rival = Org.objects.bulk_create(
+        [
+            Org(slug="acme", name="Acme", shell_programs=["/bin/echo", "/bin/sleep"]),
+            Org(slug="rival", name="Rival"),
+        ]
     )
+    names = ("owner", "operator", "viewer", "outsider", "loner")
+    people = [User(username=name, password=PASSWORD_HASH) for name in names]
+    people.append(User(username="platform", password=PASSWORD_HASH, is_superuser=True, is_staff=True))
+    owner, operator, viewer, outsider, loner, platform_admin = User.objects.bulk_create(people)
+    roles = [
+        (org, owner, Role.ORG_ADMIN),
+        (org, operator, Role.OPERATOR),
+        (org, viewer, Role.VIEWER),
+        (rival, outsider, Role.ORG_ADMIN),
+    ]
+    Membership.objects.bulk_create([Membership(org=where, user=who, role=role) for where, who, role in roles])
+    return World(org, owner, operator, viewer, rival, outsider, loner, platform_admin)
 
 
 @pytest.fixture(autouse=True)
