@@ -87,7 +87,8 @@ def install(venv: Path, purpose: str) -> None:
     python = str(venv / "bin" / "python")
     uv = find_uv(venv)
     if uv:
-        run([uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, *files])
+        # Compiled here on all cores, as pip does: else the first processes would each compile the same modules.
+        run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", "--python", python, *files])
     else:
         run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", *files])
 

@@ -25,7 +25,7 @@ from psycopg import sql
 from smartqueue import database, programs
 from smartqueue.embedded import Server
 from smartqueue.env import FALSE
-from smartqueue.pghome import ask_to_die_with
+from smartqueue.pghome import ask_to_die_with, die_with_parent
 from smartqueue.ports import address, address_url, listen
 from smartqueue.state import locked, prepare, write_private
 from smartqueue.supervisor import Child, Interrupted, Signals, Supervisor
@@ -92,6 +92,8 @@ class Up:
         self.server = Server(state) if database.embedded() else None
         # Ours for as long as we live: a web process that is started again takes it over.
         self.listener: socket.socket | None = None
+        # The demo's first model is trained when everything is up: predictions come from its history until then.
+        self.model_missing = False
 
     def run(self) -> int:
         """Until a signal. Returns the exit status."""
@@ -144,6 +146,9 @@ class Up:
         place = str(self.server.data) if self.server else "DATABASE_URL"
         self.console.line(welcome(url, logins, data=place, logs=self.state / "logs", seconds=time.time() - begun))
         self.console.show_processes = True
+        if self.model_missing:
+            # ended with us if it takes that long: what is not one of the supervisor's is a stray
+            start("seed_demo", self.state / "logs" / "seed.log")
 
     def start_database(self) -> None:
         if not self.server:
@@ -171,7 +176,8 @@ class Up:
             made_for = demo_people(connection)
         if made_for == 0 or made_for > len(demo_logins(self.state)):
             with self.console.step("demo organisation"):
-                manage("seed_demo")
+                manage("seed_demo", "--no-model")
+            self.model_missing = True
 
     def wait_ready(self, where: tuple[str, int]) -> None:
         """Until the web answers /readyz and the worker's heartbeat is in the database."""
@@ -213,6 +219,20 @@ def refuse_unsafe() -> None:
         for name in ("SECRET_KEY", "JWT_SIGNING_KEY"):
             if len(os.environ.get(name, "")) < 32:
                 raise UpError(f"{name} must be set to at least 32 random characters (or SMARTQUEUE_DEBUG=1)")
+
+
+def start(word: str, log_path: Path) -> None:
+    """Run a command of manage.py beside everything else, once."""
+    with log_path.open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, str(programs.BASE_DIR / "manage.py"), word],
+            env={"SMARTQUEUE_DEBUG": "1", **os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
 
 
 def manage(*words: str) -> None:

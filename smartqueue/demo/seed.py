@@ -36,8 +36,8 @@ ACME_JOBS, GLOBEX_JOBS = 1_850, 90
 TRAIN_SECONDS = 0.6
 
 
-def seed(state: Path) -> str:
-    """Make the demo if it is not there, and its list of logins whole. Returns what was done, as a sentence."""
+def seed(state: Path, *, model: bool = True) -> str:
+    """Make the demo if it is not there, its list of logins whole, and a first model. Returns what was done, in words."""
     prepare(state)
     with locked(state / "demo.lock"):
         acme = Org.objects.filter(slug="acme").first()
@@ -47,7 +47,8 @@ def seed(state: Path) -> str:
             return "No demo was made: its names belong to others here."
         else:
             done = repair(state, acme)
-    train_first_model()
+    if model:
+        train_first_model()
     return done
 
 

@@ -1,5 +1,6 @@
 """manage.py seed_demo: the demo organisations with a finished week, once."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,10 @@ class Command(BaseCommand):
         "model. A second run changes nothing. The passwords are in demo.json in the state folder."
     )
 
-    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
-        done = seed(settings.STATE_DIR)
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-model", action="store_true", help="leave the first model to a later run")
+
+    def handle(self, *args: Any, verbosity: int, no_model: bool, **options: Any) -> None:
+        done = seed(settings.STATE_DIR, model=not no_model)
         if verbosity:
             self.stdout.write(done)
