@@ -37,7 +37,7 @@ TRAIN_SECONDS = 0.6
 
 
 def seed(state: Path, *, model: bool = True) -> str:
-    """Make the demo if it is not there, its list of logins whole, and a first model. Returns what was done, in words."""
+    """Make the demo, its list of logins and a first model where they are missing. Returns what was done, in words."""
     prepare(state)
     with locked(state / "demo.lock"):
         acme = Org.objects.filter(slug="acme").first()
