@@ -183,7 +183,7 @@ class Up:
         """Until the web answers /readyz and the worker's heartbeat is in the database."""
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         checks: dict[str, Callable[[], bool]] = {
-            "web": lambda: answers_ready(where),
+            "web": lambda: readiness(where)[0] == http.client.OK,
             "worker": lambda: heartbeat_seen(self.child("worker")),
         }
         while checks:
@@ -191,7 +191,10 @@ class Up:
             checks = {name: check for name, check in checks.items() if not check()}
             if time.monotonic() > deadline:
                 shown = [f"{name}: {line}" for name in checks for line in self.child(name).last_lines]
-                raise UpError("\n".join([f"not ready in {READY_WITHIN_SECONDS:g} s: {', '.join(checks)}", *shown]))
+                told = [f"/readyz says: {readiness(where)[1]}"] if "web" in checks else []
+                raise UpError(
+                    "\n".join([f"not ready in {READY_WITHIN_SECONDS:g} s: {', '.join(checks)}", *shown, *told])
+                )
 
     def child(self, name: str) -> Child:
         return next(child for child in self.supervisor.children if child.name == name)
@@ -316,13 +319,15 @@ def wait_for_database(url: str) -> None:
             time.sleep(0.3)
 
 
-def answers_ready(where: tuple[str, int]) -> bool:
+def readiness(where: tuple[str, int]) -> tuple[int, str]:
+    """Status and body of /readyz; 0 and the trouble where nobody answers."""
     connection = http.client.HTTPConnection(*where, timeout=5)
     try:
         connection.request("GET", "/readyz", headers={"Host": "localhost"})
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error)
     finally:
         connection.close()
 
