@@ -5,6 +5,7 @@ import os
 import sys
 
 from smartqueue.embedded import EmbeddedError
+from smartqueue.readiness import NotReady
 from smartqueue.state import StateError, state_dir
 from smartqueue.up import Console, Options, Up, UpError
 
@@ -22,7 +23,7 @@ def main(words: list[str]) -> int:
         parser.error(f"PORT={asked.port}: from 1 to 65535")
     try:
         return Up(state_dir(), Options(asked.host, asked.port, demo=not asked.no_demo), Console(sys.stdout)).run()
-    except (UpError, EmbeddedError, StateError, OSError) as error:
+    except (UpError, NotReady, EmbeddedError, StateError, OSError) as error:
         print(f"SmartQueue: {error}", file=sys.stderr)  # noqa: T201 its one face is the terminal
         return 1
 
