@@ -108,6 +108,20 @@ MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
 # --- Job types --------------------------------------------------------------------------------------------------
 # Modules whose @task functions may be run by python jobs.
 TASK_MODULES = env_list("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks" if DEBUG else "")
+# Functions decorated with @task of Django Tasks: the organisation whose jobs they are, by its slug (where there is only
+# one it need not be named), the queues they may name, and how often each is tried. Django has a task that raised fail
+# at once: more tries are for those that may safely run twice.
+TASKS = {
+    "default": {
+        "BACKEND": "jobs.backend.SmartQueueBackend",
+        "QUEUES": env_list("SMARTQUEUE_DJANGO_TASKS_QUEUES", "default"),
+        "OPTIONS": {
+            "ORG": env_str("SMARTQUEUE_DJANGO_TASKS_ORG", ""),
+            "MAX_ATTEMPTS": env_int("SMARTQUEUE_DJANGO_TASKS_MAX_ATTEMPTS", 1, minimum=1),
+            "TIMEOUT_SECONDS": env_int("SMARTQUEUE_DJANGO_TASKS_TIMEOUT_SECONDS", JOB_TIMEOUT_SECONDS, minimum=1),
+        },
+    }
+}
 # Where this deployment is reached, for links and for the http jobs' example.
 PUBLIC_URL = env_str("SMARTQUEUE_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 # http jobs reach private addresses, and other ports than these, only where the host or host:port is named here. In
@@ -159,6 +173,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "django_prometheus",
+    "django_tasks",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",

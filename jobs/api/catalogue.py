@@ -29,7 +29,7 @@ class JobTypesView(OrgView):
     def get(self, request: Request) -> Response:
         """A deployment's own few: not paged."""
         items = []
-        for word in registry.types():
+        for word in registry.offered():
             handler = registry.get(word)
             items.append(
                 {

@@ -154,6 +154,8 @@ class Handler(ABC):
     schema: Mapping[str, Any]
     # A payload that works, for the docs and the submit form.
     example: Mapping[str, Any]
+    # Made by code of this deployment alone: not offered to people, and check() refuses what they send.
+    internal = False
 
     def check(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> None:
         """Raise InvalidPayload, naming the fields, for what the type cannot run."""
@@ -161,7 +163,7 @@ class Handler(ABC):
             raise InvalidPayload(found)
 
     @cached_property
-    def validator(self) -> Any:
+    def validator(self) -> Validator:
         return Validator(self.schema)
 
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
@@ -199,11 +201,15 @@ class Registry:
         """Raises UnknownJobType."""
         if type in self._handlers:
             return self._handlers[type]
-        known = ", ".join(self.types())
+        known = ", ".join(self.offered())
         raise UnknownJobType(self.unavailable.get(type, f"There is no job type {type!r:.40}; there are: {known}."))
 
     def types(self) -> list[str]:
         return sorted(self._handlers)
+
+    def offered(self) -> list[str]:
+        """The types that people may submit."""
+        return [name for name in self.types() if not self._handlers[name].internal]
 
     def prepare(self, types: Sequence[str]) -> None:
         """Make these types ready to run here. Raises HandlerNotReady."""
