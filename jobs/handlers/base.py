@@ -154,7 +154,7 @@ class Handler(ABC):
     schema: Mapping[str, Any]
     # A payload that works, for the docs and the submit form.
     example: Mapping[str, Any]
-    # Made by code of this deployment alone: not offered to people, and check() refuses what they send.
+    # Its jobs are made by code of this deployment alone: not offered to people, and check() refuses what they send.
     internal = False
 
     def check(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> None:
@@ -209,7 +209,10 @@ class Registry:
 
     def offered(self) -> list[str]:
         """The types that people may submit."""
-        return [name for name in self.types() if not self._handlers[name].internal]
+        return [name for name in self.types() if not self.is_internal(name)]
+
+    def is_internal(self, type: str) -> bool:
+        return type in self._handlers and self._handlers[type].internal
 
     def prepare(self, types: Sequence[str]) -> None:
         """Make these types ready to run here. Raises HandlerNotReady."""

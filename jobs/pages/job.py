@@ -7,6 +7,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from jobs.handlers import registry
 from jobs.models import Artefact, Job, Lease, LogLine
 from jobs.pages.commands import submit_command
 from jobs.pages.history import steps, tries
@@ -47,6 +48,7 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "version": version,
         "live": job.state not in SETTLED,
         "ended": job.state in TERMINAL,
+        "internal": registry.is_internal(job.type),
         "lease": lease,
         "tries": tries(job, lease),
         "steps": steps(job),

@@ -88,11 +88,11 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 
 def test_there_are_examples_of_each_type() -> None:
     types = [json.loads(shlex.split(curl)[-1].replace("\n", " "))["type"] for curl in CURLS]
-    assert sorted(set(types)) == registry.types()
+    assert sorted(set(types)) == registry.offered()
     assert len(SHOWN) == 3
 
 
-@pytest.mark.parametrize("type", registry.types())
+@pytest.mark.parametrize("type", registry.offered())
 def test_every_field_of_a_payload_is_described(type: str) -> None:
     described = {
         name
@@ -121,7 +121,7 @@ def test_the_task_in_the_text_is_a_task() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("type", registry.types())
+@pytest.mark.parametrize("type", registry.offered())
 def test_the_example_of_each_type_is_done(
     type: str, places: dict[str, str], world: World, server: Server, settings: Settings
 ) -> None:
