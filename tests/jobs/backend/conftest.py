@@ -1,4 +1,4 @@
-"""Real workers in the test's own process, and one organisation, so that none need be named."""
+"""Real workers in the test's own process; an organisation, so that none need be named; and who listens."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,21 +6,24 @@ from typing import Any
 import pytest
 
 from jobs.processes.worker import Worker
+from jobs.tasks_api import AnyResult, task_enqueued, task_finished, task_started
 from orgs.models import Org
 from tests.factories import make_org
 from tests.jobs.backend import tasks
 
 RunWorker = Callable[..., Worker]
+Heard = list[tuple[str, AnyResult]]
+BACKEND = "jobs.backend.SmartQueueBackend"
 
 
 @pytest.fixture
-def org(transactional_db: None) -> Org:
+def org(db: None) -> Org:
     return make_org("acme")
 
 
 @pytest.fixture
 def run_worker(transactional_db: None) -> Iterator[RunWorker]:
-    """Run whatever waits, to its end; returns the worker."""
+    """Run whatever waits in these queues, to its end; returns the worker."""
     tasks.RAN.clear()
     tasks.GATES.clear()
 
@@ -32,3 +35,22 @@ def run_worker(transactional_db: None) -> Iterator[RunWorker]:
     yield run
     for gate in list(tasks.GATES.values()):
         gate.set()
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """The signals that were sent, with what they told."""
+    signals = {"enqueued": task_enqueued, "started": task_started, "finished": task_finished}
+    got: Heard = []
+    listeners = []
+    for name, signal in signals.items():
+
+        def listen(sender: type, task_result: AnyResult, name: str = name, **rest: Any) -> None:
+            assert f"{sender.__module__}.{sender.__qualname__}" == BACKEND
+            got.append((name, task_result))
+
+        signal.connect(listen)
+        listeners.append((signal, listen))
+    yield got
+    for signal, listen in listeners:
+        signal.disconnect(listen)
