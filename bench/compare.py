@@ -1,217 +1,161 @@
-"""SmartQueue beside its peers: the same machine, the same PostgreSQL, the same run."""
+"""SmartQueue beside its peers: the same machine, the same PostgreSQL, the same run, in rounds of one measure each."""
 
 import json
-import os
-import shutil
-import signal
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import psutil
 import psycopg
 
+from bench import cluster, sizes, workers
 from bench.peers import counter
+from bench.runner import REDIS, Runner
 
-ROOT = Path(__file__).parent.parent
-PEERS_VENV = ROOT / ".venv-peers"
-POSTGRESQL = ("smartqueue", "procrastinate", "pgqueuer", "django_tasks_db")
-REDIS = ("huey", "dramatiq", "rq", "celery")
+Figures = dict[str, Any]
+FAULTS = (RuntimeError, TimeoutError, AssertionError, psycopg.Error)
+# Of the probe: enough to tell the options apart.
+PROBE_JOBS, PROBE_SECONDS = 300, 1.5
+
 DURABILITY = {
-    "smartqueue": "commit flushed; leases, attempts and moves kept",
-    "procrastinate": "commit flushed; jobs and events kept; what a dead worker held is retried by a task of the user's",
-    "pgqueuer": "commit flushed; ends logged in batches",
+    "smartqueue": "commit flushed; leases, attempts and moves kept; a dead worker's jobs are taken back",
+    "procrastinate": "commit flushed; jobs and events kept; a dead worker's jobs are retried by a task of the user's",
+    "pgqueuer": "commit flushed; ends logged in batches; a dead worker's jobs are taken again after its heartbeat",
     "django_tasks_db": "commit flushed; results kept; a dead worker's job stays running",
-    "huey": "Redis append-only file, flushed each second; a job in hand is lost with its worker",
-    "dramatiq": "Redis append-only file, flushed each second; nothing kept of a finished job",
-    "rq": "Redis append-only file, flushed each second; nothing kept here (result_ttl=0)",
-    "celery": "Redis append-only file, flushed each second; acknowledged before the run",
+    "huey": "Redis, append-only file flushed each second; a job in hand is lost with its worker",
+    "dramatiq": "Redis, append-only file flushed each second; acknowledged after the run; nothing kept of it",
+    "rq": "Redis, append-only file flushed each second; nothing kept here (result_ttl=0)",
+    "celery": "Redis, append-only file flushed each second; acknowledged before the run, so lost with its worker",
 }
-SLOW = {"django_tasks_db": 1_000, "procrastinate": 2_000, "rq": 3_000, "celery": 5_000, "dramatiq": 5_000}
-PATIENCE_SECONDS = 300.0
 
 
-class Runner:
-    """Runs one peer's commands, against a database (or Redis) that is its own."""
-
-    def __init__(self, name: str, redis_url: str) -> None:
-        self.name = name
-        self.counts = Path(tempfile.mkdtemp(prefix="bench-counts-"))
-        base = os.environ["DATABASE_URL"]
-        self.database_url = base.rpartition("/")[0] + f"/bench_{name}"
-        ours = name == "smartqueue"
-        self.python = sys.executable if ours else str(PEERS_VENV / "bin" / "python")
-        self.environ = {
-            **os.environ,
-            "DATABASE_URL": self.database_url,
-            "REDIS_URL": redis_url,
-            "BENCH_COUNTS": str(self.counts),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONWARNINGS": "ignore",
+def compare(names: Sequence[str], redis_url: str | None) -> dict[str, Figures]:
+    """The medians of each peer over TIMES rounds; a peer that fails is named with its fault and left out."""
+    runners, failed = ready(names, redis_url)
+    rounds: dict[str, list[Figures]] = {name: [] for name in runners}
+    best = {}
+    for number in range(sizes.TIMES):
+        for name, runner in runners.items():
+            if name in failed:
+                continue
+            try:
+                best[name] = best.get(name) or tune(runner)
+                rounds[name].append(figures(runner, *best[name]))
+                print(f"round {number + 1}: {name}: {json.dumps(rounds[name][-1])}", flush=True)
+            except FAULTS as fault:
+                failed[name] = str(fault)[-600:]
+                print(f"round {number + 1}: {name} FAILED: {fault}", flush=True)
+    for runner in runners.values():
+        runner.close()
+    return {
+        name: {"failed": failed[name]}
+        if name in failed
+        else {
+            **median(rounds[name]),
+            "best": best[name][0],
+            "tuning": runners[name].about["tuning"],
+            "options": runners[name].about["options"],
+            "durability": DURABILITY[name],
         }
-        self.about: dict[str, Any] = {}
-
-    def prepare(self) -> None:
-        if self.name in POSTGRESQL:
-            with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE IF EXISTS bench_{self.name} WITH (FORCE)")
-                connection.execute(f"CREATE DATABASE bench_{self.name}")
-        self.run("setup")
-        self.about = json.loads(self.run("describe"))
-
-    def command(self, *words: object) -> list[str]:
-        return [self.python, "-m", f"bench.peers.with_{self.name}", *map(str, words)]
-
-    def run(self, *words: object) -> str:
-        done = subprocess.run(
-            self.command(*words), cwd=ROOT, env=self.environ, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{self.name} {words}: {done.stderr[-2000:]}")
-        return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
-
-    def measure(self, verb: str, *numbers: int) -> Any:
-        return json.loads(self.run(verb, *numbers))
-
-    @contextmanager
-    def workers(self, processes: int, option: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-        running = [
-            subprocess.Popen(
-                self.command("work", option),
-                cwd=ROOT,
-                env=self.environ,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for _ in range(processes)
-        ]
-        try:
-            yield running
-        finally:
-            for process in running:
-                process.send_signal(signal.SIGTERM)
-            for process in running:
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-
-    def done(self) -> int | None:
-        """How many jobs the store shows as done; None for Redis peers, which keep nothing."""
-        if not self.about["done_sql"]:
-            return None
-        with psycopg.connect(self.database_url) as connection:
-            row = connection.execute(self.about["done_sql"]).fetchone()
-        return int(row[0]) if row else 0
-
-    def forget_counts(self) -> None:
-        for path in self.counts.iterdir():
-            path.unlink()
-
-    def drain(self, number: int, processes: int, option: int) -> float:
-        """Jobs a second from the first handler to the moment that the store shows them all done."""
-        before = self.done()
-        self.measure("bulk", number)
-        self.forget_counts()
-        with self.workers(processes, option):
-            end = time.monotonic() + PATIENCE_SECONDS
-            while True:
-                counted = counter.read(self.counts)
-                if counted.runs >= number:
-                    done = self.done()
-                    if done is None or before is None or done - before >= number:
-                        break
-                if time.monotonic() > end:
-                    raise TimeoutError(f"{self.name}: {counted.runs} of {number} jobs were run")
-                time.sleep(0.02)
-            ended = counted.last_ns if done is None else time.monotonic_ns()
-        if counter.read(self.counts).runs != number:
-            raise AssertionError(f"{self.name}: {counted.runs} runs of {number} jobs")
-        return number / ((ended - counted.first_ns) / 1e9)
-
-    def idle(self, number: int, option: int) -> dict[str, float]:
-        self.forget_counts()
-        with self.workers(1, option) as (worker,):
-            time.sleep(4)
-            memory = psutil.Process(worker.pid).memory_info().rss / 1e6
-            # the first job is not idle latency: it opens what is opened once
-            self.measure("idle", 1)
-            waits = self.measure("idle", number)
-        return {**percentiles(waits), "worker_megabytes": memory}
-
-    def close(self) -> None:
-        shutil.rmtree(self.counts, ignore_errors=True)
+        for name in [*runners, *(name for name in failed if name not in runners)]
+    }
 
 
-def percentiles(values: Sequence[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(values, n=100)
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
-
-
-@contextmanager
-def redis_server() -> Iterator[str | None]:
-    """A Redis of our own on a socket, with an append-only file; None where there is none to run."""
-    program = shutil.which("redis-server")
-    if not program:
-        yield None
-        return
-    folder = Path(tempfile.mkdtemp(prefix="bench-redis-"))
-    socket = folder / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--appendonly", "yes", "--save", ""]
-    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    try:
-        while not socket.exists():
-            time.sleep(0.05)
-        yield f"unix://{socket}"
-    finally:
-        server.terminate()
-        server.wait(10)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def compare(names: Sequence[str], redis_url: str | None, jobs: int, times: int) -> dict[str, dict[str, Any]]:
-    """The figures of each peer: medians of `times` runs."""
-    found: dict[str, dict[str, Any]] = {}
+def ready(names: Sequence[str], redis_url: str | None) -> tuple[dict[str, Runner], dict[str, str]]:
+    runners, failed = {}, {}
     for name in names:
         if name in REDIS and redis_url is None:
             print(f"{name}: SKIPPED, no redis-server (apt-get install redis-server)")
             continue
-        runner = Runner(name, redis_url or "")
+        runner = Runner(name, redis_url)
         try:
             runner.prepare()
-            found[name] = figures(runner, SLOW.get(name, jobs), times)
-        except (RuntimeError, TimeoutError, AssertionError) as error:
-            found[name] = {"failed": str(error)[-400:]}
-        finally:
-            runner.close()
-        print(f"{name}: {json.dumps(found[name])}", flush=True)
+        except FAULTS as fault:
+            failed[name] = str(fault)[-600:]
+        runners[name] = runner
+    return runners, failed
+
+
+def tune(runner: Runner) -> tuple[str, int]:
+    """The option it drains fastest with, and how many jobs a drain needs to last."""
+    jobs = sizes.JOBS or PROBE_JOBS
+    options = runner.about["options"]
+    rate = runner.drain(jobs, 1, options[0]).drained
+    rates = {}
+    for option in options:
+        runner.fresh()
+        rates[option] = runner.drain(sizes.JOBS or lasting(rate, PROBE_SECONDS), 1, option).drained
+        rate = max(rates.values())
+    print(f"{runner.name}: {json.dumps(rates)}", flush=True)
+    best = max(rates, key=lambda option: rates[option])
+    return best, sizes.JOBS or lasting(rates[best], sizes.DRAIN_SECONDS)
+
+
+def lasting(rate: float, seconds: float) -> int:
+    return max(PROBE_JOBS, round(rate * seconds, -2))
+
+
+def figures(runner: Runner, option: str, jobs: int) -> Figures:
+    """One round of one peer."""
+    runner.fresh()
+    single = runner.measure("single", sizes.SINGLE_JOBS)
+    runner.fresh()
+    one = runner.drain(jobs, 1, option)
+    runner.fresh()
+    two = runner.drain(jobs * 2, 2, option)
+    runner.fresh()
+    found = {
+        "enqueue_single": single,
+        "enqueue_bulk": one.enqueued,
+        "drain_1": one.drained,
+        "drain_2": two.drained,
+        **latencies(runner, option),
+    }
+    if runner.on_postgresql:
+        runner.fresh()
+        runner.fill(sizes.OTHER_ROWS)
+        found["drain_crowded"] = runner.drain(jobs, 1, option).drained
     return found
 
 
-def figures(runner: Runner, jobs: int, times: int) -> dict[str, Any]:
-    def median(measure: Any) -> float:
-        return statistics.median(measure() for _ in range(times))
-
-    enqueue = {
-        "enqueue_single": median(lambda: runner.measure("single", 1_000)),
-        "enqueue_bulk": median(lambda: runner.measure("bulk", 10_000 if runner.name not in SLOW else 2_000)),
-    }
-    # the drains start from an empty store
-    runner.prepare()
-    tried = {option: runner.drain(jobs, 1, option) for option in runner.about["options"]}
-    best = max(tried, key=lambda option: tried[option])
+def latencies(runner: Runner, option: str) -> Figures:
+    """Of a worker that has nothing else to do, then of one with a steady stream; and the first one's memory."""
+    cluster.execute("CHECKPOINT")
+    counter.forget(runner.folder)
+    with runner.workers(1, option) as (pid,):
+        # the first is not idle latency: it waits for the worker's start and opens what is opened once
+        runner.measure("idle", 2)
+        memory = workers.megabytes(pid)
+        idle = runner.measure("idle", sizes.IDLE_JOBS)
+        paced = runner.measure("paced", sizes.PACED_RATE, max(1, round(sizes.PACED_SECONDS)))
+    begun = [each for each in paced if each[2]]
+    seconds = (paced[-1][0] - paced[0][0]) / 1e9 or 1.0
     return {
-        **enqueue,
-        "best_option": best,
-        "drain_1": median(lambda: runner.drain(jobs, 1, best)),
-        "drain_2": median(lambda: runner.drain(jobs, 2, best)),
-        "idle_ms": runner.idle(100, best),
-        "durability": DURABILITY[runner.name],
+        "idle_ms": percentiles(idle, since=1),
+        "idle_from_call_ms": percentiles(idle, since=0),
+        "paced_ms": percentiles(begun, since=1),
+        "paced_from_call_ms": percentiles(begun, since=0),
+        "paced_sent_per_second": (len(paced) - 1) / seconds,
+        "paced_not_run": len(paced) - len(begun),
+        "worker_megabytes": memory,
     }
+
+
+def percentiles(timed: Sequence[tuple[int, int, int]], *, since: int) -> Figures:
+    """Milliseconds to the start of the handler, since the call of enqueue (0) or its return (1).
+
+    The commit lies between the two; a handler may begin before its enqueuer hears of the commit: then 0.
+    """
+    waits = [max(0, each[2] - each[since]) / 1e6 for each in timed]
+    cuts = statistics.quantiles(waits, n=100, method="inclusive")
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
+
+
+def median(rounds: Sequence[Figures]) -> Figures:
+    """Figure by figure; each at three digits or more, and no false ones."""
+    return {name: middle([each[name] for each in rounds]) for name in rounds[0]}
+
+
+def middle(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return median(values)
+    return round(statistics.median(values), 1 if values[0] > 100 else 3)

@@ -5,6 +5,12 @@ from jobs.handlers.python_task import task
 
 
 @task(name="bench.noop")
-def noop() -> None:
+def noop(number: int = -1) -> None:
     """Nothing but to be counted: what is measured is the queue."""
-    count()
+    count(number)
+
+
+@task(name="bench.fail")
+def fail() -> None:
+    """To be tried again later."""
+    raise RuntimeError("bench: to be retried")

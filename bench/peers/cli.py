@@ -1,4 +1,7 @@
-"""One face for all peers: python -m bench.peers.with_x describe | setup | single N | bulk N | idle N | work OPTION."""
+"""One face for all peers: python -m bench.peers.with_x VERB NUMBERS.
+
+describe | setup | single JOBS | bulk JOBS | idle JOBS | paced RATE SECONDS | fill WAITING FINISHED | work OPTION
+"""
 
 import json
 import os
@@ -6,21 +9,30 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from bench.peers.counter import read
+from bench.peers.counter import Starts
 
+# Jobs of one bulk call.
 BULK = 1_000
-PATIENCE_SECONDS = 10.0
+WARM_UP = 20
+PATIENCE_SECONDS = 30.0
+# Called, returned, begun: moments in nanoseconds; 0 for a job that was not begun in time.
+Timed = tuple[int, int, int]
 
 
 class Peer(ABC):
-    """A queue that is measured. Its handler calls counter.count() and does nothing else."""
+    """A queue that is measured. Its handler calls counter.count(number) and does nothing else."""
 
-    # How many jobs the store shows as done: SQL for PostgreSQL; Redis peers give done() instead.
-    done_sql = ""
-    # What a worker may be tuned with (slots, batch size): the best is reported.
-    options: Sequence[int] = (1,)
+    # What a worker may be tuned with: the best is reported.
+    options: Sequence[str] = ("1",)
+    # What the best was chosen from, and what else was set.
+    tuning = ""
+    # SQL: how many jobs of the measured queue are done, and how many are not yet. None for Redis peers.
+    done_sql: str | None = None
+    left_sql: str | None = None
+    # Statements that store %(waiting)s jobs of another queue and %(finished)s finished ones.
+    fill_sql: Sequence[str] = ()
 
     @abstractmethod
     def setup(self) -> None: ...
@@ -29,70 +41,99 @@ class Peer(ABC):
         """Before enqueueing."""
 
     @abstractmethod
-    def enqueue(self) -> None: ...
+    def enqueue(self, number: int) -> None:
+        """One job, stored when this returns."""
 
     def enqueue_bulk(self, number: int) -> None:
-        """As the peer's users would: by its own bulk call where it has one."""
+        """So many jobs, as the peer's users would: by its own bulk call where it has one."""
         for _ in range(number):
-            self.enqueue()
+            self.enqueue(-1)
+
+    def fill(self, waiting: int, finished: int) -> None:
+        import psycopg  # the peers on Redis need none
+
+        with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+            for statement in self.fill_sql:
+                connection.execute(statement.encode(), {"waiting": waiting, "finished": finished})
 
     @abstractmethod
-    def work(self, option: int) -> None:
+    def work(self, option: str) -> None:
         """Run a worker until SIGTERM."""
 
 
 def main(peer_class: type[Peer]) -> None:
     if peer_class.__module__ != "__main__":
         return
-    verb, *numbers = sys.argv[1:]
+    verb, *words = sys.argv[1:]
     peer = peer_class()
-    if verb == "describe":
-        print(json.dumps({"done_sql": peer.done_sql, "options": list(peer.options)}))
-    elif verb == "setup":
-        peer.setup()
-    elif verb == "work":
-        peer.work(int(numbers[0]))
-    else:
-        peer.open()
-        print(json.dumps(MEASURES[verb](peer, *map(int, numbers))))
+    match verb:
+        case "describe":
+            print(json.dumps(describe(peer)))
+        case "setup":
+            peer.setup()
+        case "work":
+            peer.work(words[0])
+        case "fill":
+            peer.fill(int(words[0]), int(words[1]))
+        case _:
+            peer.open()
+            print(json.dumps(MEASURES[verb](peer, *map(int, words))))
+
+
+def describe(peer: Peer) -> dict[str, Any]:
+    names = ("options", "tuning", "done_sql", "left_sql")
+    return {name: getattr(peer, name) for name in names}
 
 
 def single(peer: Peer, number: int) -> float:
-    """Jobs a second, each committed before the next."""
+    """Jobs a second, each stored before the next."""
+    for _ in range(WARM_UP):
+        peer.enqueue(-1)
     begun = time.perf_counter()
     for _ in range(number):
-        peer.enqueue()
+        peer.enqueue(-1)
     return number / (time.perf_counter() - begun)
 
 
 def bulk(peer: Peer, number: int) -> float:
+    """Jobs a second, in calls of at most BULK."""
     begun = time.perf_counter()
-    for _ in range(number // BULK):
-        peer.enqueue_bulk(BULK)
+    for done in range(0, number, BULK):
+        peer.enqueue_bulk(min(BULK, number - done))
     return number / (time.perf_counter() - begun)
 
 
-def idle(peer: Peer, number: int) -> list[float]:
-    """Milliseconds from the return of enqueue to the handler, one job at a time, the worker asleep before each."""
-    waits = []
-    folder = Path(os.environ["BENCH_COUNTS"])
-    for _ in range(number):
-        known = read(folder).runs
-        peer.enqueue()
-        committed = time.monotonic_ns()
-        waits.append((next_run(folder, known) - committed) / 1e6)
+def idle(peer: Peer, number: int) -> list[Timed]:
+    """One job at a time, the worker asleep before each."""
+    starts = Starts()
+    starts.clear()
+    timed = []
+    for each in range(number):
+        called, returned = enqueued(peer, each)
+        timed.append((called, returned, starts.wait_for(each, PATIENCE_SECONDS)))
         time.sleep(0.02)
-    return waits
+    return timed
 
 
-def next_run(folder: Path, known: int) -> int:
+def paced(peer: Peer, rate: int, seconds: int) -> list[Timed]:
+    """A steady stream, whatever the worker does; a job that waits long has no bearing on when the next is enqueued."""
+    starts = Starts()
+    starts.clear()
+    begun = time.monotonic()
+    sent = []
+    for each in range(rate * seconds):
+        time.sleep(max(0.0, begun + each / rate - time.monotonic()))
+        sent.append(enqueued(peer, each))
     end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
-        found = read(folder)
-        if found.runs > known:
-            return found.last_ns
-        time.sleep(0.001)
-    raise TimeoutError("the job was not run")
+    while not all(map(starts.of, range(len(sent)))) and time.monotonic() < end:
+        time.sleep(0.05)
+    return [(called, returned, starts.of(each)) for each, (called, returned) in enumerate(sent)]
 
 
-MEASURES = {"single": single, "bulk": bulk, "idle": idle}
+def enqueued(peer: Peer, number: int) -> tuple[int, int]:
+    called = time.monotonic_ns()
+    peer.enqueue(number)
+    return called, time.monotonic_ns()
+
+
+MEASURES = {"single": single, "bulk": bulk, "idle": idle, "paced": paced}

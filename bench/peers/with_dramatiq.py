@@ -4,6 +4,9 @@ import os
 import signal
 import threading
 
+# Messages a worker takes ahead; read by the library when it is imported.
+os.environ["dramatiq_queue_prefetch"] = "64"
+
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
@@ -16,24 +19,24 @@ dramatiq.set_broker(broker)
 
 
 @dramatiq.actor(actor_name="noop")
-def noop() -> None:
-    count()
+def noop(number: int) -> None:
+    count(number)
 
 
 class Dramatiq(Peer):
-    # threads
-    options = (1, 8)
+    options = ("1", "8")
+    tuning = "threads; prefetch 64"
 
     def setup(self) -> None:
         redis.Redis.from_url(os.environ["REDIS_URL"]).flushdb()
 
-    def enqueue(self) -> None:
-        noop.send()
+    def enqueue(self, number: int) -> None:
+        noop.send(number)
 
-    def work(self, option: int) -> None:
+    def work(self, option: str) -> None:
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        worker = dramatiq.Worker(broker, worker_threads=option)
+        worker = dramatiq.Worker(broker, worker_threads=int(option))
         worker.start()
         stop.wait()
         worker.stop()

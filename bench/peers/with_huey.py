@@ -13,22 +13,22 @@ huey = RedisHuey("bench", url=os.environ["REDIS_URL"], results=False)
 
 
 @huey.task(name="noop")
-def noop() -> None:
-    count()
+def noop(number: int) -> None:
+    count(number)
 
 
 class HueyPeer(Peer):
-    # threads of its consumer
-    options = (1, 4)
+    options = ("1", "4")
+    tuning = "threads of its consumer, which wait in a blocking pop"
 
     def setup(self) -> None:
         redis.Redis.from_url(os.environ["REDIS_URL"]).flushdb()
 
-    def enqueue(self) -> None:
-        noop()
+    def enqueue(self, number: int) -> None:
+        noop(number)
 
-    def work(self, option: int) -> None:
-        Consumer(huey, workers=option, periodic=False, initial_delay=0.01, max_delay=0.05, backoff=1.0).run()
+    def work(self, option: str) -> None:
+        Consumer(huey, workers=int(option), periodic=False, initial_delay=0.01, max_delay=0.05, backoff=1.0).run()
 
 
 main(HueyPeer)

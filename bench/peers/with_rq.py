@@ -7,8 +7,12 @@ from rq import Queue, SimpleWorker
 
 from bench.peers.cli import Peer, main
 
+HANDLER = "bench.peers.counter.count"
+
 
 class Rq(Peer):
+    tuning = "SimpleWorker: no fork a job; no result kept"
+
     def __init__(self) -> None:
         self.redis = redis.Redis.from_url(os.environ["REDIS_URL"])
         self.queue = Queue("bench", connection=self.redis)
@@ -16,14 +20,13 @@ class Rq(Peer):
     def setup(self) -> None:
         self.redis.flushdb()
 
-    def enqueue(self) -> None:
-        self.queue.enqueue("bench.peers.counter.count", result_ttl=0)
+    def enqueue(self, number: int) -> None:
+        self.queue.enqueue(HANDLER, number, result_ttl=0)
 
     def enqueue_bulk(self, number: int) -> None:
-        data = Queue.prepare_data("bench.peers.counter.count", result_ttl=0)
-        self.queue.enqueue_many([data] * number)
+        self.queue.enqueue_many([Queue.prepare_data(HANDLER, (-1,), result_ttl=0) for _ in range(number)])
 
-    def work(self, option: int) -> None:
+    def work(self, option: str) -> None:
         SimpleWorker([self.queue], connection=self.redis).work(logging_level="ERROR")
 
 

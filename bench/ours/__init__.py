@@ -1,0 +1,5 @@
+"""SmartQueue alone."""
+
+
+def main(names: list[str]) -> None:
+    raise SystemExit(names)
