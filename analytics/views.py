@@ -88,7 +88,7 @@ def overview_version(moves: str) -> str:
 def pulse(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     """What is going on now."""
     org = scope.org
-    failures = Job.objects.for_org(org).dead_letters().order_by("-finished_at", "-id")
+    failures = Job.objects.for_org(org).dead_letters().order_by("-failed_at", "-id")
     return {
         "counts": (counts := queries.counts(org)),
         "health": (health := queries.health(org)),

@@ -7,18 +7,20 @@ than PREDICT_SECONDS is not asked again for MODEL_REST_SECONDS; the chain goes o
 
 import logging
 import math
-import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from jobs.deadline import Overdue, within
-from jobs.models import ModelVersion, RuntimeHistory
+from jobs.models import ModelVersion
+from jobs.queue import sql
 from orgs.models import Org
 from predictor.runtime import Prediction, Run, RuntimeModel, Submission
 from predictor.weights import WeightsError, load
@@ -34,13 +36,31 @@ SECONDS_EACH = 0.001
 MODELS_KEPT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Kind(NamedTuple):
+    """Jobs that are predicted together."""
+
+    type: str
+    name: str
+
+
+class History(NamedTuple):
+    """The last runs of a kind, oldest first."""
+
+    runtimes_ms: Sequence[float]
+    gaps_seconds: Sequence[float]
+    failed: Sequence[bool]
+
+
+class Asked(NamedTuple):
     """What is known of a job before it is stored."""
 
     type: str
     name: str
     payload_bytes: int
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.type, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +83,17 @@ def estimate(org: Org, *, type: str, name: str, payload_bytes: int, user: str) -
 def estimate_many(org: Org, asked: Sequence[Asked], *, user: str) -> list[Estimate]:
     """For many in one matrix call and at most three queries; falls back instead of raising."""
     try:
-        # A savepoint, when in a transaction: a failed query must not spoil the caller's.
-        with transaction.atomic():
-            histories = known_runs(org, asked)
-            medians = type_medians(org, asked, histories)
+        with unspoilt():
+            histories, medians = past(org, asked)
             model = current_model(org) if histories else None
     except Error:
         log.exception("estimates fall back to the default")
         return [default() for _ in asked]
-    estimates = [without_model(one, histories, medians) for one in asked]
+    plain = {kind: without_model(kind, histories, medians) for kind in {one.kind for one in asked}}
+    estimates = [plain[one.kind] for one in asked]
     if model is None or model.resting:
         return estimates
-    seen = [index for index, one in enumerate(asked) if (one.type, one.name) in histories]
+    seen = [index for index, one in enumerate(asked) if one.kind in histories]
     predictions = predict(model, [submission(asked[i], histories, user) for i in seen])
     for index, prediction in zip(seen, predictions, strict=False):
         low, middle, high = (clamp(ms) for ms in (prediction.low_ms, prediction.ms, prediction.high_ms))
@@ -104,12 +123,12 @@ def usable(prediction: Prediction) -> bool:
     return all(math.isfinite(ms) and ms > 0 for ms in (prediction.ms, prediction.low_ms, prediction.high_ms))
 
 
-def without_model(one: Asked, histories: dict[tuple[str, str], RuntimeHistory], medians: dict[str, float]) -> Estimate:
-    history = histories.get((one.type, one.name))
+def without_model(kind: Kind, histories: dict[Kind, History], medians: dict[str, float]) -> Estimate:
+    history = histories.get(kind)
     if history is not None and history.runtimes_ms:
         return Estimate(clamp(recent_average(history.runtimes_ms)), None, None, "history")
-    if one.type in medians:
-        return Estimate(clamp(medians[one.type]), None, None, "type_median")
+    if kind.type in medians:
+        return Estimate(clamp(medians[kind.type]), None, None, "type_median")
     return default()
 
 
@@ -131,30 +150,37 @@ def clamp(ms: float) -> float:
     return min(max(ms, 1.0), MAX_MS) if math.isfinite(ms) else settings.DEFAULT_PREDICTED_MS
 
 
-def known_runs(org: Org, asked: Sequence[Asked]) -> dict[tuple[str, str], RuntimeHistory]:
-    names = {one.name for one in asked}
-    types = {one.type for one in asked}
-    found = RuntimeHistory.objects.filter(org_id=org.pk, type__in=types, name__in=names)
-    return {(history.type, history.name): history for history in found}
+@contextmanager
+def unspoilt() -> Iterator[None]:
+    """In a transaction a savepoint: a query that fails must not spoil the caller's."""
+    if connection.in_atomic_block:
+        with transaction.atomic():
+            yield
+    else:
+        yield
 
 
-def type_medians(
-    org: Org, asked: Sequence[Asked], histories: dict[tuple[str, str], RuntimeHistory]
-) -> dict[str, float]:
-    """Medians over the organisation's kinds of the types that are asked for without a history."""
-    types = {one.type for one in asked if (one.type, one.name) not in histories}
-    medians = {}
-    for type in types:
-        kinds = RuntimeHistory.objects.filter(org_id=org.pk, type=type).values_list("runtimes_ms", flat=True)
-        runs = [ms for runtimes in kinds[:MEDIAN_KINDS] for ms in runtimes]
-        if runs:
-            medians[type] = statistics.median(runs)
-    return medians
+def past(org: Org, asked: Sequence[Asked]) -> tuple[dict[Kind, History], dict[str, float]]:
+    """What these kinds took before, and the medians of the types of those that were never seen."""
+    kinds = sorted({one.kind for one in asked})
+    histories, medians = {}, {}
+    for type, name, runtimes_ms, gaps_seconds, failed, median in sql.rows(
+        "known_kinds",
+        org_id=org.pk,
+        types=[kind.type for kind in kinds],
+        names=[kind.name for kind in kinds],
+        bound=MEDIAN_KINDS,
+    ):
+        if name is not None:
+            histories[Kind(type, name)] = History(runtimes_ms, gaps_seconds, failed)
+        elif median is not None:
+            medians[type] = median
+    return histories, medians
 
 
-def submission(one: Asked, histories: dict[tuple[str, str], RuntimeHistory], user: str) -> Submission:
+def submission(one: Asked, histories: dict[Kind, History], user: str) -> Submission:
     now = timezone.now()
-    history = histories[(one.type, one.name)]
+    history = histories[one.kind]
     runs = zip(history.runtimes_ms, history.gaps_seconds, history.failed, strict=False)
     return Submission(
         type=one.type,

@@ -4,6 +4,9 @@ import json
 import math
 import re
 from typing import Any
+from uuid import UUID
+
+import orjson
 
 MAX_DEPTH = 64
 MAX_NUMBER_CHARACTERS = 400
@@ -43,6 +46,39 @@ def loads(data: bytes | str) -> Any:
     if "\\u" in text or isinstance(data, str):
         check_text(value)
     return value
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON of what JSON can say, and of UUIDs. Raises NotStrict for NaN, infinities and halves of a pair."""
+    if has_non_finite(value):
+        raise NotStrict("a number is not finite")
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # an integer beyond 64 bits, half of a pair, or what is no JSON at all
+        return slowly(value)
+
+
+def slowly(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain)
+        text.encode()
+    except ValueError as error:
+        raise NotStrict(str(error)) from error
+    return text
+
+
+def plain(value: Any) -> str:
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__qualname__} has no JSON form")
+
+
+def has_non_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_non_finite, value.values()))
+    if isinstance(value, list):
+        return any(map(has_non_finite, value))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def check_depth(text: str) -> None:

@@ -19,6 +19,8 @@ OPTIONS = {
     "keepalives_interval": 1,
     "keepalives_count": 3,
     "tcp_user_timeout": 6000,
+    # Lets the queue's own statements be planned once a session (jobs.queue.sql.rows); Django's are not touched.
+    "prepare_threshold": 5,
 }
 
 

@@ -2,8 +2,8 @@
 -- worker takes such jobs from, by queue and type.
 WITH waiting AS (
     SELECT DISTINCT queue, type FROM (
-        SELECT queue, type FROM jobs_job
-        WHERE org_id = %(org_id)s AND status = 'queued'
+        SELECT queue, type FROM jobs_ready
+        WHERE org_id = %(org_id)s
         ORDER BY queued_at
         LIMIT %(bound)s) AS oldest
 )

@@ -32,7 +32,7 @@ class Task:
     schema: Mapping[str, Any]
     function: Callable[..., Any]
     takes_context: bool
-    validator: Any
+    validator: Validator
 
     def call(self, context: Context, kwargs: Mapping[str, Any]) -> Any:
         return self.function(context, **kwargs) if self.takes_context else self.function(**kwargs)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
@@ -18,9 +19,46 @@ def is_integer(checker: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-Validator: type[Any] = extend(  # type: ignore[no-untyped-call]
+Telling: type[Any] = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
 )
+
+
+class Validator:
+    """A schema, compiled. Nearly all values are valid, which the compiled rules say a hundred times faster than those
+    that can tell what is wrong."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._telling = Telling(schema)
+        self._compiled = jsonschema_rs.Draft202012Validator(dict(schema))
+
+    @staticmethod
+    def check_schema(schema: Mapping[str, Any]) -> None:
+        Telling.check_schema(schema)
+
+    def is_valid(self, value: Any) -> bool:
+        return self._is_plainly_valid(value) or bool(self._telling.is_valid(value))
+
+    def errors(self, value: Any) -> list[ValidationError]:
+        """In the order of the fields."""
+        if self._is_plainly_valid(value):
+            return []
+        return sorted(self._telling.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
+
+    def _is_plainly_valid(self, value: Any) -> bool:
+        """False also for what the compiled rules see otherwise than ours: 1.0 and integers beyond their reach."""
+        try:
+            return not has_float(value) and self._compiled.is_valid(value)
+        except (ValueError, TypeError, RecursionError):
+            return False
+
+
+def has_float(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_float, value.values()))
+    return any(map(has_float, value)) if isinstance(value, list) else isinstance(value, float)
+
+
 WORDS = {
     "integer": "a whole number",
     "number": "a number",
@@ -44,10 +82,9 @@ SENTENCES = {
 }
 
 
-def faults(validator: Any, value: Any, prefix: str = "") -> list[Fault]:
+def faults(validator: Validator, value: Any, prefix: str = "") -> list[Fault]:
     """What is wrong with a value, in the order of its fields."""
-    errors = sorted(validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
-    found = [fault for error in errors[:MAX_FAULTS] for fault in described(error)]
+    found = [fault for error in validator.errors(value)[:MAX_FAULTS] for fault in described(error)]
     return [(prefix + pointer, sentence[:MAX_SENTENCE]) for pointer, sentence in found[:MAX_FAULTS]]
 
 

@@ -50,21 +50,22 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(chosen)
 
     def dead_letters(self) -> Self:
-        return self.filter(status=Status.FAILED)
+        return self.filter(failed_at__isnull=False)
 
 
 class Job(models.Model):
     """One unit of work."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # No constraint on the two references: each job would read and lock its organisation's row, the same for all.
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     queue = models.CharField(max_length=40)
     type = models.CharField(max_length=32)
     name = models.CharField(max_length=64)
     title = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
     payload: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
-    payload_bytes = models.PositiveIntegerField()
+    payload_bytes = models.IntegerField()
     urgency = models.CharField(max_length=6, default="medium")
     # One of settings.JOB_CATEGORIES, or empty.
     category = models.CharField(max_length=40, blank=True)
@@ -74,26 +75,42 @@ class Job(models.Model):
     predicted_high_ms = models.FloatField(null=True)
     # What made the prediction: model, history, type_median or default.
     prediction_source = models.CharField(max_length=16)
-    model_version = models.PositiveIntegerField(null=True)
+    model_version = models.IntegerField(null=True)
     priority = models.FloatField()
     # rank = time of queueing + this (jobs.ranking); kept so that a promoted or replayed job is ranked alike
     rank_offset = models.FloatField()
 
     status = models.CharField(max_length=9)
     run_at = models.DateTimeField(null=True)
-    timeout_seconds = models.PositiveIntegerField()
-    max_attempts = models.PositiveSmallIntegerField()
+    # The two below are null for nearly all jobs, so that the usual end changes nothing that is indexed and the row is
+    # updated in place (a HOT update): while it is scheduled, and once it is a dead letter.
+    due_at = models.GeneratedField(
+        expression=Case(When(status=Status.SCHEDULED, then=F("run_at"))),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+    )
+    failed_at = models.GeneratedField(
+        expression=Case(When(status=Status.FAILED, then=F("finished_at"))),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+    )
+    # What the caller named to be limited with: jobs of one key share the limits set for it.
+    limit_key = models.CharField(max_length=64, blank=True, default="", db_default="")
+    timeout_seconds = models.IntegerField()
+    max_attempts = models.SmallIntegerField()
     # The number of the last attempt. It only grows: it is the fencing number that outside receivers see.
-    attempt = models.PositiveIntegerField(default=0)
+    attempt = models.IntegerField(default=0)
     # The last attempt number this life may reach; a release raises it, so that a release burns nothing.
-    attempt_limit = models.PositiveIntegerField()
+    attempt_limit = models.IntegerField()
     # 1, and one more with each replay.
-    life = models.PositiveIntegerField(default=1)
+    life = models.IntegerField(default=1)
 
     idempotency_key = models.CharField(max_length=255, null=True)
     fingerprint = models.CharField(max_length=64, blank=True)
     correlation_id = models.CharField(max_length=128)
-    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, db_constraint=False
+    )
     created_at = models.DateTimeField()
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -153,13 +170,9 @@ class Job(models.Model):
                 condition=Q(idempotency_key__isnull=False),
                 name="job_idempotency_age_idx",
             ),
-            models.Index(fields=["run_at"], condition=Q(status=Status.SCHEDULED), name="job_promote_idx"),
-            # Since when the oldest of an organisation waits.
-            models.Index(fields=["org", "queued_at"], condition=Q(status=Status.QUEUED), name="job_waiting_idx"),
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due_idx"),
             models.Index(
-                fields=["org", "-finished_at", "-id"],
-                condition=Q(status=Status.FAILED),
-                name="job_dead_letter_idx",
+                fields=["org", "-failed_at", "-id"], condition=Q(failed_at__isnull=False), name="job_failed_idx"
             ),
         ]
 

@@ -10,11 +10,16 @@ class Lease(models.Model):
     org_id = models.BigIntegerField()
     queue = models.CharField(max_length=40)
     type = models.CharField(max_length=32)
-    attempt = models.PositiveIntegerField()
+    attempt = models.IntegerField()
     token = models.UUIDField()
     worker_id = models.UUIDField()
     worker_name = models.CharField(max_length=128)
     predicted_ms = models.FloatField()
+    # Of the job, as they were when it was claimed: what the end of the attempt is decided by, without reading the job.
+    name = models.CharField(max_length=64)
+    rank_offset = models.FloatField()
+    attempt_limit = models.IntegerField()
+    limit_key = models.CharField(max_length=64, null=True)
     leased_at = models.DateTimeField()
     renewed_at = models.DateTimeField()
     # No index: there are as many rows as slots, and renewals stay HOT.

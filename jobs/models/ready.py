@@ -12,16 +12,31 @@ class Ready(models.Model):
     queue = models.CharField(max_length=40)
     type = models.CharField(max_length=32)
     rank = models.FloatField()
-    attempt = models.PositiveIntegerField()
+    queued_at = models.DateTimeField()
+    attempt = models.IntegerField()
     predicted_ms = models.FloatField()
     # Held back (its queue is paused): outside the claim index, so that claims need not scan past it.
     held = models.BooleanField(default=False)
+    # Null for a job without limits, which is claimed in order of rank alone; else its key, or empty without one.
+    limit_key = models.CharField(max_length=64, null=True)
 
     class Meta:
         indexes = [
             # Each type is its own run of the index, so a slow one never hides another.
-            models.Index(fields=["queue", "type", "rank", "job_id"], condition=Q(held=False), name="ready_claim_idx"),
+            models.Index(
+                fields=["queue", "type", "rank", "job_id"],
+                condition=Q(held=False, limit_key__isnull=True),
+                name="ready_order_idx",
+            ),
+            # Of each limited key its own run, so that a full one is passed in one step.
+            models.Index(
+                fields=["queue", "type", "org_id", "limit_key", "rank", "job_id"],
+                condition=Q(held=False, limit_key__isnull=False),
+                name="ready_limited_idx",
+            ),
             models.Index(fields=["queue", "org_id"], condition=Q(held=True), name="ready_held_idx"),
+            # Since when the oldest of an organisation waits.
+            models.Index(fields=["org_id", "queued_at"], name="ready_waiting_idx"),
         ]
 
     def __str__(self) -> str:

@@ -1,24 +1,21 @@
 """Every change of a job's status, in one global sequence; and the exact counts kept from it."""
 
-from functools import reduce
-from operator import or_
-
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Concat
+from django.db.models.lookups import In
 
 from jobs.states import LEGAL_MOVES
 
 
-def legal_move() -> Q:
-    """states.LEGAL_MOVES as a condition on (from_status, to_status)."""
-    moves = [
-        # said to be not null, else the comparison is null and a null check passes
-        (Q(from_status__isnull=True) if source is None else Q(from_status__isnull=False, from_status=str(source)))
-        & Q(to_status__in=sorted(str(target) for target in targets))
-        for source, targets in LEGAL_MOVES.items()
-        if targets
-    ]
-    return reduce(or_, moves)
+def legal_move() -> In:
+    """states.LEGAL_MOVES as a condition on (from_status, to_status).
+
+    As one word in a list: the server reads a constraint anew with each statement, and a tree of ANDs and ORs takes it
+    longer than the insert.
+    """
+    words = [f"{source or ''}>{target}" for source, targets in LEGAL_MOVES.items() for target in sorted(targets)]
+    return In(Concat(Coalesce(F("from_status"), Value("")), Value(">"), F("to_status")), words)
 
 
 class Transition(models.Model):
@@ -30,7 +27,7 @@ class Transition(models.Model):
     queue = models.CharField(max_length=40)
     from_status = models.CharField(max_length=9, null=True)
     to_status = models.CharField(max_length=9)
-    attempt = models.PositiveIntegerField()
+    attempt = models.IntegerField()
     # Who moved it: "user:ada", "worker:host-7", "leader", "watchdog".
     actor = models.CharField(max_length=140)
     reason = models.CharField(max_length=200, blank=True)

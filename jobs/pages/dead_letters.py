@@ -64,7 +64,7 @@ def replay_all(request: HttpRequest, scope: Scope) -> HttpResponse:
 def matching(scope: Scope, form: DeadLetterForm, until: datetime) -> JobQuerySet:
     """Failed by then: what fails while a person reads the question was not counted, so it is not sent back."""
     failed = Job.objects.for_org(scope.org).dead_letters().filter(finished_at__lte=until)
-    return narrowed(failed, form.filters()).order_by("-finished_at", "-id")
+    return narrowed(failed, form.filters()).order_by("-failed_at", "-id")
 
 
 def moment_of(data: QueryDict) -> datetime:

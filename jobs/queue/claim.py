@@ -1,18 +1,24 @@
 """Take queued jobs for a worker."""
 
+import json
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 
 from jobs.queue import sql
 
+ANYWHERE = float("-inf")
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """One job in a worker's hands: what its handler needs, and the token that every later write must carry."""
+
+class Claimed(NamedTuple):
+    """One job in a worker's hands: what its handler needs, and the token that every later write must carry.
+
+    The fields are the columns of claim.sql in their order.
+    """
 
     job_id: UUID
     attempt: int
@@ -28,6 +34,7 @@ class Claimed:
     org: str
     org_id: int
     shell_programs: Sequence[str]
+    rank: float
 
     @property
     def failures(self) -> int:
@@ -35,24 +42,64 @@ class Claimed:
         return self.attempt - (self.attempt_limit - self.max_attempts)
 
 
-def claim(*, queue: str, types: Sequence[str], slots: int, worker_id: UUID, worker_name: str) -> list[Claimed]:
+class Ask(NamedTuple):
+    """Whose claim it is, of what, and from which rank on (by type; anywhere when it is not there)."""
+
+    queue: str
+    types: Sequence[str]
+    slots: int
+    worker_id: UUID
+    worker_name: str
+    floors: Mapping[str, float] = {}
+
+
+def claim(
+    *,
+    queue: str,
+    types: Sequence[str],
+    slots: int,
+    worker_id: UUID,
+    worker_name: str,
+    floors: Mapping[str, float] | None = None,
+) -> list[Claimed]:
     """Lease up to `slots` jobs of one queue, lowest rank first. Never the same job for two callers."""
-    rows = sql.run(
-        "claim",
-        queue=queue,
-        types=sorted(set(types)),
-        slots=slots,
-        worker_id=worker_id,
-        worker_name=worker_name,
-        actor=f"worker:{worker_name}",
-        lease_seconds=settings.LEASE_SECONDS,
-    )
-    return [Claimed(**row) for row in rows]
+    ask = Ask(queue, types, slots, worker_id, worker_name, floors or {})
+    return claimed(sql.rows("claim", **params(ask)))
+
+
+def params(ask: Ask) -> dict[str, Any]:
+    types = sorted(set(ask.types))
+    return {
+        "queue": ask.queue,
+        "types": types,
+        "floors": [ask.floors.get(type, ANYWHERE) for type in types],
+        "slots": ask.slots,
+        "worker_id": ask.worker_id,
+        "worker_name": ask.worker_name,
+        "lease_seconds": float(settings.LEASE_SECONDS),
+        "secret": secrets.token_hex(16),
+    }
+
+
+def claimed(rows: sql.Tuples) -> list[Claimed]:
+    """In order of rank."""
+    found = [
+        Claimed(*row[:6], json.loads(row[6]), *row[7:13], programs(row[13]), row[14])  # type: ignore[call-arg]
+        for row in rows
+    ]
+    found.sort(key=lambda one: one.rank)
+    return found
+
+
+@lru_cache(maxsize=1000)
+def programs(text: str) -> Sequence[str]:
+    """An organisation's list, as its jobs bring it along: the same for all of them."""
+    return tuple(json.loads(text))
 
 
 def busy_queues() -> list[str]:
     """The queues of any organisation in which something waits."""
-    return [row.queue for row in sql.run("busy_queues")]
+    return [queue for (queue,) in sql.rows("busy_queues")]
 
 
 def waiting(*, queues: Sequence[str], types: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from jobs.handlers import registry
 from jobs.models import Job, Lease, Queue
 from jobs.queue import sql
 from jobs.queue.brief import brief
+from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.notify import command, wake
 from orgs import audit
@@ -106,7 +107,7 @@ def replay_batch(
             payload=json.dumps(payload) if edited else None,
             payload_bytes=len(canonical(payload)) if edited else None,
         )
-        wake({row.queue for row in rows})
+        wake((row.queue, row.rank) for row in rows)
         if rows:
             changes = {"old": {"payload": old_payload}, "new": {"payload": payload}} if edited else {}
             ids = [str(row.job_id) for row in rows]
@@ -150,7 +151,7 @@ def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> No
         queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
         sql.run("unhold", batch=HOLD_BATCH)
-        wake([name])
+        wake([(name, ANYWHERE)])
         audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request)
 
 
@@ -172,5 +173,5 @@ def keep_held(*, everywhere: bool = False) -> int:
     for queue in paused if everywhere else paused.filter(paused_at__gt=Now() - HOLD_FOR):
         changed += sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=HOLD_BATCH)[0].jobs
     freed = sql.run("unhold", batch=HOLD_BATCH)
-    wake(row.queue for row in freed)
+    wake((row.queue, row.rank) for row in freed)
     return int(changed + sum(row.jobs for row in freed))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.utils import timezone
 
@@ -16,16 +17,16 @@ from jobs import ranking
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.handlers import registry
-from jobs.ids import uuid7
+from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
 from jobs.queue import sql
 from jobs.queue.notify import wake
-from jobs.strict_json import UNSTORABLE
+from jobs.strict_json import UNSTORABLE, NotStrict, dumps
 from orgs.models import Org, User
 from orgs.roles import Role
 
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255}
+MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255, "limit_key": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class NewJob:
     timeout_seconds: int | None = None
     max_attempts: int | None = None
     idempotency_key: str | None = None
+    # Jobs of one key share the limits that the organisation has set for it.
+    limit_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +75,27 @@ def enqueue_many(
     outcomes: list[Enqueued | QueueError | None] = [refusal(one, org, role) for one in new]
     good = [index for index, outcome in enumerate(outcomes) if outcome is None]
     if good:
-        rows = described([new[index] for index in good], org, user)
-        stored = sql.run(
-            "enqueue",
-            jobs=json.dumps(rows),
-            org_id=org.pk,
-            user_id=user.pk if user else None,
-            correlation_id=correlation_id or uuid7().hex,
-            actor=f"user:{user.get_username()}" if user else "system",
-        )
-        wake(row.queue for row in stored if row.status == "queued")
-        fresh = {row.id for row in stored}
-        earlier = earlier_jobs(org, [row for row in rows if UUID(row["id"]) not in fresh])
-        for index, row in zip(good, rows, strict=True):
-            created = UUID(row["id"]) in fresh
-            outcomes[index] = Enqueued(UUID(row["id"]), True) if created else repeated(row, earlier)
+        asked = [new[index] for index in good]
+        ids = uuid7s(len(asked))
+        fresh = store(described(asked, ids, org, user), org, user, correlation_id)
+        earlier = earlier_jobs(org, [one for one, job_id in zip(asked, ids, strict=True) if job_id not in fresh])
+        for index, job_id in zip(good, ids, strict=True):
+            outcomes[index] = Enqueued(job_id, True) if job_id in fresh else repeated(new[index], earlier)
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def store(rows: list[dict[str, Any]], org: Org, user: User | None, correlation_id: str) -> set[UUID]:
+    """One statement for all of them; returns which were new, and wakes the workers of their queues."""
+    stored = sql.rows(
+        "enqueue",
+        jobs=orjson.dumps(rows).decode(),
+        org_id=org.pk,
+        user_id=user.pk if user else None,
+        correlation_id=correlation_id or uuid7().hex,
+        actor=f"user:{user.get_username()}" if user else "system",
+    )
+    wake((queue, rank) for _, queue, rank in stored if rank is not None)
+    return {job_id for job_id, _, _ in stored}
 
 
 def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | None:
@@ -153,7 +161,10 @@ def due_faults(new: NewJob) -> list[tuple[str, str]]:
 
 def payload_limit_faults(payload: dict[str, Any]) -> list[tuple[str, str]]:
     limit = settings.PAYLOAD_MAX_BYTES
-    size = len(canonical(payload))
+    try:
+        size = len(dumps(payload).encode())
+    except NotStrict as error:
+        return [("/payload", f"Not JSON: {error}.")]
     return [("/payload", f"{size} bytes of JSON; at most {limit} are allowed.")] if size > limit else []
 
 
@@ -162,16 +173,18 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def described(new: Sequence[NewJob], org: Org, user: User | None) -> list[dict[str, Any]]:
+def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
     """The rows of enqueue.sql, estimated and ranked."""
-    sizes = [len(canonical(one.payload)) for one in new]
+    payloads = [dumps(one.payload) for one in new]
+    sizes = [len(payload.encode()) for payload in payloads]
     names = [one.name or default_name(one) for one in new]
     asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
     estimates = estimate_many(org, asked, user=user.get_username() if user else "")
-    return [
-        row(one, name, size, estimate, position)
-        for position, (one, name, size, estimate) in enumerate(zip(new, names, sizes, estimates, strict=True))
-    ]
+    each = zip(new, ids, payloads, asked, estimates, strict=True)
+    return [row(position, *parts) for position, parts in enumerate(each)]
+
+
+OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key")
 
 
 def default_name(new: NewJob) -> str:
@@ -179,54 +192,61 @@ def default_name(new: NewJob) -> str:
     return str(new.payload.get("task", new.type))[:64]
 
 
-def row(new: NewJob, name: str, size: int, estimate: Estimate, position: int) -> dict[str, Any]:
-    return {
-        "id": str(uuid7()),
+def row(
+    position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
+) -> dict[str, Any]:
+    """What enqueue.sql takes for what the caller said nothing about need not be sent."""
+    described = {
+        "id": job_id,
         "position": position,
         "queue": new.queue,
         "type": new.type,
-        "name": name,
-        "title": new.title,
-        "description": new.description,
-        "payload": new.payload,
-        "payload_bytes": size,
+        "name": asked.name,
+        "payload": orjson.Fragment(payload),
+        "payload_bytes": asked.payload_bytes,
         "urgency": new.urgency,
-        "category": new.category,
         "predicted_ms": estimate.ms,
-        "predicted_low_ms": estimate.low_ms,
-        "predicted_high_ms": estimate.high_ms,
         "prediction_source": estimate.source,
-        "model_version": estimate.model_version,
         "priority": ranking.priority(estimate.ms),
         "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, settings.RANK_TAU_SECONDS),
-        "run_at": new.run_at.isoformat() if new.run_at else None,
-        "delay_seconds": new.delay_seconds,
         "timeout_seconds": new.timeout_seconds or settings.JOB_TIMEOUT_SECONDS,
         "max_attempts": new.max_attempts or settings.RETRIES + 1,
-        "idempotency_key": new.idempotency_key,
-        "fingerprint": fingerprint(new) if new.idempotency_key else "",
     }
+    if estimate.source == "model":
+        described["predicted_low_ms"] = estimate.low_ms
+        described["predicted_high_ms"] = estimate.high_ms
+        described["model_version"] = estimate.model_version
+    for name in OPTIONAL:
+        if value := getattr(new, name):
+            described[name] = value
+    if new.delay_seconds is not None:
+        described["delay_seconds"] = new.delay_seconds
+    if new.idempotency_key is not None:
+        described["fingerprint"] = fingerprint(new)
+    return described
 
 
 def fingerprint(new: NewJob) -> str:
     """What must be alike for a repeat to be a repeat: everything the caller asked for."""
     asked = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "idempotency_key"}
     asked["run_at"] = new.run_at.isoformat() if new.run_at else None
+    if not new.limit_key:
+        del asked["limit_key"]
     return hashlib.sha256(canonical(asked)).hexdigest()
 
 
-def earlier_jobs(org: Org, rows: list[dict[str, Any]]) -> dict[str, tuple[UUID, str]]:
+def earlier_jobs(org: Org, new: Sequence[NewJob]) -> dict[str, tuple[UUID, str]]:
     """By idempotency key: id and fingerprint of the jobs that were there first."""
-    if not rows:
+    if not new:
         return {}
-    found = Job.objects.for_org(org).filter(idempotency_key__in=[row["idempotency_key"] for row in rows])
+    found = Job.objects.for_org(org).filter(idempotency_key__in=[one.idempotency_key for one in new])
     return {str(key): (pk, mark) for key, pk, mark in found.values_list("idempotency_key", "pk", "fingerprint")}
 
 
-def repeated(row: dict[str, Any], earlier: dict[str, tuple[UUID, str]]) -> Enqueued | QueueError:
-    job_id, mark = earlier.get(row["idempotency_key"], (None, ""))
+def repeated(new: NewJob, earlier: dict[str, tuple[UUID, str]]) -> Enqueued | QueueError:
+    job_id, mark = earlier.get(new.idempotency_key or "", (None, ""))
     # None: the key's day ended between the two statements; the caller may use it again
-    return Enqueued(job_id, False) if job_id and mark == row["fingerprint"] else KeyReused()
+    return Enqueued(job_id, False) if job_id and mark == fingerprint(new) else KeyReused()
 
 
 __all__ = ["Enqueued", "InvalidJob", "InvalidPayload", "NewJob", "enqueue", "enqueue_many"]

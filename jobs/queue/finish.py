@@ -1,25 +1,25 @@
 """End attempts: done, to be retried, failed, cancelled or released. Only for those that still hold their lease."""
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 
 from jobs import backoff
 from jobs.queue import sql
-from jobs.queue.claim import Claimed
+from jobs.queue.claim import Ask, Claimed, claimed, params
 from jobs.queue.notify import wake
 from jobs.states import Outcome
+from jobs.strict_json import dumps
 
 MAX_ERROR_CHARACTERS = 8_000
+# Outcomes after which there may be another try, later.
+RETRIED = {Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED}
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How one attempt ended, as its worker saw it."""
 
     claimed: Claimed
@@ -32,35 +32,53 @@ class Ended:
     permanent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of the job in the database."""
+class Settled(NamedTuple):
+    """What became of the job in the database: the columns of settle.sql in their order."""
 
     job_id: UUID
     attempt: int
+    queue: str
     to_status: str
+    # its new place, when it waits again
+    rank: float | None
 
 
 def finish(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
     """Write a batch of ends in one statement. An attempt that is missing in the answer had lost its lease."""
-    rows = [as_row(end) for end in ended]
-    settled = sql.run("finish", ended=json.dumps(rows), actor=f"worker:{worker_name}")
-    wake(row.queue for row in settled if row.to_status == "queued")
-    return [Settled(row.job_id, row.attempt, row.to_status) for row in settled]
+    return told(sql.rows("finish", **finish_params(ended, worker_name)))
+
+
+def finish_and_claim(ended: Sequence[Ended], ask: Ask) -> tuple[list[Settled], list[Claimed]]:
+    """Write the ends of the last jobs and take the next ones: one round trip and one commit for both."""
+    settled, taken = sql.together(("finish", finish_params(ended, ask.worker_name)), ("claim", params(ask)))
+    return told(settled), claimed(taken)
+
+
+def finish_params(ended: Sequence[Ended], worker_name: str) -> dict[str, Any]:
+    return {"ended": dumps([as_row(end) for end in ended]), "actor": f"worker:{worker_name}"}
+
+
+def told(rows: sql.Tuples) -> list[Settled]:
+    settled = [Settled(*row) for row in rows]
+    wake((one.queue, one.rank) for one in settled if one.rank is not None)
+    return settled
 
 
 def as_row(end: Ended) -> dict[str, Any]:
-    return {
-        "job_id": str(end.claimed.job_id),
-        "attempt": end.claimed.attempt,
-        "token": str(end.claimed.token),
-        "outcome": end.outcome,
-        "result": end.result,
-        "error_type": end.error_type[:128],
-        "error": end.error[:MAX_ERROR_CHARACTERS],
-        "retry_seconds": retry_seconds(end),
-        "permanent": end.permanent,
+    """For finish.sql, which knows what the columns are that a usual end leaves out."""
+    claimed, outcome, result, error_type, error, _, permanent = end
+    row = {
+        "job_id": claimed.job_id,
+        "attempt": claimed.attempt,
+        "token": claimed.token,
+        "outcome": outcome,
+        "result": result,
     }
+    if outcome in RETRIED:
+        row["retry_seconds"] = retry_seconds(end)
+    if error or error_type:
+        row |= {"error_type": error_type[:128], "error": error[:MAX_ERROR_CHARACTERS], "permanent": permanent}
+    return row
 
 
 def retry_seconds(end: Ended) -> float:

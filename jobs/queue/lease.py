@@ -38,12 +38,12 @@ def report(*, lines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> No
 def give_back(*, worker_id: UUID, known: Sequence[UUID], worker_name: str) -> int:
     """Release the leases of this worker whose tokens it never received; returns how many. No try is burnt."""
     rows = sql.run("give_back", worker_id=worker_id, known=list(known), actor=f"worker:{worker_name}")
-    wake(row.queue for row in rows if row.to_status == "queued")
+    wake((row.queue, row.rank) for row in rows if row.to_status == "queued")
     return len(rows)
 
 
 def rescue(*, batch: int = 500) -> int:
     """Take back leases that ran out; returns how many. Jobs past their last attempt become dead letters."""
     rows = sql.run("rescue", batch=batch, actor="watchdog")
-    wake(row.queue for row in rows if row.to_status == "queued")
+    wake((row.queue, row.rank) for row in rows if row.to_status == "queued")
     return len(rows)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
+
+from jobs.queue import sql
 
 NEW_WORK = "smartqueue_queue_"
 # For workers that serve every queue: they need not know the names.
@@ -19,24 +21,38 @@ def command_channel(worker_id: UUID) -> str:
     return COMMANDS + worker_id.hex
 
 
-def wake(queues: Iterable[str]) -> None:
-    """Tell workers that these queues have work: once a queue, when the transaction commits.
+def wake(places: Iterable[tuple[str, float]]) -> None:
+    """Tell workers that jobs wait at these (queue, rank) places: once a queue, when the transaction commits.
 
     After the commit and not within it: commits that notify are serialised by PostgreSQL. A notification lost
     between the two costs one poll interval, so it must not raise: what was committed would look refused.
     """
-    channels = sorted({work_channel(queue) for queue in queues})
-    if channels:
-        transaction.on_commit(lambda: notify([ANY_WORK, *channels]), robust=True)
+    lowest: dict[str, float] = {}
+    for queue, rank in places:
+        lowest[queue] = min(rank, lowest.get(queue, rank))
+    if lowest:
+        notes = [
+            (channel, f"{queue} {float(rank)!r}")
+            for queue, rank in sorted(lowest.items())
+            for channel in (ANY_WORK, work_channel(queue))
+        ]
+        transaction.on_commit(lambda: notify(notes), robust=True)
+
+
+def place(word: str) -> tuple[str, float]:
+    """The queue and the lowest new rank that a notification of new work tells of."""
+    queue, _, rank = word.partition(" ")
+    return queue, float(rank or "-inf")
 
 
 def command(worker_ids: Iterable[UUID], word: str) -> None:
     """Tell worker processes to look at their leases at once ("renew")."""
-    channels = sorted({command_channel(worker_id) for worker_id in worker_ids})
-    if channels:
-        transaction.on_commit(lambda: notify(channels, word), robust=True)
+    notes = sorted({(command_channel(worker_id), word) for worker_id in worker_ids})
+    if notes:
+        transaction.on_commit(lambda: notify(notes), robust=True)
 
 
-def notify(channels: list[str], word: str = "") -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(channel, %s) FROM unnest(%s::text[]) AS channel", [word, channels])
+def notify(notes: list[tuple[str, str]]) -> None:
+    """(channel, word) pairs, in one statement."""
+    channels, words = zip(*notes, strict=True)
+    sql.rows("notify", channels=list(channels), words=list(words))

@@ -4,16 +4,19 @@
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 from django.db import connection
 
 FOLDER = Path(__file__).parent
 # Django has such columns read as text, for its JSONField to parse.
 JSONB = 3802
+FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 
 
 class Row(dict[str, Any]):
@@ -33,10 +36,11 @@ class Statement(NamedTuple):
 
 @cache
 def statement(name: str) -> Statement:
-    text = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    if "{{settle}}" in text:
-        text = text.replace("{{settle}}", (FOLDER / "settle.sql").read_text(encoding="utf-8"))
-    return Statement(name, text)
+    return Statement(name, FRAGMENT.sub(lambda found: statement(found[1]).text.rstrip(), source(name)))
+
+
+def source(name: str) -> str:
+    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def run(name: str, **params: Any) -> list[Row]:
@@ -54,3 +58,28 @@ def named(
 ) -> Iterator[tuple[str, Any]]:
     for (name, read), value in zip(columns, values, strict=True):
         yield name, read(value) if read and value is not None else value
+
+
+Tuples = list[tuple[Any, ...]]
+
+
+def rows(name: str, **params: Any) -> Tuples:
+    """run() for the hot statements: planned once a session, its rows plain tuples in the order of the file."""
+    return together((name, params))[0]
+
+
+def together(*calls: tuple[str, dict[str, Any]]) -> list[Tuples]:
+    """Several hot statements in one round trip and, outside a transaction, one commit: all of them or none."""
+    connection.ensure_connection()
+    session = connection.connection
+    with connection.wrap_database_errors:
+        if len(calls) == 1:
+            return [prepared(session, *calls[0]).fetchall()]
+        with session.pipeline():
+            cursors = [prepared(session, name, params) for name, params in calls]
+            return [cursor.fetchall() for cursor in cursors]
+
+
+def prepared(session: Any, name: str, params: dict[str, Any]) -> "psycopg.Cursor[tuple[Any, ...]]":
+    # not Django's own cursor: that one puts the values into the text, which is then planned anew each time
+    return psycopg.Cursor(session).execute(statement(name).text, params, prepare=True, binary=True)

@@ -7,7 +7,7 @@ WITH asked AS (
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
-        idempotency_key text, fingerprint text, position int
+        idempotency_key text, fingerprint text, limit_key text, position int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
@@ -20,26 +20,28 @@ WITH asked AS (
         predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
-        outcome, error_type, error
+        outcome, error_type, error, limit_key
     )
-    SELECT id, %(org_id)s, queue, type, name, title, description, payload, payload_bytes, urgency, category,
-           predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
-           CASE WHEN due_at > moment THEN 'scheduled' ELSE 'queued' END,
+    SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
+           urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
+           rank_offset, CASE WHEN due_at > moment THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
-           idempotency_key, fingerprint, %(correlation_id)s, %(user_id)s, moment,
+           idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
            CASE WHEN due_at > moment THEN NULL ELSE moment END,
-           '', '', ''
+           '', '', '', coalesce(limit_key, '')
     FROM timed
     -- two batches with the same keys wait for each other in one order
     ORDER BY idempotency_key, position
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id, org_id, queue, type, status, queued_at, rank_offset, predicted_ms, created_at
 ), waiting AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
-    SELECT id, org_id, queue, type, extract(epoch FROM queued_at) + rank_offset, 0, predicted_ms,
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, 0,
+           predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
                    WHERE paused.org_id = stored.org_id AND paused.name = stored.queue
-                     AND paused.paused_at IS NOT NULL)
+                     AND paused.paused_at IS NOT NULL),
+           NULL
     FROM stored
     WHERE status = 'queued'
 ), named AS (
@@ -54,4 +56,4 @@ WITH asked AS (
     SELECT org_id, id, queue, NULL, status, 0, %(actor)s, '', created_at
     FROM stored
 )
-SELECT id, queue, status FROM stored
+SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + rank_offset END AS rank FROM stored

@@ -3,7 +3,8 @@
 SELECT
     (SELECT coalesce(sum(predicted_ms), 0) FROM (
         SELECT predicted_ms FROM jobs_ready
-        WHERE queue = %(queue)s AND type = ANY(%(types)s) AND NOT held AND rank < %(rank)s
+        WHERE queue = %(queue)s AND type = ANY(%(types)s) AND NOT held AND limit_key IS NULL
+          AND rank < %(rank)s
         LIMIT %(bound)s) AS ahead) AS waiting_ms,
     (SELECT coalesce(sum(greatest(predicted_ms - extract(epoch FROM clock_timestamp() - leased_at) * 1000, 0)), 0)
      FROM jobs_lease WHERE queue = %(queue)s) AS running_ms,

@@ -2,8 +2,8 @@
 WITH due AS MATERIALIZED (
     SELECT id
     FROM jobs_job
-    WHERE status = 'scheduled' AND run_at <= clock_timestamp()
-    ORDER BY run_at
+    WHERE due_at <= statement_timestamp()
+    ORDER BY due_at
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
 ), promoted AS (
@@ -11,15 +11,17 @@ WITH due AS MATERIALIZED (
     WHERE job.id = ANY (ARRAY(SELECT id FROM due))
     RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
 ), waiting AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
-    SELECT id, org_id, queue, type, extract(epoch FROM queued_at) + rank_offset, attempt, predicted_ms,
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
+           predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
                    WHERE paused.org_id = promoted.org_id AND paused.name = promoted.queue
-                     AND paused.paused_at IS NOT NULL)
+                     AND paused.paused_at IS NOT NULL),
+           NULL
     FROM promoted
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, id, queue, 'scheduled', 'queued', attempt, %(actor)s, 'due', queued_at
     FROM promoted
 )
-SELECT queue, count(*) AS jobs FROM promoted GROUP BY queue
+SELECT queue, count(*) AS jobs, min(date_part('epoch', queued_at) + rank_offset) AS rank FROM promoted GROUP BY queue

@@ -15,15 +15,17 @@ WITH chosen AS MATERIALIZED (
     WHERE job.id = chosen.id
     RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
 ), waiting AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
-    SELECT id, org_id, queue, type, extract(epoch FROM queued_at) + rank_offset, attempt, predicted_ms,
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
+           predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
                    WHERE paused.org_id = revived.org_id AND paused.name = revived.queue
-                     AND paused.paused_at IS NOT NULL)
+                     AND paused.paused_at IS NOT NULL),
+           NULL
     FROM revived
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, id, queue, 'failed', 'queued', attempt, %(actor)s, 'replay', queued_at
     FROM revived
 )
-SELECT id AS job_id, queue FROM revived
+SELECT id AS job_id, queue, date_part('epoch', queued_at) + rank_offset AS rank FROM revived

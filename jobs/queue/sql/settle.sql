@@ -1,24 +1,23 @@
--- How an attempt ends, for finish.sql and rescue.sql, which say in `freed` which leases ended and how.
+-- How an attempt ends, for finish.sql, rescue.sql and give_back.sql, which say in `freed` which leases ended and how.
 decided AS MATERIALIZED (
-    SELECT freed.*, job.name, job.rank_offset, clock_timestamp() AS ended_at,
+    SELECT freed.*, clock_timestamp() AS ended_at,
            CASE
-               WHEN freed.outcome IN ('done', 'cancelled') THEN freed.outcome
-               WHEN freed.cancel_requested THEN 'cancelled'
-               WHEN freed.outcome = 'released' THEN 'queued'
-               WHEN freed.permanent OR freed.attempt >= job.attempt_limit THEN 'failed'
+               WHEN outcome IN ('done', 'cancelled') THEN outcome
+               WHEN cancel_requested THEN 'cancelled'
+               WHEN outcome = 'released' THEN 'queued'
+               WHEN permanent OR attempt >= attempt_limit THEN 'failed'
                -- the lease's length was wait enough
-               WHEN freed.outcome = 'lost' THEN 'queued'
+               WHEN outcome = 'lost' THEN 'queued'
                ELSE 'scheduled'
            END AS to_status
     FROM freed
-    JOIN jobs_job AS job ON job.id = freed.job_id
 ), tried AS (
     INSERT INTO jobs_attempt (
         job_id, org_id, number, type, name, worker_id, worker_name, started_at, last_beat_at, ended_at,
         outcome, runtime_ms, predicted_ms, error_type, error
     )
     SELECT job_id, org_id, attempt, type, name, worker_id, worker_name, leased_at, renewed_at, ended_at,
-           outcome, extract(epoch FROM ended_at - leased_at) * 1000, predicted_ms, error_type, error
+           outcome, date_part('epoch', ended_at - leased_at) * 1000, predicted_ms, error_type, error
     FROM decided
 ), settled AS (
     UPDATE jobs_job AS job
@@ -30,7 +29,7 @@ decided AS MATERIALIZED (
         queued_at = CASE WHEN decided.to_status = 'queued' THEN decided.ended_at ELSE job.queued_at END,
         started_at = decided.leased_at,
         finished_at = CASE WHEN decided.to_status IN ('done', 'failed', 'cancelled') THEN decided.ended_at END,
-        runtime_ms = extract(epoch FROM decided.ended_at - decided.leased_at) * 1000,
+        runtime_ms = date_part('epoch', decided.ended_at - decided.leased_at) * 1000,
         result = decided.result,
         outcome = decided.outcome,
         error_type = decided.error_type,
@@ -38,11 +37,12 @@ decided AS MATERIALIZED (
     FROM decided
     WHERE job.id = decided.job_id
 ), requeued AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
-    SELECT job_id, org_id, queue, type, extract(epoch FROM ended_at) + rank_offset, attempt, predicted_ms,
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    SELECT job_id, org_id, queue, type, date_part('epoch', ended_at) + rank_offset, ended_at, attempt, predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
                    WHERE paused.org_id = decided.org_id AND paused.name = decided.queue
-                     AND paused.paused_at IS NOT NULL)
+                     AND paused.paused_at IS NOT NULL),
+           limit_key
     FROM decided
     WHERE to_status = 'queued'
 ), moved AS (
@@ -56,7 +56,7 @@ decided AS MATERIALIZED (
         org_id, type, name, runtimes_ms, gaps_seconds, failed, runs, failures, last_ended_at
     )
     SELECT org_id, type, name,
-           (array_agg(extract(epoch FROM ended_at - leased_at)::float8 * 1000 ORDER BY leased_at))[:16],
+           (array_agg(date_part('epoch', ended_at - leased_at) * 1000 ORDER BY leased_at))[:16],
            array_fill(0::float8, ARRAY[least(count(*), 16)::int]),
            (array_agg(outcome <> 'done' ORDER BY leased_at))[:16],
            count(*), count(*) FILTER (WHERE outcome <> 'done'), max(ended_at)
@@ -68,7 +68,7 @@ decided AS MATERIALIZED (
     SET runtimes_ms = (known.runtimes_ms || excluded.runtimes_ms)
                       [greatest(cardinality(known.runtimes_ms || excluded.runtimes_ms) - 15, 1):],
         gaps_seconds = (known.gaps_seconds || array_fill(
-                            greatest(extract(epoch FROM excluded.last_ended_at - known.last_ended_at), 0)::float8
+                            greatest(date_part('epoch', excluded.last_ended_at - known.last_ended_at), 0)::float8
                                 / excluded.runs,
                             ARRAY[cardinality(excluded.runtimes_ms)]))
                        [greatest(cardinality(known.gaps_seconds || excluded.gaps_seconds) - 15, 1):],
@@ -78,4 +78,6 @@ decided AS MATERIALIZED (
         failures = known.failures + excluded.failures,
         last_ended_at = greatest(known.last_ended_at, excluded.last_ended_at)
 )
-SELECT job_id, attempt, org_id, queue, type, worker_name, to_status FROM decided
+SELECT job_id, attempt, queue, to_status,
+       CASE WHEN to_status = 'queued' THEN date_part('epoch', ended_at) + rank_offset END AS rank
+FROM decided

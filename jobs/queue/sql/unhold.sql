@@ -27,6 +27,6 @@ WITH RECURSIVE streams AS (
 ), freed AS (
     UPDATE jobs_ready AS ready SET held = false
     WHERE ready.job_id = ANY (ARRAY(SELECT job_id FROM chosen))
-    RETURNING ready.queue
+    RETURNING ready.queue, ready.rank
 )
-SELECT queue, count(*) AS jobs FROM freed GROUP BY queue
+SELECT queue, count(*) AS jobs, min(rank) AS rank FROM freed GROUP BY queue

@@ -4,7 +4,7 @@ SELECT EXISTS (
     CROSS JOIN unnest(%(types)s::text[]) AS served (type)
     CROSS JOIN LATERAL (
         SELECT FROM jobs_ready AS ready
-        WHERE ready.queue = asked.queue AND ready.type = served.type AND NOT ready.held
+        WHERE ready.queue = asked.queue AND ready.type = served.type AND NOT ready.held AND ready.limit_key IS NULL
           AND NOT EXISTS (
               SELECT FROM jobs_queue AS paused
               WHERE paused.name = ready.queue AND paused.org_id = ready.org_id AND paused.paused_at IS NOT NULL)
