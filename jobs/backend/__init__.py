@@ -24,7 +24,7 @@ class SmartQueueBackend(BaseTaskBackend):
     supports_get_result = True
     supports_priority = True
 
-    def enqueue(self, task: AnyTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AnyResult:  # type: ignore[override]
+    def enqueue(self, task: AnyTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AnyResult:
         """Store the job in the caller's transaction. Raises InvalidTaskError; TypeError or ValueError for arguments
         that are not JSON; ImproperlyConfigured where the organisation cannot be told."""
         from jobs.backend.submit import submit
