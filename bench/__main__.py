@@ -9,7 +9,8 @@ python -m bench docs             write the figures of both files into docs/perfo
 import subprocess
 import sys
 
-from bench import cluster, compare, machine, ours, redis_server, results, sizes, tables
+from bench import cluster, compare, machine, redis_server, results, sizes, tables
+from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
 

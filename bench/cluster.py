@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 import psycopg
-from psycopg import sql
 
 from smartqueue.database import database_url
-from smartqueue.embedded import CONF, ROLE, Server
+from smartqueue.embedded import CONF, DATABASE, ROLE, Server
 
 
 @contextmanager
@@ -21,7 +21,11 @@ def running() -> Iterator[Server]:
     state.chmod(0o711)
     os.environ |= {
         "SMARTQUEUE_STATE_DIR": str(state),
-        "SMARTQUEUE_DEBUG": "1",
+        # as in production: in development each statement is also written down in memory
+        "SMARTQUEUE_DEBUG": "0",
+        "SECRET_KEY": token_hex(32),
+        "JWT_SIGNING_KEY": token_hex(32),
+        "SMARTQUEUE_SHELL_SANDBOX": "auto",
         "SMARTQUEUE_LOG_LEVEL": "WARNING",
         "SMARTQUEUE_TASK_MODULES": "bench.tasks",
         "DJANGO_SETTINGS_MODULE": "smartqueue.settings",
@@ -31,8 +35,7 @@ def running() -> Iterator[Server]:
     try:
         server.start()
         server.role_ready(may_create_databases=True)
-        with psycopg.connect(**server.superuser(), autocommit=True) as connection:
-            connection.execute(sql.SQL("GRANT pg_checkpoint TO {}").format(sql.Identifier(ROLE)))
+        as_superuser(server, f"GRANT pg_checkpoint TO {ROLE}")
         os.environ["DATABASE_URL"] = database_url()
         yield server
     finally:
@@ -41,12 +44,16 @@ def running() -> Iterator[Server]:
         shutil.rmtree(state, ignore_errors=True)
 
 
-def execute(statement: str, *, database: str | None = None) -> list[tuple[object, ...]]:
+def execute(statement: str, *, database: str = DATABASE) -> list[tuple[object, ...]]:
     """One statement outside any transaction, on the run's server; its rows, if it has any."""
-    url = os.environ["DATABASE_URL"]
-    with psycopg.connect(url if database is None else named(url, database), autocommit=True) as connection:
+    with psycopg.connect(named(os.environ["DATABASE_URL"], database), autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def as_superuser(server: Server, statement: str) -> None:
+    with psycopg.connect(**server.superuser(), autocommit=True) as connection:
+        connection.execute(statement.encode())
 
 
 def named(url: str, database: str) -> str:

@@ -9,6 +9,7 @@ import psycopg
 
 from bench import cluster, sizes, workers
 from bench.peers import counter
+from bench.percentiles import percentiles
 from bench.runner import REDIS, Runner
 
 Figures = dict[str, Any]
@@ -32,7 +33,7 @@ def compare(names: Sequence[str], redis_url: str | None) -> dict[str, Figures]:
     """The medians of each peer over TIMES rounds; a peer that fails is named with its fault and left out."""
     runners, failed = ready(names, redis_url)
     rounds: dict[str, list[Figures]] = {name: [] for name in runners}
-    best = {}
+    best: dict[str, tuple[str, int]] = {}
     for number in range(sizes.TIMES):
         for name, runner in runners.items():
             if name in failed:
@@ -91,7 +92,7 @@ def tune(runner: Runner) -> tuple[str, int]:
 
 
 def lasting(rate: float, seconds: float) -> int:
-    return max(PROBE_JOBS, round(rate * seconds, -2))
+    return max(PROBE_JOBS, round(rate * seconds / 100) * 100)
 
 
 def figures(runner: Runner, option: str, jobs: int) -> Figures:
@@ -130,24 +131,22 @@ def latencies(runner: Runner, option: str) -> Figures:
     begun = [each for each in paced if each[2]]
     seconds = (paced[-1][0] - paced[0][0]) / 1e9 or 1.0
     return {
-        "idle_ms": percentiles(idle, since=1),
-        "idle_from_call_ms": percentiles(idle, since=0),
-        "paced_ms": percentiles(begun, since=1),
-        "paced_from_call_ms": percentiles(begun, since=0),
+        "idle_ms": waits(idle, since=1),
+        "idle_from_call_ms": waits(idle, since=0),
+        "paced_ms": waits(begun, since=1),
+        "paced_from_call_ms": waits(begun, since=0),
         "paced_sent_per_second": (len(paced) - 1) / seconds,
         "paced_not_run": len(paced) - len(begun),
         "worker_megabytes": memory,
     }
 
 
-def percentiles(timed: Sequence[tuple[int, int, int]], *, since: int) -> Figures:
+def waits(timed: Sequence[tuple[int, int, int]], *, since: int) -> Figures:
     """Milliseconds to the start of the handler, since the call of enqueue (0) or its return (1).
 
     The commit lies between the two; a handler may begin before its enqueuer hears of the commit: then 0.
     """
-    waits = [max(0, each[2] - each[since]) / 1e6 for each in timed]
-    cuts = statistics.quantiles(waits, n=100, method="inclusive")
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
+    return percentiles([max(0, each[2] - each[since]) / 1e6 for each in timed])
 
 
 def median(rounds: Sequence[Figures]) -> Figures:

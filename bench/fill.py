@@ -24,7 +24,6 @@ def fill(*, waiting: int, finished: int, queue: str) -> None:
         clone(ran(task="bench.noop", queue=queue), finished)
     if waiting:
         clone(stored(task="bench.noop", queue=queue), waiting)
-    vacuum()
 
 
 def stored(*, task: str, queue: str) -> UUID:
@@ -90,10 +89,3 @@ def value(column: str, key: str) -> sql.Composable:
         # a millisecond apart, as if they had been enqueued one by one
         return sql.SQL("old.rank + fresh.number / 1000.0")
     return sql.SQL("old.{}").format(sql.Identifier(column))
-
-
-def vacuum() -> None:
-    """What autovacuum would have done by the time that so many rows had come one by one."""
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("SET client_min_messages = error")
-        connection.execute("VACUUM (ANALYZE)")

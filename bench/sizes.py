@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from smartqueue.env import env_int, env_seconds, env_str
+from smartqueue.env import env_int, env_list, env_seconds, env_str
 
 HERE = Path(__file__).parent
 # Where the figures go. A run of some peers only, or with sizes of its own, is for looking and keeps bench/results/.
@@ -23,6 +23,30 @@ PACED_SECONDS = env_seconds("PACED_SECONDS", 5, minimum=0.1)
 # Other rows in the store during one of the drains, half of them waiting in another queue, half finished.
 OTHER_ROWS = env_int("OTHER_ROWS", 500_000, minimum=2)
 PATIENCE_SECONDS = env_seconds("PATIENCE_SECONDS", 300)
+
+# --- SmartQueue alone ---------------------------------------------------------------------------------------------
+# A worker's slots, and how long a rate is looked at.
+SLOTS = env_int("SLOTS", 100, minimum=1)
+STEADY_SECONDS = env_seconds("STEADY_SECONDS", 10, minimum=0.5)
+# Waiting in the queue that is drained, and finished.
+BACKLOG_WAITING = env_int("BACKLOG_WAITING", 1_000_000, minimum=1)
+BACKLOG_FINISHED = env_int("BACKLOG_FINISHED", 1_000_000, minimum=1)
+# In the store, half of them waiting in the queue that is claimed from; growing.
+CLAIM_ROWS = [int(rows) for rows in env_list("CLAIM_ROWS", "0,1000000,5000000")]
+COPY_ROWS = env_int("COPY_ROWS", 50_000, minimum=1)
+OPEN_SECONDS = env_int("OPEN_SECONDS", 300, minimum=5)
+FEED_RATE = env_int("FEED_RATE", 1_500, minimum=20)
+REST_RATE = env_int("REST_RATE", 200, minimum=1)
+REST_SECONDS = env_seconds("REST_SECONDS", 30, minimum=1)
+# Runs that the model learns from, and how long it may.
+REST_RUNS = env_int("REST_RUNS", 500, minimum=100)
+RETRIES_DUE = env_int("RETRIES_DUE", 100_000, minimum=2)
+RETRIES_RATE = env_int("RETRIES_RATE", 100, minimum=1)
+KILL_WORKERS = env_int("KILL_WORKERS", 8, minimum=1)
+KILL_JOBS = env_int("KILL_JOBS", 100_000, minimum=1)
+KILL_SECONDS = env_seconds("KILL_SECONDS", 2, minimum=0.1)
+KILL_SEED = env_int("KILL_SEED", 1)
+PROFILE_JOBS = env_int("PROFILE_JOBS", 20_000, minimum=1)
 
 
 def of_peers() -> dict[str, float]:

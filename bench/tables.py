@@ -85,10 +85,17 @@ def of_ours(report: dict[str, Any]) -> str:
     """A table a measure: what it is called in the file, in words, and its value."""
     parts = []
     for name, one in report.items():
-        about = ", ".join(f"{size.lower()} {value:,}" for size, value in one["sizes"].items())
-        figures = [[key.replace("_", " "), shown(value)] for key, value in one["figures"].items()]
+        about = ", ".join(f"{size} {shown(value)}" for size, value in one["sizes"].items())
+        figures = [line for key, value in one["figures"].items() for line in lines(key.replace("_", " "), value)]
         parts += [f"**{name}**: {one['about']}", f"{machine(one)} Sizes: {about}.", table(["", ""], figures)]
     return "\n\n".join(parts)
+
+
+def lines(name: str, value: Any) -> list[list[str]]:
+    """A line of the table; of figures that are themselves named in words, a line each."""
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+        return [[f"{name}: {key}", each] for key, each in value.items()]
+    return [[name, shown(value)]]
 
 
 def shown(value: Any) -> str:
@@ -108,10 +115,10 @@ def shown(value: Any) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Markdown that also reads well as it is."""
-    lines = [list(head), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    cells = [list(head), *map(list, rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
     text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([text[0], rule, *text[1:]])
@@ -126,6 +133,8 @@ def with_figures(page: str) -> str:
     for name, shape in (("peers", of_peers), ("smartqueue", of_ours)):
         report = results.read(name)
         text = shape(report) if report else "Not measured yet."
-        marks = re.compile(f"(<!-- figures: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = marks.sub(lambda mark, text=text: f"{mark[1]}\n{text}\n\n{mark[2]}", page)
+        marks = re.compile(f"(<!-- figures: {name} -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+        # as parts: a figure is not a pattern
+        before, begin, _, end, after = re.split(marks, page, maxsplit=1)
+        page = f"{before}{begin}\n{text}\n\n{end}{after}"
     return page

@@ -10,12 +10,27 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from jobs.handlers.base import running
+
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 log = structlog.get_logger("smartqueue.requests")
 
+
+
+def of_attempt(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Say which attempt the line is of, when it is written while one runs."""
+    context = running.get()
+    if context is not None:
+        event.setdefault("correlation_id", context.correlation_id)
+        event.setdefault("job", str(context.job_id))
+        event.setdefault("attempt", context.attempt)
+    return event
+
+
 SHARED: list[Any] = [
+    of_attempt,
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -1,5 +1,1 @@
-"""SmartQueue alone."""
-
-
-def main(names: list[str]) -> None:
-    raise SystemExit(names)
+"""SmartQueue alone: at scale, under load, under fire."""

@@ -1,6 +1,7 @@
 """One face for all peers: python -m bench.peers.with_x VERB NUMBERS.
 
-describe | setup | single JOBS | bulk JOBS | idle JOBS | paced RATE SECONDS | fill WAITING FINISHED | work OPTION
+describe | setup | single JOBS | bulk JOBS | idle JOBS | paced RATE SECONDS | feed RATE SECONDS
+    | fill WAITING FINISHED | work OPTION
 """
 
 import json
@@ -8,7 +9,7 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.peers.counter import Starts
@@ -96,11 +97,12 @@ def single(peer: Peer, number: int) -> float:
 
 
 def bulk(peer: Peer, number: int) -> float:
-    """Jobs a second, in calls of at most BULK."""
+    """Jobs a second, in calls of at most BULK, after one that opens what is opened once."""
+    peer.enqueue(-1)
     begun = time.perf_counter()
-    for done in range(0, number, BULK):
+    for done in range(1, number, BULK):
         peer.enqueue_bulk(min(BULK, number - done))
-    return number / (time.perf_counter() - begun)
+    return (number - 1) / (time.perf_counter() - begun)
 
 
 def idle(peer: Peer, number: int) -> list[Timed]:
@@ -130,10 +132,19 @@ def paced(peer: Peer, rate: int, seconds: int) -> list[Timed]:
     return [(called, returned, starts.of(each)) for each, (called, returned) in enumerate(sent)]
 
 
+def feed(peer: Peer, rate: int, seconds: int) -> int:
+    """Bulk calls, twenty a second, that keep up a rate; returns how many jobs there were."""
+    begun, batch = time.monotonic(), max(1, rate // 20)
+    for each in range(20 * seconds):
+        time.sleep(max(0.0, begun + each / 20 - time.monotonic()))
+        peer.enqueue_bulk(batch)
+    return batch * 20 * seconds
+
+
 def enqueued(peer: Peer, number: int) -> tuple[int, int]:
     called = time.monotonic_ns()
     peer.enqueue(number)
     return called, time.monotonic_ns()
 
 
-MEASURES = {"single": single, "bulk": bulk, "idle": idle, "paced": paced}
+MEASURES: dict[str, Callable[..., Any]] = {"single": single, "bulk": bulk, "idle": idle, "paced": paced, "feed": feed}

@@ -5,7 +5,7 @@ import signal
 import threading
 
 # Messages a worker takes ahead; read by the library when it is imported.
-os.environ["dramatiq_queue_prefetch"] = "64"
+os.environ["dramatiq_queue_prefetch"] = "64"  # noqa: SIM112 its name
 
 import dramatiq
 import redis

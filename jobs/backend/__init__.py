@@ -50,6 +50,12 @@ class SmartQueueBackend(BaseTaskBackend):
 
         return perform(self, task, context)
 
+    async def perform_async(self, task: AnyTask, context: Context) -> Answer:
+        """One attempt, on a worker's event loop."""
+        from jobs.backend.perform import perform_async
+
+        return await perform_async(self, task, context)
+
     def check(self, **kwargs: Any) -> Iterable[CheckMessage]:
         from jobs.backend.checks import faults
 

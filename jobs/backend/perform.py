@@ -1,13 +1,16 @@
-"""One attempt of a task, with the signals that go with it."""
+"""One attempt of a task, with the signals that go with it: in a thread, or on the worker's event loop."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+
 from jobs.backend.current import using_org
 from jobs.backend.results import JobResult, result_of, returned
-from jobs.handlers.base import Answer, Context, Done, Fail, PermanentFailure, Retry, StopReason
+from jobs.handlers.base import Answer, Context, Done, Fail, PermanentFailure, StopReason
 from jobs.handlers.django_task import failure
 from jobs.handlers.results import json_result
 from jobs.models import Job
@@ -26,47 +29,71 @@ from jobs.tasks_api import (
 def perform(backend: BaseTaskBackend, task: AnyTask, context: Context) -> Answer:
     """Whatever the task enqueues or looks up belongs to the job's organisation."""
     with using_org(context.org):
-        job = Job.objects.with_state().get(pk=context.job_id)
-        result = result_of(job, context.org)
-        task_started.send_robust(type(backend), task_result=result)
-        worked = False
+        attempt = begin(backend, task, context)
         try:
-            value = call(task, result)
-            worked = True
-            value = json_result(normalize_json(value))
+            value = task.call(*attempt.args, **attempt.result.kwargs)
         except BaseException as error:
-            # Once it has worked, another try would only do it twice: what it returned is no JSON.
-            answer = failure(error, permanent=worked or isinstance(error, PermanentFailure))
-            # Told here, so that who logs it has the exception.
-            if (isinstance(answer, Fail) or context.attempt >= job.attempt_limit) and not context.cancelled:
-                finished(backend, failed(result, answer), context)
-            return answer
-        if context.stop_reason is not StopReason.LEASE_LOST:
-            finished(backend, successful(result, value), context)
-        return Done(value)
+            return attempt.failed(error, permanent=isinstance(error, PermanentFailure))
+        return attempt.worked(value)
 
 
-def call(task: AnyTask, result: JobResult) -> Any:
-    context = [TaskContext(task_result=result)] if task.takes_context else []
-    # An async task runs here on an event loop of its own.
-    return task.call(*context, *result.args, **result.kwargs)
+async def perform_async(backend: BaseTaskBackend, task: AnyTask, context: Context) -> Answer:
+    """The same. What needs the database runs in asgiref's thread for it, as the task's own sync_to_async() does."""
+    with using_org(context.org):
+        try:
+            attempt = await sync_to_async(begin)(backend, task, context)
+            try:
+                value = await task.acall(*attempt.args, **attempt.result.kwargs)
+            except BaseException as error:
+                return await sync_to_async(attempt.failed)(error, permanent=isinstance(error, PermanentFailure))
+            return await sync_to_async(attempt.worked)(value)
+        finally:
+            await sync_to_async(close_old_connections)()
 
 
-def successful(result: JobResult, value: Any) -> JobResult:
-    ended = replace(result, status=TaskResultStatus.SUCCESSFUL)
-    returned(ended, value)
-    return ended
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A task that runs."""
+
+    backend: BaseTaskBackend
+    context: Context
+    result: JobResult
+    args: list[Any]
+    # No other will follow.
+    is_last: bool
+
+    def worked(self, value: Any) -> Answer:
+        try:
+            kept = json_result(normalize_json(value))
+        except (TypeError, ValueError) as error:
+            # Another try would only do the work twice.
+            return self.failed(error, permanent=True)
+        if self.context.stop_reason is not StopReason.LEASE_LOST:
+            ended = replace(self.result, status=TaskResultStatus.SUCCESSFUL)
+            returned(ended, kept)
+            self.tell(ended)
+        return Done(kept)
+
+    def failed(self, error: BaseException, *, permanent: bool) -> Answer:
+        """Called while the exception is handled, so that who logs the signal has it."""
+        answer = failure(error, permanent=permanent)
+        if (self.is_last or isinstance(answer, Fail)) and not self.context.cancelled:
+            errors = [*self.result.errors, TaskError(exception_class_path=answer.error_type, traceback=answer.reason)]
+            self.tell(replace(self.result, status=TaskResultStatus.FAILED, errors=errors))
+        return answer
+
+    def tell(self, ended: JobResult) -> None:
+        """Send task_finished, a moment before the end is stored."""
+        assert ended.last_attempted_at
+        # By the database's clock, as all times of a job.
+        ran = timedelta(seconds=time.monotonic() - self.context.started)
+        object.__setattr__(ended, "finished_at", ended.last_attempted_at + ran)
+        task_finished.send_robust(type(self.backend), task_result=ended)
 
 
-def failed(result: JobResult, answer: Fail | Retry) -> JobResult:
-    error = TaskError(exception_class_path=answer.error_type, traceback=answer.reason)
-    return replace(result, status=TaskResultStatus.FAILED, errors=[*result.errors, error])
-
-
-def finished(backend: BaseTaskBackend, result: JobResult, context: Context) -> None:
-    """Send the signal, a moment before the end is stored."""
-    if result.last_attempted_at:
-        ran = timedelta(seconds=time.monotonic() - context.started)
-        # The database's clock, as all times of a job
-        object.__setattr__(result, "finished_at", result.last_attempted_at + ran)
-    task_finished.send_robust(type(backend), task_result=result)
+def begin(backend: BaseTaskBackend, task: AnyTask, context: Context) -> Attempt:
+    job = Job.objects.with_state().get(pk=context.job_id)
+    result = result_of(job, context.org)
+    task_started.send_robust(type(backend), task_result=result)
+    own = [TaskContext(task_result=result)] if task.takes_context else []
+    return Attempt(backend, context, result, [*own, *result.args], context.attempt >= job.attempt_limit)

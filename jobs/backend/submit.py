@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from jobs.backend.current import chosen
 from jobs.backend.results import JobResult
 from jobs.errors import InvalidJob
+from jobs.handlers.base import running
 from jobs.handlers.django_task import Call, DjangoTaskHandler, task_at
 from jobs.models import Job
 from jobs.queue.enqueue import MAX_LENGTHS, NewJob, enqueue
@@ -27,8 +29,7 @@ def submit(backend: BaseTaskBackend, task: AnyTask, args: Sequence[Any], kwargs:
             new_job(backend, task, call),
             org=org,
             user=None,
-            # of the request or of the job in which it is enqueued
-            correlation_id=structlog.contextvars.get_contextvars().get("correlation_id", ""),
+            correlation_id=correlation_id(),
         )
     except InvalidJob as error:
         raise InvalidTaskError(" ".join(f"{pointer[1:]}: {sentence}" for pointer, sentence in error.errors)) from error
@@ -70,6 +71,8 @@ def call_of(backend: BaseTaskBackend, task: AnyTask, args: Sequence[Any], kwargs
     }
     if task.run_after:
         call["run_after"] = task.run_after.isoformat()
+    if iscoroutinefunction(task.func):
+        call["coroutine"] = True
     try:
         return Call(loads(json.dumps(call)))
     except NotStrict as error:
@@ -89,6 +92,12 @@ def new_job(backend: BaseTaskBackend, task: AnyTask, call: Call) -> NewJob:
         # A task that raises has failed, as Django has it: it may not be fit to run twice.
         max_attempts=backend.options.get("MAX_ATTEMPTS", 1),
     )
+
+
+def correlation_id() -> str:
+    """Of the attempt or the request in which the task is enqueued, or none."""
+    attempt = running.get()
+    return attempt.correlation_id if attempt else structlog.contextvars.get_contextvars().get("correlation_id", "")
 
 
 def urgency(priority: int) -> str:

@@ -4,6 +4,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -89,7 +90,8 @@ class Context:
     reporter: Reporter
     started: float = field(default_factory=time.monotonic)
     stop_reason: StopReason | None = None
-    _stopped: threading.Event = field(default_factory=threading.Event)
+    # Made by the first that waits: most attempts are over before anybody does.
+    _stopped: threading.Event | None = None
     _on_stop: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -108,15 +110,19 @@ class Context:
     @property
     def cancelled(self) -> bool:
         """True once the attempt should end: a person cancelled it, time is up, the lease or the worker is gone."""
-        return self._stopped.is_set()
+        return self.stop_reason is not None
 
     def check_stopped(self) -> None:
         """Raise Stopped if the attempt should end; call it between steps of long work."""
-        if self._stopped.is_set():
-            raise Stopped(self.stop_reason or "")
+        if self.stop_reason is not None:
+            raise Stopped(self.stop_reason)
 
     def wait(self, seconds: float) -> bool:
         """Wait, but no longer than until asked to stop; True when asked."""
+        with self._lock:
+            if self.stop_reason is not None:
+                return True
+            self._stopped = self._stopped or threading.Event()
         return self._stopped.wait(seconds)
 
     def seconds_left(self) -> float:
@@ -126,7 +132,7 @@ class Context:
     def on_stop(self, callback: Callable[[], None]) -> None:
         """Call this when asked to stop (close a socket, kill a program); at once if that already happened."""
         with self._lock:
-            if not self._stopped.is_set():
+            if self.stop_reason is None:
                 self._on_stop.append(callback)
                 return
         callback()
@@ -134,13 +140,18 @@ class Context:
     def stop(self, reason: StopReason) -> None:
         """Ask the attempt to end; the first reason given stands."""
         with self._lock:
-            if self._stopped.is_set():
+            if self.stop_reason is not None:
                 return
             self.stop_reason = reason
-            self._stopped.set()
+            if self._stopped is not None:
+                self._stopped.set()
             callbacks, self._on_stop = self._on_stop, []
         for callback in callbacks:
             callback()
+
+
+# The attempt that this thread or asyncio task runs: its id is on every log line that is written meanwhile.
+running: ContextVar[Context | None] = ContextVar("running", default=None)
 
 
 class Handler(ABC):
@@ -182,6 +193,19 @@ class Handler(ABC):
     @abstractmethod
     def run(self, context: Context) -> Answer:
         """Do the work. An exception is an error and is retried; raise PermanentFailure for what is not."""
+
+    def is_async(self, payload: Mapping[str, Any]) -> bool:
+        """Whether this is work for the worker's event loop: run_async() is awaited there, and no thread is held."""
+        return False
+
+    async def perform_async(self, context: Context) -> Answer:
+        """perform(), on the event loop."""
+        self.check(context.payload, context.org_settings)
+        return await self.run_async(context)
+
+    async def run_async(self, context: Context) -> Answer:
+        """run(), for payloads that is_async() says yes to."""
+        raise NotImplementedError
 
 
 class Registry:

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.utils.module_loading import import_string
 
@@ -27,6 +28,7 @@ class Performer(Protocol):
     """A backend of TASKS that runs what it has enqueued."""
 
     def perform(self, task: AnyTask, context: Context) -> Answer: ...
+    async def perform_async(self, task: AnyTask, context: Context) -> Answer: ...
 
 
 class DjangoTaskHandler(Handler):
@@ -43,6 +45,7 @@ class DjangoTaskHandler(Handler):
             "backend": {"type": "string", "description": "Its alias in TASKS."},
             "priority": {"type": "integer", "minimum": -100, "maximum": 100},
             "run_after": {"type": "string", "format": "date-time"},
+            "coroutine": {"type": "boolean", "description": "It is for the event loop."},
         },
         "required": ["task", "args", "kwargs", "backend", "priority"],
         "additionalProperties": False,
@@ -60,6 +63,21 @@ class DjangoTaskHandler(Handler):
     def run(self, context: Context) -> Answer:
         try:
             return performer(context.payload["backend"]).perform(task_at(context.payload["task"]), context)
+        except BaseException as error:
+            return failure(error, permanent=isinstance(error, PERMANENT))
+
+    def is_async(self, payload: Mapping[str, Any]) -> bool:
+        """As it was enqueued: the worker's loop should import nothing to tell."""
+        return bool(payload.get("coroutine"))
+
+    async def perform_async(self, context: Context) -> Answer:
+        return await self.run_async(context)
+
+    async def run_async(self, context: Context) -> Answer:
+        try:
+            # The first import of a module may take its time.
+            task = await sync_to_async(task_at)(context.payload["task"])
+            return await performer(context.payload["backend"]).perform_async(task, context)
         except BaseException as error:
             return failure(error, permanent=isinstance(error, PERMANENT))
 

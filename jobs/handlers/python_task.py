@@ -32,6 +32,7 @@ class Task:
     schema: Mapping[str, Any]
     function: Callable[..., Any]
     takes_context: bool
+    is_async: bool
     validator: Validator
 
     def call(self, context: Context, kwargs: Mapping[str, Any]) -> Any:
@@ -41,6 +42,8 @@ class Task:
 _registered: dict[str, Task] = {}
 # A task module may itself ask for the tasks.
 _loading = threading.RLock()
+# The list of modules that was last found to be all imported.
+_loaded: dict[str, Sequence[str]] = {}
 # By module: imported, or why not.
 _modules: dict[str, str | None] = {}
 
@@ -51,6 +54,8 @@ def task(function: Callable[P, R], /) -> Callable[P, R]: ...
 def task(*, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def task(function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
     """Let python jobs run this function, under `name` or module.function. It stays an ordinary function.
+
+    An `async def` is awaited on the event loop of its worker process, beside the others there; a `def` has a thread.
 
     A module called `tasks` lends the name of its package: add() in acme/billing/tasks.py is billing.add.
     """
@@ -74,6 +79,7 @@ def register(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         schema=signature.schema,
         function=function,
         takes_context=signature.takes_context,
+        is_async=inspect.iscoroutinefunction(function),
         validator=Validator(signature.schema),
     )
     return function
@@ -92,11 +98,17 @@ def tasks() -> list[Task]:
 
 def load() -> list[str]:
     """Import TASK_MODULES, each once; returns a sentence for each that could not be."""
+    wanted = settings.TASK_MODULES
+    if wanted is _loaded.get("modules"):
+        return []
     with _loading:
-        for module in settings.TASK_MODULES:
+        for module in wanted:
             if module not in _modules:
                 _modules[module] = import_fault(module)
-        return [fault for module in settings.TASK_MODULES if (fault := _modules[module])]
+        faults = [fault for module in wanted if (fault := _modules[module])]
+        if not faults:
+            _loaded["modules"] = wanted
+        return faults
 
 
 def import_fault(module: str) -> str | None:
@@ -143,3 +155,11 @@ class PythonTaskHandler(Handler):
     def run(self, context: Context) -> Answer:
         found = _registered[context.payload["task"]]
         return Done(found.call(context, context.payload.get("kwargs", {})))
+
+    def is_async(self, payload: Mapping[str, Any]) -> bool:
+        found = _registered.get(payload.get("task", ""))
+        return found is not None and found.is_async
+
+    async def run_async(self, context: Context) -> Answer:
+        found = _registered[context.payload["task"]]
+        return Done(await found.call(context, context.payload.get("kwargs", {})))

@@ -25,6 +25,8 @@ class BadResult(ValueError):
 
 def json_result(value: Any) -> Any:
     """The value in JSON's own types, ready to be stored. Raises BadResult."""
+    if value is None:
+        return None
     limit = settings.RESULT_MAX_BYTES
     plain = Plain(limit).value(value, 0)
     if json_bytes(plain) > limit:

@@ -31,6 +31,7 @@ class Validator:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._telling = Telling(schema)
         self._compiled = jsonschema_rs.Draft202012Validator(dict(schema))
+        self._has_integers = '"integer"' in json.dumps(schema)
 
     @staticmethod
     def check_schema(schema: Mapping[str, Any]) -> None:
@@ -48,7 +49,7 @@ class Validator:
     def _is_plainly_valid(self, value: Any) -> bool:
         """False also for what the compiled rules see otherwise than ours: 1.0 and integers beyond their reach."""
         try:
-            return not has_float(value) and self._compiled.is_valid(value)
+            return not (self._has_integers and has_float(value)) and self._compiled.is_valid(value)
         except (ValueError, TypeError, RecursionError):
             return False
 
@@ -84,7 +85,10 @@ SENTENCES = {
 
 def faults(validator: Validator, value: Any, prefix: str = "") -> list[Fault]:
     """What is wrong with a value, in the order of its fields."""
-    found = [fault for error in validator.errors(value)[:MAX_FAULTS] for fault in described(error)]
+    errors = validator.errors(value)
+    if not errors:
+        return []
+    found = [fault for error in errors[:MAX_FAULTS] for fault in described(error)]
     return [(prefix + pointer, sentence[:MAX_SENTENCE]) for pointer, sentence in found[:MAX_FAULTS]]
 
 

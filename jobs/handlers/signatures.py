@@ -29,8 +29,8 @@ class Signature:
 def signature_of(function: Callable[..., Any]) -> Signature:
     """Raises BadSignature, naming the parameter."""
     where = f"{function.__module__}.{function.__qualname__}"
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise BadSignature(f"Task {where} is async; a task is a plain function.")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise BadSignature(f"Task {where} yields; a task returns its result.")
     try:
         hints = typing.get_type_hints(function)
     except Exception as error:

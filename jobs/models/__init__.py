@@ -2,6 +2,8 @@
 
 from jobs.models.artefact import Artefact
 from jobs.models.attempt import Attempt, LogLine
+from jobs.models.batch import Batch
+from jobs.models.dependency import Dependency, Ending
 from jobs.models.job import Job, JobQuerySet
 from jobs.models.lease import Lease
 from jobs.models.process import LeaderTerm, WorkerProcess
@@ -13,7 +15,10 @@ from jobs.models.weights import ModelVersion, RuntimeHistory
 __all__ = [
     "Artefact",
     "Attempt",
+    "Batch",
+    "Dependency",
     "DepthSample",
+    "Ending",
     "Job",
     "JobQuerySet",
     "LeaderTerm",

@@ -96,6 +96,11 @@ class Job(models.Model):
     )
     # What the caller named to be limited with: jobs of one key share the limits set for it.
     limit_key = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # How many others it waits for; while any, it is scheduled without a due time.
+    waiting_on = models.IntegerField(default=0, db_default=0)
+    # Others wait for its end: what its end must be told for. Not indexed, like the one above.
+    has_dependents = models.BooleanField(default=False, db_default=False)
+    batch_id = models.UUIDField(null=True)
     timeout_seconds = models.IntegerField()
     max_attempts = models.SmallIntegerField()
     # The number of the last attempt. It only grows: it is the fencing number that outside receivers see.
@@ -147,7 +152,8 @@ class Job(models.Model):
                 name="job_finished_at_when_ended",
             ),
             models.CheckConstraint(
-                condition=~Q(status=Status.SCHEDULED) | Q(run_at__isnull=False), name="job_scheduled_has_due_time"
+                condition=~Q(status=Status.SCHEDULED) | Q(run_at__isnull=False) | Q(waiting_on__gt=0),
+                name="job_scheduled_has_due_time",
             ),
             models.CheckConstraint(
                 condition=Q(run_at__isnull=True) | Q(run_at__gte=EARLIEST, run_at__lt=LATEST),
@@ -170,6 +176,7 @@ class Job(models.Model):
                 condition=Q(idempotency_key__isnull=False),
                 name="job_idempotency_age_idx",
             ),
+            models.Index(fields=["batch_id", "id"], condition=Q(batch_id__isnull=False), name="job_batch_idx"),
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due_idx"),
             models.Index(
                 fields=["org", "-failed_at", "-id"], condition=Q(failed_at__isnull=False), name="job_failed_idx"

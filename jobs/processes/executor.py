@@ -1,17 +1,19 @@
-"""One attempt: prepare it, run its handler, turn the answer into an end. Slots on threads.
+"""One attempt: prepare it, run its handler, turn the answer into an end. Slots on threads, and on an event loop.
 
-A place where attempts run (threads here) needs start(), and calls back with the end: child processes fit the same.
+A place where attempts run needs start(), and calls back with each end: child processes fit the same.
 """
 
-import queue
+import asyncio
 import threading
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 from django.db import close_old_connections, connections
+from django.db.backends.signals import connection_created
 
 from jobs.errors import InvalidPayload, UnknownJobType
 from jobs.handlers import registry
@@ -23,6 +25,7 @@ from jobs.handlers.base import (
     PermanentFailure,
     Retry,
     StopReason,
+    running,
 )
 from jobs.handlers.results import BadResult, json_result
 from jobs.processes.reporting import AttemptReporter
@@ -67,10 +70,32 @@ class Attempt:
         # Its end, from whichever side, is known to the worker's loop.
         self.over = False
 
+    @property
+    def is_async(self) -> bool:
+        """Whether its handler is for the event loop; an unknown type is not, and says so in its thread."""
+        try:
+            return registry.get(self.claimed.type).is_async(self.claimed.payload)
+        except UnknownJobType:
+            return False
+
     def run(self) -> Ended:
         """Run the handler. Never raises: whatever happens is an end, a task's sys.exit() too."""
+        running.set(self.context)
         try:
             return self.ended(registry.get(self.claimed.type).perform(self.context))
+        except BaseException as error:
+            return self.failed(error)
+        finally:
+            running.set(None)
+
+    async def run_async(self) -> Ended:
+        """run(), for a handler of the event loop. To be asked to stop is to be cancelled there."""
+        running.set(self.context)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self.context.on_stop(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            return self.ended(await registry.get(self.claimed.type).perform_async(self.context))
         except BaseException as error:
             return self.failed(error)
 
@@ -124,36 +149,96 @@ def told(error: BaseException) -> str:
 
 
 class ThreadSlots:
-    """A fixed number of slots, each a thread that runs one attempt after the other."""
+    """A fixed number of slots, each a thread that runs one attempt after the other.
+
+    A thread that takes an attempt and sees more of them calls the next thread, and only one is called at a time: it
+    comes when the first lets go of the interpreter, be it to wait for something or after its turn. So attempts that
+    wait do so side by side, and a hundred that take no time are not a hundred changes of threads.
+    """
 
     def __init__(self, slots: int, on_end: Callable[[Attempt, Ended], None]) -> None:
-        self._waiting: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+        self._waiting: deque[Attempt] = deque()
+        self._calls = threading.Semaphore(0)
+        self._called = False
         self._on_end = on_end
         for number in range(slots):
             # Daemons: a handler that never returns must not keep the process from ending.
             threading.Thread(target=self.work, name=f"slot-{number}", daemon=True).start()
 
-    def start(self, attempt: Attempt) -> None:
-        self._waiting.put(attempt)
+    def start(self, attempts: Sequence[Attempt]) -> None:
+        self._waiting.extend(attempts)
+        self.call()
+
+    def call(self) -> None:
+        if not self._called:
+            self._called = True
+            self._calls.release()
 
     def work(self) -> None:
         while True:
-            try:
-                attempt = self._waiting.get(timeout=IDLE_CONNECTION_SECONDS)
-            except queue.Empty:
+            if not self._calls.acquire(timeout=IDLE_CONNECTION_SECONDS):
                 clean_connections(idle=True)
                 continue
-            claimed = attempt.claimed
-            with structlog.contextvars.bound_contextvars(
-                correlation_id=claimed.correlation_id, job=str(claimed.job_id), attempt=claimed.attempt
-            ):
+            # before the look at what waits: whoever adds to it later calls again
+            self._called = False
+            while self._waiting:
+                try:
+                    attempt = self._waiting.popleft()
+                except IndexError:
+                    break
+                if self._waiting:
+                    self.call()
                 ended = attempt.run()
-            clean_connections()
-            self._on_end(attempt, ended)
+                clean_connections()
+                self._on_end(attempt, ended)
+
+
+class LoopSlots:
+    """Slots of async handlers: tasks of one event loop, in a thread of its own that is started with the first."""
+
+    def __init__(self, on_end: Callable[[Attempt, Ended], None]) -> None:
+        self._on_end = on_end
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, attempts: Sequence[Attempt]) -> None:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="event-loop", daemon=True).start()
+        self._loop.call_soon_threadsafe(self.begin, attempts)
+
+    def begin(self, attempts: Sequence[Attempt]) -> None:
+        assert self._loop is not None
+        for attempt in attempts:
+            task = self._loop.create_task(self.work(attempt))
+            # the loop itself keeps only weak references
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def work(self, attempt: Attempt) -> None:
+        self._on_end(attempt, await attempt.run_async())
+
+
+class Made(threading.local):
+    """Whether this thread has made a connection since it last closed all it had."""
+
+    connection = False
+
+
+_made = Made()
+
+
+def note_connection(**_: object) -> None:
+    _made.connection = True
+
+
+connection_created.connect(note_connection)
 
 
 def clean_connections(*, idle: bool = False) -> None:
     """A task may have used the ORM: broken connections and open transactions end with its attempt."""
+    if not _made.connection:
+        return
     try:
         for each in connections.all(initialized_only=True):
             if idle or each.in_atomic_block:
@@ -161,5 +246,6 @@ def clean_connections(*, idle: bool = False) -> None:
                 # its count of open transactions would outlive it
                 del connections[each.alias]
         close_old_connections()
+        _made.connection = not idle
     except Exception:
         log.exception("could not clean up after a task")

@@ -90,6 +90,11 @@ class AttemptReporter:
             raise
         return str(artefact.pk)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether take() would have anything, as far as can be told without its lock."""
+        return bool(self._lines or self._progress)
+
     def take(self) -> tuple[list[Line], tuple[float, str] | None]:
         """Lines and progress since the last take."""
         with self._lock:
@@ -122,7 +127,9 @@ def flush(reporters: Iterable[AttemptReporter]) -> None:
 
     What the database refuses is dropped, and only that: it must not keep the attempts from ending.
     """
-    taken = [(reporter, *reporter.take()) for reporter in reporters]
+    taken = [(reporter, *reporter.take()) for reporter in reporters if reporter.has_news]
+    if not taken:
+        return
     try:
         write(taken)
     except (DataError, IntegrityError):

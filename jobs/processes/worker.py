@@ -3,8 +3,8 @@
 import logging
 import queue
 import time
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from django.conf import settings
 from django.db import DataError, Error, IntegrityError
@@ -12,17 +12,18 @@ from django.db import DataError, Error, IntegrityError
 from jobs.handlers import registry
 from jobs.handlers.base import StopReason
 from jobs.models import WorkerProcess
-from jobs.processes.executor import Attempt, ThreadSlots
+from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
+from jobs.processes.floors import Floors
 from jobs.processes.keeper import Keeper, ask
 from jobs.processes.listener import Listener
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.reporting import flush
 from jobs.processes.ticker import Chore, Ticker
-from jobs.queue.claim import busy_queues, claim, waiting
-from jobs.queue.finish import Ended, finish
+from jobs.queue.claim import Ask, Claimed, busy_queues, claim, waiting
+from jobs.queue.finish import Ended, Settled, finish, finish_and_claim
 from jobs.queue.lease import give_back
-from jobs.queue.notify import ANY_WORK, command_channel, work_channel
+from jobs.queue.notify import ANY_WORK, command_channel, place, work_channel
 from jobs.states import Outcome
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 ALL_QUEUES = "*"
 FLUSH_SECONDS = 0.5
 DEADLINE_SECONDS = 0.1
+# How long an end waits for others to share its commit, while there are others that may come.
+COMPANY_SECONDS = 0.005
 # What waits is under the lock of another worker's claim: look again when that claim has been committed.
 CONTENDED_SECONDS = 0.02
 # At the end of a drain, from asking the rest to stop until their jobs are given back.
@@ -58,7 +61,10 @@ class Worker(Loop):
         # (attempt, how it ended, whether its thread said so)
         self.ends: queue.SimpleQueue[tuple[Attempt, Ended, bool]] = queue.SimpleQueue()
         self.unsettled: list[tuple[Attempt, Ended]] = []
+        # How many ends are enough to be written without waiting for more.
+        self.enough = 1
         self.thread_slots = ThreadSlots(slots, self.on_end)
+        self.loop_slots = LoopSlots(self.on_end)
         self.listener = Listener()
         self.ticker = Ticker(
             [
@@ -69,6 +75,9 @@ class Worker(Loop):
             ]
         )
         self.serve_from = 0
+        # Queues that may hold work for us, in the order in which they are asked, and from which rank on.
+        self.asking: list[str] = []
+        self.floors = Floors()
         # A claim may have been committed without its answer reaching us.
         self.answer_lost = False
 
@@ -80,43 +89,67 @@ class Worker(Loop):
         super().run()
 
     def step(self) -> bool:
-        settled = self.settle()
-        taken = self.take()
+        """Write what has ended and claim for the free slots; False when it is time to sleep."""
+        self.gather()
+        settled, taken = self.turn()
         if self.until_empty and not (settled or taken or self.attempts or self.contended()):
             self.stop()
         return settled or taken
 
-    def take(self) -> bool:
-        """Claim for the free slots, queue by queue; each time another queue is asked first."""
+    def gather(self) -> None:
+        """Let the ends of this moment come together: one commit is as dear for one as for a hundred.
+
+        None is kept longer than COMPANY_SECONDS, nor at all when nothing else is in hand.
+        """
+        self.enough = max(len(self.attempts) - self.stuck, 1)
+        if self.ends.empty():
+            return
+        end = time.monotonic() + COMPANY_SECONDS
+        while self.ends.qsize() < self.enough and (left := end - time.monotonic()) > 0 and not self.stopping:
+            super().sleep(left)
+
+    def turn(self) -> tuple[bool, bool]:
+        """One round over the queues: the ends go with the first claim, and each time another queue is asked first.
+
+        Answers whether something was settled, and whether something was taken.
+        """
         self.receive()
         self.give_back_unknown()
-        free = self.free_slots()
-        if free <= 0:
-            return False
-        queues = self.served_queues()
-        self.serve_from += 1
-        taken = 0
-        for index in range(len(queues)):
-            if taken == free:
-                break
-            taken += self.claim_from(queues[(index + self.serve_from) % len(queues)], free - taken)
-        return taken > 0
+        self.collect_ends()
+        settled, taken = bool(self.unsettled), 0
+        free = self.free_slots() + len(self.unsettled)
+        if free > 0:
+            for name in self.queues_to_ask():
+                if taken == free:
+                    break
+                taken += self.claim_from(name, free - taken)
+        if self.unsettled:
+            self.settle()
+        return settled, taken > 0
 
     def free_slots(self) -> int:
         return self.slots - len(self.attempts) - self.stuck
 
     def claim_from(self, name: str, slots: int) -> int:
+        """Claim from one queue, writing on the way what has ended."""
+        floors = self.floors.of(name)
+        ask = Ask(name, self.types, slots, self.presence.id, self.presence.name, floors)
         held_until = time.monotonic() + settings.LEASE_SECONDS
         self.answer_lost = True
-        claims = claim(
-            queue=name, types=self.types, slots=slots, worker_id=self.presence.id, worker_name=self.presence.name
-        )
-        for claimed in claims:
-            attempt = Attempt(claimed, held_until)
-            self.attempts[claimed.token] = attempt
-            self.thread_slots.start(attempt)
+        claims = self.settle_and_claim(ask) if self.unsettled else claim(**ask._asdict())
+        self.floors.taken(name, claims, everywhere=not floors)
+        self.start([Attempt(claimed, held_until) for claimed in claims])
         self.answer_lost = False
+        if len(claims) < slots:
+            self.asking.remove(name)
         return len(claims)
+
+    def start(self, attempts: list[Attempt]) -> None:
+        self.attempts.update((attempt.claimed.token, attempt) for attempt in attempts)
+        self.enough = max(len(self.attempts) - self.stuck, 1)
+        # in order, and those of a kind together
+        for is_async, each in groupby(attempts, key=lambda attempt: attempt.is_async):
+            (self.loop_slots if is_async else self.thread_slots).start(list(each))
 
     def give_back_unknown(self) -> None:
         """After a claim that broke off: what it took and we never heard of need not wait for its lease to end."""
@@ -128,20 +161,29 @@ class Worker(Loop):
         if given:
             log.warning("gave back jobs of a claim without an answer", extra={"jobs": given})
 
-    def served_queues(self) -> list[str]:
-        """The queues to ask, having made sure to hear of new work in them; `*` is every queue there is."""
+    def queues_to_ask(self) -> list[str]:
+        """The queues to ask now, having made sure to hear of new work in them; `*` is every queue there is."""
         everything = ALL_QUEUES in self.queues
         channels = [ANY_WORK] if everything else [work_channel(name) for name in self.queues]
         if self.listener.listen([*channels, command_channel(self.presence.id)]):
             # a command may have been sent while nobody listened
             self.ticker.hurry("renew")
-        return busy_queues() if everything else self.queues
+        if not self.asking:
+            self.asking = busy_queues() if everything else list(self.queues)
+        self.serve_from += 1
+        first = self.serve_from % max(len(self.asking), 1)
+        return self.asking[first:] + self.asking[:first]
 
     def receive(self) -> None:
-        """Take the notifications that ended the sleep: new work needs no more, a command does."""
+        """Take the notifications that ended the sleep: where new work is, and commands."""
         for channel, word in self.listener.received():
             if channel == command_channel(self.presence.id):
                 self.ticker.hurry(word)
+                continue
+            name, rank = place(word)
+            self.floors.lower(name, rank)
+            if name not in self.asking:
+                self.asking.append(name)
 
     def sockets(self) -> list[object]:
         return list(self.listener.sockets())
@@ -163,9 +205,11 @@ class Worker(Loop):
     # --- ends of attempts ---------------------------------------------------------------------------------------
 
     def on_end(self, attempt: Attempt, ended: Ended) -> None:
-        """Called by a slot's thread; wakes the loop, which writes it at once if it was idle."""
+        """Called by a slot's thread; the loop is woken by the first end and by the last that it waits for."""
         self.ends.put((attempt, ended, True))
-        self.wake()
+        waiting = self.ends.qsize()
+        if waiting == 1 or waiting >= self.enough:
+            self.wake()
 
     def on_abandon(self, attempt: Attempt) -> None:
         """Called by the ticker's thread. A thread cannot be killed: the job goes on elsewhere, the slot is lost
@@ -178,19 +222,35 @@ class Worker(Loop):
         self.collect_ends()
         if not self.unsettled:
             return False
-        batch = self.unsettled
         with self.keeper.writing:
-            flush([attempt.reporter for attempt, _ in batch])
-            settled = self.finish_batch([ended for _, ended in batch])
-        self.unsettled = []
-        for attempt, _ in batch:
+            flush(attempt.reporter for attempt, _ in self.unsettled)
+            settled = self.finish_batch([ended for _, ended in self.unsettled])
+        self.forget(settled)
+        return True
+
+    def settle_and_claim(self, ask: Ask) -> list[Claimed]:
+        """The same with a claim in the same commit; on its own when one of the ends is refused."""
+        with self.keeper.writing:
+            flush(attempt.reporter for attempt, _ in self.unsettled)
+            try:
+                settled, claims = finish_and_claim([ended for _, ended in self.unsettled], ask)
+            except (DataError, IntegrityError):
+                log.exception("an end was refused")
+                settled, claims = self.finish_batch([ended for _, ended in self.unsettled]), []
+        self.forget(settled)
+        return claims
+
+    def forget(self, settled: Iterable[Settled]) -> None:
+        """The attempts whose ends are in the database, or known to be fenced, are out of our hands."""
+        written = {(one.job_id, one.attempt) for one in settled}
+        ended, self.unsettled = self.unsettled, []
+        for attempt, _ in ended:
             claimed = attempt.claimed
             self.attempts.pop(claimed.token, None)
-            if (claimed.job_id, claimed.attempt) in settled:
+            if (claimed.job_id, claimed.attempt) in written:
                 self.presence.jobs_processed += 1
             else:
                 log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
-        return True
 
     def collect_ends(self) -> None:
         """The first end of an attempt counts; when that was not its thread's, the slot is stuck until that comes."""
@@ -207,18 +267,17 @@ class Worker(Loop):
             self.exit_code = EXIT_NO_SLOTS
             self.stop()
 
-    def finish_batch(self, ends: list[Ended]) -> set[tuple[UUID, int]]:
-        """(job, attempt) of those that were still ours. An end the database refuses must not hold up the others."""
+    def finish_batch(self, ends: list[Ended]) -> list[Settled]:
+        """Those that were still ours. An end the database refuses must not hold up the others."""
         try:
-            rows = finish(ends, worker_name=self.presence.name)
+            return finish(ends, worker_name=self.presence.name)
         except (DataError, IntegrityError):
             log.exception("an end was refused")
             if len(ends) > 1:
-                return set().union(*(self.finish_batch([end]) for end in ends))
+                return [settled for end in ends for settled in self.finish_batch([end])]
             if ends[0].error_type == UNSTORABLE:
-                return set()  # the watchdog will end it
+                return []  # the watchdog will end it
             return self.finish_batch([unstorable(ends[0])])
-        return {(row.job_id, row.attempt) for row in rows}
 
     # --- the end ------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connections
 
 from jobs.processes.worker import Worker
 from jobs.tasks_api import AnyResult, task_enqueued, task_finished, task_started
@@ -35,6 +37,8 @@ def run_worker(transactional_db: None) -> Iterator[RunWorker]:
     yield run
     for gate in list(tasks.GATES.values()):
         gate.set()
+    # The thread in which coroutines use the database keeps its connection, as long as the process lives.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture

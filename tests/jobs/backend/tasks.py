@@ -1,12 +1,11 @@
 """Functions decorated with @task of Django Tasks, which only tests run."""
 
+import asyncio
 import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import structlog
-from asgiref.sync import sync_to_async
 from django_tasks import TaskContext, task
 
 from jobs.backend import using_org
@@ -151,20 +150,27 @@ def enqueue_for(org: str) -> str:
 
 
 @task
-def correlation() -> str:
-    return str(structlog.contextvars.get_contextvars()["correlation_id"])
-
-
-@task
 def until_open(gate: str) -> str:
     GATES[gate].wait(60)
     return "opened"
 
 
+# As many coroutines as must be there before any goes on.
+MEETINGS: dict[int, asyncio.Barrier] = {}
+
+
 @task
-async def thread_names() -> list[str]:
-    """Of the coroutine, and of what it has done in a thread that may use the database."""
-    return [threading.current_thread().name, await sync_to_async(lambda: threading.current_thread().name)()]
+async def meet(others: int) -> str:
+    """Wait for the others, beside whom it runs."""
+    barrier = MEETINGS.setdefault(others, asyncio.Barrier(others))
+    await asyncio.wait_for(barrier.wait(), 20)
+    return threading.current_thread().name
+
+
+@task
+async def wait_forever() -> None:
+    RAN.append("waits")
+    await asyncio.Event().wait()
 
 
 @task

@@ -34,7 +34,7 @@ def end_other_sessions() -> None:
 def test_what_is_sent_is_received_once_and_ends_a_wait(listener: Listener) -> None:
     listener.listen(["one", "two"])
 
-    notify(["one", "two", "three"], "word")
+    notify([(name, "word") for name in ("one", "two", "three")])
 
     ready, _, _ = select.select(listener.sockets(), [], [], 5)
     assert ready
@@ -67,7 +67,7 @@ def test_a_lost_session_is_made_again_and_hears_all_channels(
     assert listener.sockets() == []
 
     assert eventually(lambda: listener.listen(["one", "two"]))
-    notify(["two"])
+    notify([("two", "")])
     assert eventually(listener.received) == [("two", "")]
     assert [record.getMessage() for record in caplog.records] == ["listening session lost; polling goes on"]
 

@@ -37,6 +37,7 @@ def test_an_end_that_cannot_be_written_is_kept_and_nothing_new_is_claimed(
 
     with monkeypatch.context() as patched:
         patched.setattr(worker_module, "finish", away)
+        patched.setattr(worker_module, "finish_and_claim", away)
         for _ in range(3):
             assert not worker.guarded_step()
 

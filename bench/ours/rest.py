@@ -1,0 +1,47 @@
+"""A submit is a promise kept on disk; it must not be a slow one."""
+
+import time
+from typing import Any
+
+from django.db import connection
+
+from bench import sizes
+from bench.ours import web
+from bench.ours.stage import Stage
+from bench.ours.stream import Stream, summary
+from jobs.models import ModelVersion
+from jobs.training import train_org
+from orgs.models import Org
+
+ABOUT = "submits over REST at a steady rate, 2 gunicorn workers; from the moment each was due to its answer"
+SIZES = ("REST_RATE", "REST_SECONDS", "REST_RUNS")
+WARM_UP_SECONDS = 3.0
+
+
+def measure(stage: Stage) -> dict[str, Any]:
+    stage.fresh()
+    learn(stage)
+    before = stage.number("SELECT count(*) FROM jobs_job")
+    with web.serving(stage) as address:
+        with Stream(address, web.access_token(), sizes.REST_RATE) as stream:
+            time.sleep(WARM_UP_SECONDS + sizes.REST_SECONDS)
+        answers = list(stream.answers)
+    stored = stage.number("SELECT count(*) FROM jobs_job") - before
+    accepted = sum(each.status == 201 for each in answers)
+    if stored != accepted:
+        raise AssertionError(f"{accepted} submits were accepted, {stored} jobs stored")
+    return {
+        **summary([each for each in answers if each.due >= stream.begun + WARM_UP_SECONDS]),
+        "stored": stored,
+        "predicted_by_the_model": stage.number("SELECT count(*) FROM jobs_job WHERE prediction_source = 'model'"),
+        "transitions": stage.number("SELECT count(*) FROM jobs_transition WHERE from_status IS NULL") - before,
+        "audit_entries": stage.number("SELECT count(*) FROM orgs_auditentry"),
+    }
+
+
+def learn(stage: Stage) -> None:
+    """Let there be a model, so that each submit asks it. How good it is does not matter here."""
+    stage.drain(sizes.REST_RUNS, 1, str(sizes.SLOTS))
+    train_org(Org.objects.get(slug="bench"), max_seconds=3)
+    ModelVersion.objects.update(active=True)
+    connection.close()

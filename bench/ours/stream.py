@@ -1,0 +1,79 @@
+"""Submits over REST at a steady rate, whatever the answers take: a slow answer does not put off the next request."""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import urllib3
+
+from bench.percentiles import percentiles
+
+THREADS = 32
+BODY = {"type": "python", "payload": {"task": "bench.noop", "kwargs": {"number": -1}}, "queue": "bench"}
+
+
+class Answer(NamedTuple):
+    """When it was due, how long after that it was there, and the status; 0 where no answer came."""
+
+    due: float
+    seconds: float
+    status: int
+
+
+@dataclass
+class Stream:
+    address: str
+    token: str
+    rate: float
+    answers: list[Answer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.begun = time.monotonic()
+        self.sent = 0
+        self.pool = urllib3.PoolManager(maxsize=THREADS, block=True, retries=False, timeout=30)
+        self.threads = [threading.Thread(target=self.run) for _ in range(THREADS)]
+
+    def __enter__(self) -> "Stream":
+        self.begun = time.monotonic()
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            with self.lock:
+                due = self.begun + self.sent / self.rate
+                self.sent += 1
+            if self.stopping.wait(max(0.0, due - time.monotonic())):
+                return
+            status = self.submit()
+            self.answers.append(Answer(due, time.monotonic() - due, status))
+
+    def submit(self) -> int:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        try:
+            return self.pool.request(
+                "POST", f"{self.address}/api/v1/jobs/", body=json.dumps(BODY), headers=headers
+            ).status
+        except urllib3.exceptions.HTTPError:
+            return 0
+
+
+def summary(answers: Sequence[Answer]) -> dict[str, Any]:
+    waits = [each.seconds * 1_000 for each in answers]
+    return {
+        "submits": len(answers),
+        "errors": sum(each.status != 201 for each in answers),
+        **{f"{name}_ms": value for name, value in percentiles(waits).items()},
+        "longest_ms": max(waits),
+    }

@@ -1,0 +1,64 @@
+"""Jobs that belong together, counted as they end, with a job that is called when they have."""
+
+from typing import Any, Self
+
+from django.db import models
+
+from jobs.ids import uuid7
+from orgs.models import Org, User
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def for_org(self, org: Org) -> Self:
+        return self.filter(org=org)
+
+
+class Batch(models.Model):
+    """A group of jobs, all enqueued with it. The counts are kept from Ending, a little later than the jobs end."""
+
+    SUCCESS, END = "success", "end"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=64, blank=True)
+    total = models.IntegerField()
+    done = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    cancelled = models.IntegerField(default=0)
+    correlation_id = models.CharField(max_length=128)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    created_at = models.DateTimeField()
+    # When the last of its jobs ended; null again while one of them is replayed.
+    finished_at = models.DateTimeField(null=True)
+
+    # The fields of a NewJob, and when it is enqueued: once all are done, or once all have ended.
+    callback: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(null=True)
+    callback_when = models.CharField(max_length=7, blank=True)
+    # Set by the statement that counts the last end, null again when the callback is enqueued.
+    callback_due_at = models.DateTimeField(null=True)
+    callback_job_id = models.UUIDField(null=True)
+    # Why the callback could not be enqueued: its type is no longer served, say.
+    callback_error = models.CharField(max_length=200, blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(callback_when="", callback__isnull=True)
+                | models.Q(callback_when__in=["success", "end"], callback__isnull=False),
+                name="batch_callback_has_condition",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["org", "-id"], name="batch_list_idx"),
+            models.Index(
+                fields=["callback_due_at"],
+                condition=models.Q(callback_due_at__isnull=False),
+                name="batch_callback_due_idx",
+            ),
+            models.Index(fields=["finished_at"], name="batch_age_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.pk}"
