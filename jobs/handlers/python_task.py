@@ -105,10 +105,10 @@ def load() -> list[str]:
         for module in wanted:
             if module not in _modules:
                 _modules[module] = import_fault(module)
-        faults = [fault for module in wanted if (fault := _modules[module])]
-        if not faults:
+        broken = [fault for module in wanted if (fault := _modules[module])]
+        if not broken:
             _loaded["modules"] = wanted
-        return faults
+        return broken
 
 
 def import_fault(module: str) -> str | None:

@@ -25,31 +25,6 @@ from jobs.strict_json import UNSTORABLE, NotStrict, dumps
 from orgs.models import Org, User
 from orgs.roles import Role
 
-QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255, "limit_key": 64}
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """What a caller asks for. Durations are in seconds; None means the deployment's default."""
-
-    type: str
-    payload: dict[str, Any] = field(default_factory=dict)
-    name: str = ""
-    queue: str = "default"
-    title: str = ""
-    description: str = ""
-    urgency: str = "medium"
-    category: str = ""
-    run_at: datetime | None = None
-    delay_seconds: float | None = None
-    timeout_seconds: int | None = None
-    max_attempts: int | None = None
-    idempotency_key: str | None = None
-    # Jobs of one key share the limits that the organisation has set for it.
-    limit_key: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Enqueued:
     """Where the job is; `created` is False when the idempotency key had already brought it."""
@@ -98,81 +73,6 @@ def store(rows: list[dict[str, Any]], org: Org, user: User | None, correlation_i
     return {job_id for job_id, _, _ in stored}
 
 
-def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | None:
-    """Why this job cannot be accepted of somebody with this role, or None."""
-    try:
-        handler = registry.get(new.type)
-        if errors := list(faults(new, role)):
-            return InvalidJob(errors)
-        handler.check(new.payload, {"shell_programs": org.shell_programs})
-    except QueueError as error:
-        return error
-    return None
-
-
-def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
-    """What is wrong with the fields that all types share: (JSON pointer, sentence)."""
-    found = []
-    for name, limit in MAX_LENGTHS.items():
-        text = getattr(new, name)
-        if text is not None and (len(text) > limit or UNSTORABLE.search(text)):
-            found.append((f"/{name}", f"At most {limit} characters, none of them NUL."))
-    if new.idempotency_key == "":
-        found.append(("/idempotency_key", "May not be empty."))
-    if not QUEUE_NAME.fullmatch(new.queue):
-        found.append(("/queue", "1 to 40 lower-case letters, digits, dashes or underscores."))
-    if new.urgency not in ranking.URGENCY_FACTOR:
-        found.append(("/urgency", "One of high, medium, low."))
-    if new.category and new.category not in settings.JOB_CATEGORIES:
-        found.append(("/category", f"One of {', '.join(settings.JOB_CATEGORIES)}."))
-    timeout_cap, attempts_cap = caps(role)
-    found += bounds("timeout_seconds", new.timeout_seconds, 1, timeout_cap)
-    found += bounds("max_attempts", new.max_attempts, 1, attempts_cap)
-    return found + due_faults(new) + payload_limit_faults(new.payload)
-
-
-def caps(role: str) -> tuple[int, int]:
-    """The longest timeout in seconds and the most attempts that this role may ask for."""
-    if role == Role.ORG_ADMIN:
-        return settings.JOB_TIMEOUT_CAP_SECONDS, settings.MAX_ATTEMPTS_CAP
-    return (
-        min(settings.OPERATOR_TIMEOUT_CAP_SECONDS, settings.JOB_TIMEOUT_CAP_SECONDS),
-        min(settings.OPERATOR_MAX_ATTEMPTS_CAP, settings.MAX_ATTEMPTS_CAP),
-    )
-
-
-def bounds(name: str, value: float | None, low: float, high: float) -> list[tuple[str, str]]:
-    if value is None or low <= value <= high:
-        return []
-    return [(f"/{name}", f"From {low:g} to {high:g}.")]
-
-
-def due_faults(new: NewJob) -> list[tuple[str, str]]:
-    if new.run_at is not None and new.delay_seconds is not None:
-        return [("/delay_seconds", "Give run_at or delay_seconds, not both.")]
-    limit = timedelta(days=settings.MAX_DELAY_DAYS)
-    if new.run_at is not None and timezone.is_naive(new.run_at):
-        return [("/run_at", "Give a time zone.")]
-    # The host's clock only bounds what is accepted; whether the job is due is the database's to say.
-    if new.run_at is not None and not -limit <= new.run_at - timezone.now() <= limit:
-        return [("/run_at", f"Within {settings.MAX_DELAY_DAYS} days of now.")]
-    return bounds("delay_seconds", new.delay_seconds, 0, limit.total_seconds())
-
-
-def payload_limit_faults(payload: dict[str, Any]) -> list[tuple[str, str]]:
-    limit = settings.PAYLOAD_MAX_BYTES
-    try:
-        size = len(dumps(payload).encode())
-    except NotStrict as error:
-        return [("/payload", f"Not JSON: {error}.")]
-    return [("/payload", f"{size} bytes of JSON; at most {limit} are allowed.")] if size > limit else []
-
-
-def canonical(value: Any) -> bytes:
-    """The one way a JSON value is written here, for its size and its fingerprint."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
     """The rows of enqueue.sql, estimated and ranked."""
     payloads = [dumps(one.payload) for one in new]
@@ -208,7 +108,8 @@ def row(
         "predicted_ms": estimate.ms,
         "prediction_source": estimate.source,
         "priority": ranking.priority(estimate.ms),
-        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, settings.RANK_TAU_SECONDS),
+        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, settings.RANK_TAU_SECONDS)
+        - new.head_start_seconds,
         "timeout_seconds": new.timeout_seconds or settings.JOB_TIMEOUT_SECONDS,
         "max_attempts": new.max_attempts or settings.RETRIES + 1,
     }
@@ -224,15 +125,6 @@ def row(
     if new.idempotency_key is not None:
         described["fingerprint"] = fingerprint(new)
     return described
-
-
-def fingerprint(new: NewJob) -> str:
-    """What must be alike for a repeat to be a repeat: everything the caller asked for."""
-    asked = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "idempotency_key"}
-    asked["run_at"] = new.run_at.isoformat() if new.run_at else None
-    if not new.limit_key:
-        del asked["limit_key"]
-    return hashlib.sha256(canonical(asked)).hexdigest()
 
 
 def earlier_jobs(org: Org, new: Sequence[NewJob]) -> dict[str, tuple[UUID, str]]:
