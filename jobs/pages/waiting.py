@@ -46,7 +46,7 @@ def waiting(job: Job) -> Waiting | None:
         paused=halted,
         served=is_served(ready.queue, ready.type),
         by_runtime=plain,
-        by_urgency=job.rank_offset - plain,
+        by_urgency=rank_offset(job.predicted_ms, job.urgency, settings.RANK_TAU_SECONDS) - plain,
     )
 
 

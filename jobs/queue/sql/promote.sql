@@ -9,10 +9,10 @@ WITH due AS MATERIALIZED (
 ), promoted AS (
     UPDATE jobs_job AS job SET status = 'queued', queued_at = clock_timestamp()
     WHERE job.id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.run_at, job.rank_offset, job.attempt, job.predicted_ms
+    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT id, org_id, queue, type, date_part('epoch', run_at) + rank_offset, queued_at, attempt,
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
            predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
                    WHERE paused.org_id = promoted.org_id AND paused.name = promoted.queue
@@ -24,4 +24,4 @@ WITH due AS MATERIALIZED (
     SELECT org_id, id, queue, 'scheduled', 'queued', attempt, %(actor)s, 'due', queued_at
     FROM promoted
 )
-SELECT queue, count(*) AS jobs, min(date_part('epoch', run_at) + rank_offset) AS rank FROM promoted GROUP BY queue
+SELECT queue, count(*) AS jobs, min(date_part('epoch', queued_at) + rank_offset) AS rank FROM promoted GROUP BY queue
