@@ -3,7 +3,9 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,15 +14,16 @@ import urllib3
 from bench.percentiles import percentiles
 
 THREADS = 32
+WARM_UP = 100
 BODY = {"type": "python", "payload": {"task": "bench.noop", "kwargs": {"number": -1}}, "queue": "bench"}
 
 
 class Answer(NamedTuple):
-    """When it was due, how long after that it was there, and the status; 0 where no answer came."""
+    """When it was due, how long after that it was there, and what it was: a status, or why there was none."""
 
     due: float
     seconds: float
-    status: int
+    status: str
 
 
 @dataclass
@@ -39,6 +42,9 @@ class Stream:
         self.threads = [threading.Thread(target=self.run) for _ in range(THREADS)]
 
     def __enter__(self) -> "Stream":
+        # every process of the web imports and opens what it does once
+        with ThreadPoolExecutor(THREADS) as several:
+            self.warmed_up = sum(status == "201" for status in several.map(lambda _: self.submit(), range(WARM_UP)))
         self.begun = time.monotonic()
         for thread in self.threads:
             thread.start()
@@ -59,21 +65,25 @@ class Stream:
             status = self.submit()
             self.answers.append(Answer(due, time.monotonic() - due, status))
 
-    def submit(self) -> int:
+    def submit(self) -> str:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            return self.pool.request(
-                "POST", f"{self.address}/api/v1/jobs/", body=json.dumps(BODY), headers=headers
-            ).status
-        except urllib3.exceptions.HTTPError:
-            return 0
+            answer = self.pool.request("POST", f"{self.address}/api/v1/jobs/", body=json.dumps(BODY), headers=headers)
+        except urllib3.exceptions.HTTPError as fault:
+            return type(fault).__name__
+        return str(answer.status)
+
+
+def accepted(answers: Sequence[Answer]) -> int:
+    return sum(each.status == "201" for each in answers)
 
 
 def summary(answers: Sequence[Answer]) -> dict[str, Any]:
     waits = [each.seconds * 1_000 for each in answers]
     return {
         "submits": len(answers),
-        "errors": sum(each.status != 201 for each in answers),
+        "errors": len(answers) - accepted(answers),
+        "answers": dict(Counter(each.status for each in answers)),
         **{f"{name}_ms": value for name, value in percentiles(waits).items()},
         "longest_ms": max(waits),
     }
