@@ -75,3 +75,14 @@ class InvalidJob(QueueError):
         """`errors` are (JSON pointer into the request, what is wrong)."""
         super().__init__()
         self.errors = errors
+
+
+class BatchRefused(QueueError):
+    """The batch is not valid, and none of its jobs was stored; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: "list[tuple[str, QueueError]]") -> None:
+        """`errors` are (JSON pointer into the request, why the job there was refused)."""
+        super().__init__()
+        self.errors = errors

@@ -19,7 +19,7 @@ ALTER TABLE jobs_batch SET (fillfactor = 70);
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0003_engine"),
+        ("jobs", "0004_limits"),
         ("orgs", "0002_audit_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -6,6 +6,7 @@ from jobs.models.batch import Batch
 from jobs.models.dependency import Dependency, Ending
 from jobs.models.job import Job, JobQuerySet
 from jobs.models.lease import Lease
+from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
 from jobs.models.process import LeaderTerm, WorkerProcess
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
@@ -13,6 +14,7 @@ from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transi
 from jobs.models.weights import ModelVersion, RuntimeHistory
 
 __all__ = [
+    "EVERY",
     "Artefact",
     "Attempt",
     "Batch",
@@ -23,6 +25,10 @@ __all__ = [
     "JobQuerySet",
     "LeaderTerm",
     "Lease",
+    "Limit",
+    "LimitBucket",
+    "LimitScope",
+    "LimitSweep",
     "LogLine",
     "ModelVersion",
     "Queue",

@@ -12,6 +12,7 @@ from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
+from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
 from jobs.queue.promote import promote
 from jobs.queue.upkeep import Prune, expire_keys, fold_counts, sample_depth
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FOLD_SECONDS = 1.0
 HOLD_SECONDS = 1.0
+RELEASE_SECONDS = 1.0
 EXPIRE_SECONDS = 60.0
 
 
@@ -35,6 +37,7 @@ class Scheduler(Loop):
         # A chore answers whether it should run again at once.
         self.chores = [
             Chore("promote", settings.PROMOTE_SECONDS, lambda: promote() == settings.PROMOTE_BATCH),
+            Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),

@@ -14,6 +14,7 @@ from jobs.handlers import registry
 from jobs.models import Job, Lease, Queue
 from jobs.queue import sql
 from jobs.queue.brief import brief
+from jobs.queue.callbacks import follow_soon
 from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.notify import command, wake
@@ -49,6 +50,8 @@ def cancel(job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, re
         else:
             raise moved_on(job_id, scope)
         became: str = rows[0].became
+        if rows[0].awaited:
+            follow_soon()
         if became == "cancelling":
             command(Lease.objects.filter(job_id=job_id).values_list("worker_id", flat=True), "renew")
         audit.record(

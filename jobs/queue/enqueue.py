@@ -1,29 +1,36 @@
 """Accept jobs: check, estimate, rank, store and wake a worker. The row and its place in the queue are one commit."""
 
-import hashlib
-import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.utils import timezone
+from django.db import transaction
 
 from jobs import ranking
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.estimates import Asked, Estimate, estimate_many
-from jobs.handlers import registry
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
-from jobs.queue import sql
+from jobs.queue import links, sql
+from jobs.queue.brief import brief
+from jobs.queue.new_job import (
+    MAX_LENGTHS,
+    QUEUE_NAME,
+    NewJob,
+    canonical,
+    fingerprint,
+    payload_limit_faults,
+    refusal,
+)
 from jobs.queue.notify import wake
-from jobs.strict_json import UNSTORABLE, NotStrict, dumps
+from jobs.queue.release import release_soon
+from jobs.strict_json import dumps
 from orgs.models import Org, User
 from orgs.roles import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
@@ -46,27 +53,92 @@ def enqueue(
 def enqueue_many(
     new: Sequence[NewJob], *, org: Org, user: User | None, role: str = Role.ORG_ADMIN, correlation_id: str = ""
 ) -> list[Enqueued | QueueError]:
-    """Store many jobs with one statement; each has its own outcome, in the order given. `role` sets the caps."""
-    outcomes: list[Enqueued | QueueError | None] = [refusal(one, org, role) for one in new]
-    good = [index for index, outcome in enumerate(outcomes) if outcome is None]
-    if good:
-        asked = [new[index] for index in good]
-        ids = uuid7s(len(asked))
-        fresh = store(described(asked, ids, org, user), org, user, correlation_id)
-        earlier = earlier_jobs(org, [one for one, job_id in zip(asked, ids, strict=True) if job_id not in fresh])
-        for index, job_id in zip(good, ids, strict=True):
-            outcomes[index] = Enqueued(job_id, True) if job_id in fresh else repeated(new[index], earlier)
-    return [outcome for outcome in outcomes if outcome is not None]
+    """Store many jobs with one statement; each has its own outcome, in the order given. `role` sets the caps.
+
+    A job may wait for others of the call only if they come before it: so there are no circles.
+    """
+    outcomes = [refusal(one, org, role) for one in new]
+    return accept(new, outcomes, Origin(org, user, correlation_id or uuid7().hex))
 
 
-def store(rows: list[dict[str, Any]], org: Org, user: User | None, correlation_id: str) -> set[UUID]:
+class Origin(NamedTuple):
+    """What all jobs of a call share."""
+
+    org: Org
+    user: User | None
+    correlation_id: str
+    batch_id: UUID | None = None
+
+
+Outcome = Enqueued | QueueError
+
+
+def accept(new: Sequence[NewJob], refused: Sequence[QueueError | None], origin: Origin) -> list[Outcome]:
+    """Store those that are not refused, and say what became of each."""
+    if any(one.waits for one in new):
+        return accept_linked(new, refused, origin)
+    good = [place for place, error in enumerate(refused) if error is None]
+    stored = dict(zip(good, store_new([new[place] for place in good], origin, {}), strict=True))
+    return [error or stored[place] for place, error in enumerate(refused)]
+
+
+def accept_linked(new: Sequence[NewJob], refused: Sequence[QueueError | None], origin: Origin) -> list[Outcome]:
+    """The same for jobs that wait for others. In one transaction, in which no parent ends unseen.
+
+    A job that others of the call name may turn out to have been there before (its idempotency key): then all is
+    taken back and done again, now with what it is known to be.
+    """
+    outcomes: dict[int, Outcome] = {place: error for place, error in enumerate(refused) if error}
+    earlier: dict[int, UUID] = {}
+    while True:
+        with brief():
+            plan = links.planned(new, outcomes.keys(), earlier, origin.org)
+            attempted = outcomes | plan.refused
+            good = [place for place in range(len(new)) if place not in attempted]
+            waiting_on = {index: len(plan.waits[place]) for index, place in enumerate(good) if place in plan.waits}
+            stored = dict(zip(good, store_new([new[place] for place in good], origin, waiting_on), strict=True))
+            surprises = {place: stored[place] for place in plan.named if not is_new(stored[place])}
+            if not surprises:
+                links.tie(plan, {place: one.job_id for place, one in stored.items() if is_new(one)}, origin.org)
+                release_soon(plan.over)
+                return [(attempted | stored)[place] for place in range(len(new))]
+            transaction.set_rollback(True)
+        for place, outcome in surprises.items():
+            if isinstance(outcome, Enqueued):
+                earlier[place] = outcome.job_id
+            else:
+                outcomes[place] = outcome
+
+
+def is_new(outcome: Outcome) -> bool:
+    return isinstance(outcome, Enqueued) and outcome.created
+
+
+def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, int]) -> list[Outcome]:
+    """Store jobs that were found good; `waiting_on` says of some for how many others they wait."""
+    if not new:
+        return []
+    ids = uuid7s(len(new))
+    rows = described(new, ids, origin.org, origin.user)
+    for index, jobs in waiting_on.items():
+        rows[index]["waiting_on"] = jobs
+    if origin.batch_id:
+        rows = [{**row, "batch_id": origin.batch_id} for row in rows]
+    fresh = store(rows, origin)
+    each = list(zip(new, ids, strict=True))
+    earlier = earlier_jobs(origin.org, [one for one, job_id in each if job_id not in fresh])
+    return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
+
+
+def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
     """One statement for all of them; returns which were new, and wakes the workers of their queues."""
+    org, user, correlation_id, _ = origin
     stored = sql.rows(
         "enqueue",
         jobs=orjson.dumps(rows).decode(),
         org_id=org.pk,
         user_id=user.pk if user else None,
-        correlation_id=correlation_id or uuid7().hex,
+        correlation_id=correlation_id,
         actor=f"user:{user.get_username()}" if user else "system",
     )
     wake((queue, rank) for _, queue, rank in stored if rank is not None)
@@ -92,9 +164,7 @@ def default_name(new: NewJob) -> str:
     return str(new.payload.get("task", new.type))[:64]
 
 
-def row(
-    position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
-) -> dict[str, Any]:
+def row(position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate) -> dict[str, Any]:
     """What enqueue.sql takes for what the caller said nothing about need not be sent."""
     described = {
         "id": job_id,
@@ -141,4 +211,16 @@ def repeated(new: NewJob, earlier: dict[str, tuple[UUID, str]]) -> Enqueued | Qu
     return Enqueued(job_id, False) if job_id and mark == fingerprint(new) else KeyReused()
 
 
-__all__ = ["Enqueued", "InvalidJob", "InvalidPayload", "NewJob", "enqueue", "enqueue_many"]
+__all__ = [
+    "MAX_LENGTHS",
+    "QUEUE_NAME",
+    "Enqueued",
+    "InvalidJob",
+    "InvalidPayload",
+    "NewJob",
+    "canonical",
+    "enqueue",
+    "enqueue_many",
+    "payload_limit_faults",
+    "refusal",
+]

@@ -9,7 +9,9 @@ from django.conf import settings
 
 from jobs import backoff
 from jobs.queue import sql
+from jobs.queue.callbacks import follow_soon
 from jobs.queue.claim import Ask, Claimed, claimed, params
+from jobs.queue.limits import wake_limited
 from jobs.queue.notify import wake
 from jobs.states import Outcome
 from jobs.strict_json import dumps
@@ -41,6 +43,10 @@ class Settled(NamedTuple):
     to_status: str
     # its new place, when it waits again
     rank: float | None
+    # a place or a token of a limit came free
+    frees: bool
+    # others wait for one of these ends: the same for all of an answer
+    awaited: bool
 
 
 def finish(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
@@ -61,6 +67,10 @@ def finish_params(ended: Sequence[Ended], worker_name: str) -> dict[str, Any]:
 def told(rows: sql.Tuples) -> list[Settled]:
     settled = [Settled(*row) for row in rows]
     wake((one.queue, one.rank) for one in settled if one.rank is not None)
+    if freeing := [one.job_id for one in settled if one.frees]:
+        wake_limited(freeing)
+    if settled and settled[0].awaited:
+        follow_soon()
     return settled
 
 

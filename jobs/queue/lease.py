@@ -9,6 +9,8 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.queue import sql
+from jobs.queue.callbacks import follow_soon
+from jobs.queue.limits import wake_limited
 from jobs.queue.notify import wake
 
 
@@ -37,13 +39,19 @@ def report(*, lines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> No
 
 def give_back(*, worker_id: UUID, known: Sequence[UUID], worker_name: str) -> int:
     """Release the leases of this worker whose tokens it never received; returns how many. No try is burnt."""
-    rows = sql.run("give_back", worker_id=worker_id, known=list(known), actor=f"worker:{worker_name}")
-    wake((row.queue, row.rank) for row in rows if row.to_status == "queued")
-    return len(rows)
+    return told(sql.run("give_back", worker_id=worker_id, known=list(known), actor=f"worker:{worker_name}"))
 
 
 def rescue(*, batch: int = 500) -> int:
     """Take back leases that ran out; returns how many. Jobs past their last attempt become dead letters."""
-    rows = sql.run("rescue", batch=batch, actor="watchdog")
+    return told(sql.run("rescue", batch=batch, actor="watchdog"))
+
+
+def told(rows: list[sql.Row]) -> int:
+    """Let those know who wait for these ends; returns how many there were."""
     wake((row.queue, row.rank) for row in rows if row.to_status == "queued")
+    if freeing := [row.job_id for row in rows if row.frees]:
+        wake_limited(freeing)
+    if rows and rows[0].awaited:
+        follow_soon()
     return len(rows)

@@ -12,10 +12,14 @@ WITH waiting AS (
     SELECT job_id, 'scheduled' FROM planned
 ), cancelled AS (
     UPDATE jobs_job AS job
-    SET status = 'cancelled', finished_at = clock_timestamp()
+    SET status = 'cancelled', finished_at = clock_timestamp(), waiting_on = 0
     FROM held
     WHERE job.id = held.job_id AND job.status = held.from_status
-    RETURNING job.id, job.org_id, job.queue, held.from_status, job.attempt, job.finished_at
+    RETURNING job.id, job.org_id, job.queue, held.from_status, job.attempt, job.finished_at, job.has_dependents, job.batch_id
+), noted AS (
+    INSERT INTO jobs_ending (org_id, job_id, batch_id, status)
+    SELECT org_id, id, batch_id, 'cancelled' FROM cancelled WHERE has_dependents OR batch_id IS NOT NULL
+    RETURNING id
 ), asked AS (
     UPDATE jobs_lease SET cancel_requested = true
     WHERE job_id = ANY(%(job_ids)s) AND org_id = %(org_id)s
@@ -25,6 +29,6 @@ WITH waiting AS (
     SELECT org_id, id, queue, from_status, 'cancelled', attempt, %(actor)s, %(reason)s, finished_at
     FROM cancelled
 )
-SELECT id AS job_id, 'cancelled' AS became FROM cancelled
+SELECT id AS job_id, 'cancelled' AS became, EXISTS (SELECT FROM noted) AS awaited FROM cancelled
 UNION ALL
-SELECT job_id, 'cancelling' FROM asked
+SELECT job_id, 'cancelling', false FROM asked

@@ -7,7 +7,7 @@ WITH asked AS (
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
-        idempotency_key text, fingerprint text, limit_key text, position int
+        idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, position int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
@@ -20,29 +20,29 @@ WITH asked AS (
         predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
-        outcome, error_type, error, limit_key
+        outcome, error_type, error, limit_key, waiting_on, batch_id
     )
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
-           rank_offset, CASE WHEN due_at > moment THEN 'scheduled' ELSE 'queued' END,
+           rank_offset, CASE WHEN waiting_on > 0 OR due_at > moment THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
-           CASE WHEN due_at > moment THEN NULL ELSE moment END,
-           '', '', '', coalesce(limit_key, '')
+           CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment END,
+           '', '', '', coalesce(limit_key, ''), coalesce(waiting_on, 0), batch_id
     FROM timed
     -- two batches with the same keys wait for each other in one order
     ORDER BY idempotency_key, position
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, org_id, queue, type, status, queued_at, rank_offset, predicted_ms, created_at
+    RETURNING id, org_id, queue, type, status, queued_at, rank_offset, predicted_ms, limit_key, created_at
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, 0,
            predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = stored.org_id AND paused.name = stored.queue
+                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
                      AND paused.paused_at IS NOT NULL),
-           NULL
-    FROM stored
+           {{limit_key}}
+    FROM stored AS job
     WHERE status = 'queued'
 ), named AS (
     -- a queue is made with its first job; sorted like the keys

@@ -16,6 +16,8 @@ WITH scanned AS MATERIALIZED (
           (status IN ('done', 'cancelled') AND finished_at < clock_timestamp() - make_interval(days => %(days)s))
           OR (status = 'failed' AND finished_at < clock_timestamp() - make_interval(days => %(dead_letter_days)s))
       )
+      -- those that wait for its end have yet to hear of it
+      AND NOT (has_dependents AND EXISTS (SELECT FROM jobs_dependency WHERE parent_id = jobs_job.id))
     FOR UPDATE SKIP LOCKED
 ), ids AS MATERIALIZED (
     SELECT array_agg(id) AS old FROM old
@@ -27,6 +29,8 @@ WITH scanned AS MATERIALIZED (
     DELETE FROM jobs_transition WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
 ), files AS (
     DELETE FROM jobs_artefact WHERE job_id = ANY ((SELECT old FROM ids)::uuid[]) RETURNING file
+), links AS (
+    DELETE FROM jobs_dependency WHERE child_id = ANY ((SELECT old FROM ids)::uuid[])
 ), counted AS (
     INSERT INTO jobs_statusdelta (org_id, queue, status, jobs)
     SELECT org_id, queue, status, -count(*) FROM old GROUP BY org_id, queue, status

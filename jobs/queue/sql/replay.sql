@@ -13,16 +13,20 @@ WITH chosen AS MATERIALIZED (
         result = NULL
     FROM chosen
     WHERE job.id = chosen.id
-    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
+    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms,
+              job.limit_key, job.batch_id
+), uncounted AS (
+    INSERT INTO jobs_ending (org_id, job_id, batch_id, status)
+    SELECT org_id, id, batch_id, 'replayed' FROM revived WHERE batch_id IS NOT NULL
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
            predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = revived.org_id AND paused.name = revived.queue
+                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
                      AND paused.paused_at IS NOT NULL),
-           NULL
-    FROM revived
+           {{limit_key}}
+    FROM revived AS job
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, id, queue, 'failed', 'queued', attempt, %(actor)s, 'replay', queued_at

@@ -36,14 +36,22 @@ decided AS MATERIALIZED (
         error = decided.error
     FROM decided
     WHERE job.id = decided.job_id
+    RETURNING job.id, job.org_id, job.status, job.has_dependents, job.batch_id
+), noted AS (
+    -- who waits for these is told by release.sql
+    INSERT INTO jobs_ending (org_id, job_id, batch_id, status)
+    SELECT org_id, id, batch_id, status
+    FROM settled
+    WHERE (has_dependents OR batch_id IS NOT NULL) AND status IN ('done', 'failed', 'cancelled')
+    RETURNING id
 ), requeued AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT job_id, org_id, queue, type, date_part('epoch', ended_at) + rank_offset, ended_at, attempt, predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = decided.org_id AND paused.name = decided.queue
+                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
                      AND paused.paused_at IS NOT NULL),
-           limit_key
-    FROM decided
+           {{limit_key}}
+    FROM decided AS job
     WHERE to_status = 'queued'
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
@@ -79,5 +87,8 @@ decided AS MATERIALIZED (
         last_ended_at = greatest(known.last_ended_at, excluded.last_ended_at)
 )
 SELECT job_id, attempt, queue, to_status,
-       CASE WHEN to_status = 'queued' THEN date_part('epoch', ended_at) + rank_offset END AS rank
-FROM decided
+       CASE WHEN to_status = 'queued' THEN date_part('epoch', ended_at) + rank_offset END AS rank,
+       -- a place or a token of a limit: the job has a key, or was limited when it was claimed
+       limit_key IS NOT NULL AND EXISTS (SELECT FROM jobs_limit AS limited WHERE {{applies}}) AS frees,
+       EXISTS (SELECT FROM noted) AS awaited
+FROM decided AS job
