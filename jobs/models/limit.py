@@ -73,7 +73,8 @@ class Limit(models.Model):
 class LimitBucket(models.Model):
     """The tokens left of a rate, of each key by itself. A bucket that is full has no row."""
 
-    limit = models.ForeignKey(Limit, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # No constraint: a claim need not fail when its limit is taken away at the same moment.
+    limit = models.ForeignKey(Limit, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     # Empty where all jobs of the limit share one bucket.
     key = models.CharField(max_length=64, blank=True)
     tokens = models.FloatField()

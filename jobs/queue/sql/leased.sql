@@ -2,7 +2,7 @@
 -- come from the claim's own secret: a random one for each would cost more than the rest of its lease.
 begun AS MATERIALIZED (
     SELECT taken.*, job.name, job.payload, job.correlation_id, job.timeout_seconds, job.max_attempts,
-           job.attempt_limit, job.rank_offset, org.slug AS org, org.shell_programs,
+           job.attempt_limit, job.rank_offset, job.limit_key AS job_key, org.slug AS org, org.shell_programs,
            md5(%(secret)s || taken.job_id::text)::uuid AS token, clock_timestamp() AS leased_at
     FROM taken
     JOIN jobs_job AS job ON job.id = taken.job_id
@@ -13,7 +13,7 @@ begun AS MATERIALIZED (
         attempt_limit, limit_key, leased_at, renewed_at, expires_at, cancel_requested, progress_message
     )
     SELECT job_id, org_id, queue, type, attempt + 1, token, %(worker_id)s::uuid, %(worker_name)s, predicted_ms, name,
-           rank_offset, attempt_limit, limit_key, leased_at, leased_at,
+           rank_offset, attempt_limit, coalesce(limit_key, nullif(job_key, '')), leased_at, leased_at,
            leased_at + make_interval(secs => %(lease_seconds)s), false, ''
     FROM begun
 ), moved AS (

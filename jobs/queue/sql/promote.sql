@@ -9,16 +9,17 @@ WITH due AS MATERIALIZED (
 ), promoted AS (
     UPDATE jobs_job AS job SET status = 'queued', queued_at = clock_timestamp()
     WHERE job.id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms
+    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms,
+              job.limit_key
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
            predicted_ms,
            EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = promoted.org_id AND paused.name = promoted.queue
+                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
                      AND paused.paused_at IS NOT NULL),
-           NULL
-    FROM promoted
+           {{limit_key}}
+    FROM promoted AS job
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, id, queue, 'scheduled', 'queued', attempt, %(actor)s, 'due', queued_at

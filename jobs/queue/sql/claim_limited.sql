@@ -1,0 +1,167 @@
+-- Take up to %(slots)s limited jobs of one queue for a worker, after lock_limits.sql has taken the limits of their
+-- organisations. What runs is counted from the leases, so nothing can be counted wrong for long; a claim counts what
+-- all claims before it have taken, and no limit is exceeded at any moment. Limited jobs wait in runs of one
+-- (type, organisation, key): a full one is passed in one step, however long it is. The last row has no job and says
+-- how to go on (payload).
+WITH RECURSIVE moment AS MATERIALIZED (
+    SELECT clock_timestamp() AS at
+), orgs AS MATERIALIZED (
+    SELECT id AS org_id
+    FROM unnest(string_to_array(nullif(current_setting('smartqueue.locked_orgs'), ''), ',')::bigint[]) AS locked (id)
+    WHERE NOT EXISTS (
+        SELECT FROM jobs_queue AS paused
+        WHERE paused.org_id = id AND paused.name = %(queue)s AND paused.paused_at IS NOT NULL)
+), leases AS MATERIALIZED (
+    SELECT org_id, queue, type, coalesce(limit_key, '') AS limit_key, count(*) AS jobs
+    FROM jobs_lease
+    WHERE org_id = ANY (ARRAY(SELECT org_id FROM orgs))
+    GROUP BY 1, 2, 3, 4
+), running AS MATERIALIZED (
+    SELECT limited.id AS limit_id, {{counted_as}} AS key, sum(jobs) AS jobs
+    FROM leases AS job
+    JOIN jobs_limit AS limited ON {{applies}}
+    GROUP BY 1, 2
+), shared AS MATERIALIZED (
+    -- Room of the limits that many runs share. Here and below no limit is as much room as there are slots.
+    SELECT limited.org_id, limited.scope, limited.name, {{room}}
+    FROM orgs
+    JOIN jobs_limit AS limited ON limited.org_id = orgs.org_id AND limited.scope <> 'key'
+    CROSS JOIN moment
+    LEFT JOIN running ON running.limit_id = limited.id
+    LEFT JOIN jobs_limitbucket AS bucket ON bucket.limit_id = limited.id
+), groups AS MATERIALIZED (
+    SELECT served.type, orgs.org_id,
+           coalesce(least(org.room, queue.room), %(slots)s) AS org_room, coalesce(type.room, %(slots)s) AS type_room,
+           greatest(org.wait_seconds, queue.wait_seconds, type.wait_seconds) AS wait_seconds
+    FROM orgs
+    CROSS JOIN unnest(%(types)s::text[]) AS served (type)
+    LEFT JOIN shared AS org ON org.org_id = orgs.org_id AND org.scope = 'org'
+    LEFT JOIN shared AS queue ON queue.org_id = orgs.org_id AND queue.scope = 'queue' AND queue.name = %(queue)s
+    LEFT JOIN shared AS type ON type.org_id = orgs.org_id AND type.scope = 'type' AND type.name = served.type
+), runs AS (
+    SELECT served.type, head.org_id, head.limit_key, head.rank, 1 AS step
+    FROM unnest(%(types)s::text[]) AS served (type)
+    CROSS JOIN LATERAL (
+        SELECT ready.org_id, ready.limit_key, ready.rank
+        FROM jobs_ready AS ready
+        WHERE ready.queue = %(queue)s AND ready.type = served.type AND NOT ready.held AND ready.limit_key IS NOT NULL
+          AND (ready.org_id, ready.limit_key) > (%(after_org)s::bigint, %(after_key)s::text)
+        ORDER BY ready.org_id, ready.limit_key, ready.rank
+        LIMIT 1
+    ) AS head
+    UNION ALL
+    SELECT runs.type, further.org_id, further.limit_key, further.rank, step + 1
+    FROM runs
+    CROSS JOIN LATERAL (
+        -- on to the next key, unless the organisation can have none of this type now; else to the next organisation
+        (SELECT ready.org_id, ready.limit_key, ready.rank
+         FROM jobs_ready AS ready
+         WHERE (runs.type, runs.org_id) IN (SELECT type, org_id FROM groups WHERE least(org_room, type_room) > 0)
+           AND ready.queue = %(queue)s AND ready.type = runs.type AND NOT ready.held AND ready.limit_key IS NOT NULL
+           AND ready.org_id = runs.org_id AND ready.limit_key > runs.limit_key
+         ORDER BY ready.limit_key, ready.rank
+         LIMIT 1)
+        UNION ALL
+        (SELECT ready.org_id, ready.limit_key, ready.rank
+         FROM jobs_ready AS ready
+         WHERE ready.queue = %(queue)s AND ready.type = runs.type AND NOT ready.held AND ready.limit_key IS NOT NULL
+           AND ready.org_id > runs.org_id
+         ORDER BY ready.org_id, ready.limit_key, ready.rank
+         LIMIT 1)
+        LIMIT 1
+    ) AS further
+    WHERE step < %(runs)s
+), roomy AS MATERIALIZED (
+    SELECT runs.type, runs.org_id, runs.limit_key, runs.rank, org_room, type_room,
+           coalesce(by_key.room, %(slots)s) AS key_room,
+           greatest(groups.wait_seconds, by_key.wait_seconds) AS wait_seconds
+    FROM runs
+    JOIN groups ON groups.type = runs.type AND groups.org_id = runs.org_id
+    CROSS JOIN moment
+    LEFT JOIN LATERAL (
+        SELECT {{room}}
+        FROM (
+            SELECT * FROM jobs_limit
+            WHERE org_id = runs.org_id AND scope = 'key' AND runs.limit_key <> '' AND name IN ('*', runs.limit_key)
+            -- a key's own limit before that of each key
+            ORDER BY name = '*'
+            LIMIT 1
+        ) AS limited
+        LEFT JOIN running ON running.limit_id = limited.id AND running.key = runs.limit_key
+        LEFT JOIN jobs_limitbucket AS bucket ON bucket.limit_id = limited.id AND bucket.key = runs.limit_key
+    ) AS by_key ON true
+), chosen AS MATERIALIZED (
+    SELECT * FROM roomy WHERE least(org_room, type_room, key_room) > 0 ORDER BY rank LIMIT %(slots)s
+), heads AS MATERIALIZED (
+    SELECT chosen.type, chosen.org_id, chosen.limit_key, org_room, type_room, key_room, head.job_id, head.rank
+    FROM chosen
+    CROSS JOIN LATERAL (
+        SELECT ready.job_id, ready.rank
+        FROM jobs_ready AS ready
+        WHERE ready.queue = %(queue)s AND ready.type = chosen.type AND ready.org_id = chosen.org_id
+          AND ready.limit_key = chosen.limit_key AND NOT ready.held AND ready.limit_key IS NOT NULL
+        ORDER BY ready.rank, ready.job_id
+        LIMIT least(%(slots)s, org_room, type_room, key_room)
+    ) AS head
+), of_key AS (
+    -- Runs share limits: in order of rank, each limit gives its room away once, the narrowest first.
+    SELECT *, row_number() OVER (PARTITION BY org_id, limit_key ORDER BY rank, job_id) AS nth FROM heads
+), of_type AS (
+    SELECT *, row_number() OVER (PARTITION BY org_id, type ORDER BY rank, job_id) AS nth_of_type
+    FROM of_key WHERE nth <= key_room
+), of_org AS (
+    SELECT *, row_number() OVER (PARTITION BY org_id ORDER BY rank, job_id) AS nth_of_org
+    FROM of_type WHERE nth_of_type <= type_room
+), others AS MATERIALIZED (
+    -- What claim.sql would take: limited jobs have no more than their turn.
+    SELECT head.job_id, head.rank
+    FROM unnest(%(types)s::text[], %(floors)s::float8[]) AS served (type, floor)
+    CROSS JOIN LATERAL (
+        SELECT ready.job_id, ready.rank
+        FROM jobs_ready AS ready
+        WHERE ready.queue = %(queue)s AND ready.type = served.type AND ready.rank >= served.floor
+          AND NOT ready.held AND ready.limit_key IS NULL
+          AND NOT coalesce(ready.org_id = ANY (ARRAY(
+              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL)), false)
+        ORDER BY ready.rank, ready.job_id
+        LIMIT %(slots)s
+    ) AS head
+), best AS (
+    SELECT job_id, rank, true AS limited FROM of_org WHERE nth_of_org <= org_room
+    UNION ALL
+    SELECT job_id, rank, false FROM others
+    ORDER BY rank, job_id
+    LIMIT %(slots)s
+), picked AS MATERIALIZED (
+    -- what a person is just cancelling or holding is not waited for
+    SELECT job_id FROM jobs_ready
+    WHERE job_id = ANY (ARRAY(SELECT job_id FROM best WHERE limited))
+      AND NOT held AND limit_key IS NOT NULL
+    FOR UPDATE SKIP LOCKED
+), taken AS (
+    DELETE FROM jobs_ready AS ready WHERE ready.job_id = ANY (ARRAY(SELECT job_id FROM picked))
+    RETURNING ready.*
+), moments AS (
+    -- Tokens are spent at the time in the leases (`begun` is further down), so that these alone prove the rate.
+    SELECT limited.id AS limit_id, {{counted_as}} AS key, max(leased_at) AS at, count(*) AS jobs
+    FROM begun AS job
+    JOIN jobs_limit AS limited ON limited.rate_count IS NOT NULL AND {{applies}}
+    GROUP BY 1, 2
+), spent AS (
+    INSERT INTO jobs_limitbucket AS known (limit_id, key, tokens, refilled_at)
+    SELECT limited.id, moment.key, {{tokens}} - moment.jobs, moment.at
+    FROM moments AS moment
+    JOIN jobs_limit AS limited ON limited.id = moment.limit_id
+    LEFT JOIN jobs_limitbucket AS bucket ON bucket.limit_id = moment.limit_id AND bucket.key = moment.key
+    ON CONFLICT (limit_id, key) DO UPDATE SET tokens = excluded.tokens, refilled_at = excluded.refilled_at
+), {{leased}}
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL,
+       json_build_object(
+           -- where to go on when this has not come to the end of the runs
+           'after', (SELECT json_build_array(org_id, limit_key) FROM runs WHERE step = %(runs)s
+                     ORDER BY org_id, limit_key LIMIT 1),
+           -- when the first run that lacks nothing else has a token
+           'wait_seconds', (SELECT nullif(min(wait_seconds), 'infinity') FROM roomy)
+       )::text,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
