@@ -1,6 +1,7 @@
 """The worker: claims as many jobs as it has free slots, runs them, and writes their ends in batches."""
 
 import logging
+import os
 import queue
 import time
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 ALL_QUEUES = "*"
 FLUSH_SECONDS = 0.5
 DEADLINE_SECONDS = 0.1
+PARENT_SECONDS = 1.0
 # How long an end waits for others to share its commit, while there are others that may come.
 COMPANY_SECONDS = 0.005
 # What waits is under the lock of another worker's claim: look again when that claim has been committed.
@@ -45,13 +47,21 @@ class Worker(Loop):
     """One connection to claim and finish, one to listen, one for the ticker that renews leases and beats."""
 
     def __init__(
-        self, *, queues: Sequence[str], types: Sequence[str] = (), slots: int, until_empty: bool = False
+        self,
+        *,
+        queues: Sequence[str],
+        types: Sequence[str] = (),
+        slots: int,
+        until_empty: bool = False,
+        parent: int | None = None,
     ) -> None:
         super().__init__(idle_seconds=settings.POLL_SECONDS)
         self.queues = sorted(set(queues))
         self.types = sorted(set(types)) or registry.types()
         self.slots = slots
         self.until_empty = until_empty
+        # The process that minds this one: without it this one ends.
+        self.parent = parent
         self.exit_code = 0
         self.presence = Presence("worker", slots=slots, queues=self.queues, types=self.types)
         self.keeper = Keeper(self.presence.id, self.on_abandon)
@@ -72,6 +82,7 @@ class Worker(Loop):
                 Chore("renew", settings.LEASE_RENEW_SECONDS, self.keeper.renew),
                 Chore("deadlines", DEADLINE_SECONDS, self.keeper.check_deadlines),
                 Chore("flush", FLUSH_SECONDS, self.keeper.flush),
+                Chore("parent", PARENT_SECONDS, self.check_parent),
             ]
         )
         self.serve_from = 0
@@ -201,6 +212,11 @@ class Worker(Loop):
         except Error:
             self.forget_connection()
             return False
+
+    def check_parent(self) -> None:
+        if self.parent is not None and os.getppid() != self.parent and not self.stopping:
+            log.error("the process that minds this worker is gone; it ends")
+            self.stop()
 
     # --- ends of attempts ---------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.handlers import registry
 from jobs.handlers.base import HandlerNotReady
+from jobs.processes.forks import Forks
 from jobs.processes.worker import ALL_QUEUES, Worker
 from jobs.queue.enqueue import QUEUE_NAME
 
@@ -22,24 +23,36 @@ class Command(BaseCommand):
         parser.add_argument("--queues", default="default", help="comma-separated names, or * for all")
         parser.add_argument("--types", default="", help="comma-separated job types; all when empty")
         parser.add_argument("--concurrency", type=int, default=settings.WORKER_SLOTS, help="slots: jobs run at once")
+        parser.add_argument("--processes", type=int, default=1, help="so many workers, each with as many slots")
         parser.add_argument("--until-empty", action="store_true", help="stop when there is nothing left to do")
 
-    def handle(self, *, queues: str, types: str, concurrency: int, until_empty: bool, **options: Any) -> None:
-        worker = Worker(
-            queues=checked_queues(queues),
-            types=checked_types(types),
-            slots=checked_slots(concurrency),
-            until_empty=until_empty,
-        )
+    def handle(self, *, queues: str, types: str, concurrency: int, processes: int, **options: Any) -> None:
+        asked: dict[str, Any] = {
+            "queues": checked_queues(queues),
+            "types": checked_types(types) or registry.types(),
+            "slots": checked_number("--concurrency", concurrency),
+            "until_empty": options["until_empty"],
+        }
         try:
-            registry.prepare(worker.types)
+            registry.prepare(asked["types"])
         except HandlerNotReady as error:
             raise CommandError(str(error)) from error
-        worker.handle_signals()
-        worker.run()
+        if checked_number("--processes", processes) == 1:
+            code = work(**asked)
+        else:
+            parent = os.getpid()
+            code = Forks(processes, lambda: work(**asked, parent=parent)).run()
         # Threads of handlers that did not stop are not waited for: their jobs have been given back.
         self.stdout.flush()
-        os._exit(worker.exit_code)
+        os._exit(code)
+
+
+def work(**asked: Any) -> int:
+    """Be a worker until told to stop; returns the exit code."""
+    worker = Worker(**asked)
+    worker.handle_signals()
+    worker.run()
+    return worker.exit_code
 
 
 def words(text: str) -> list[str]:
@@ -60,7 +73,7 @@ def checked_types(text: str) -> list[str]:
     return words(text)
 
 
-def checked_slots(slots: int) -> int:
-    if not 1 <= slots <= 1000:
-        raise CommandError("--concurrency: from 1 to 1000")
-    return slots
+def checked_number(option: str, number: int) -> int:
+    if not 1 <= number <= 1000:
+        raise CommandError(f"{option}: from 1 to 1000")
+    return number
