@@ -27,8 +27,8 @@ check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev manage.py check
 	@$(START) dev -W ignore manage.py makemigrations --check --dry-run
 
-bench: ## Measure (needs a quiet machine); writes bench/results/
-	@exec $(START) dev -m bench
+bench: ## Measure beside other queues, half an hour; ARGS=ours alone, at scale; writes bench/results/
+	@exec $(START) dev -m bench $(ARGS)
 
 lock: ## Compile the lock files, with hashes, from the *.in files
 	@$(START) dev -c ""

@@ -79,7 +79,9 @@ def ready(names: Sequence[str], redis_url: str | None) -> tuple[dict[str, Runner
 def tune(runner: Runner) -> tuple[str, int]:
     """The option it drains fastest with, and how many jobs a drain needs to last."""
     jobs = sizes.JOBS or PROBE_JOBS
-    options = runner.about["options"]
+    options = [sizes.OPTION] if sizes.OPTION else runner.about["options"]
+    if sizes.JOBS and len(options) == 1:
+        return options[0], jobs
     rate = runner.drain(jobs, 1, options[0]).drained
     rates = {}
     for option in options:
@@ -123,10 +125,8 @@ def latencies(runner: Runner, option: str) -> Figures:
     cluster.execute("CHECKPOINT")
     counter.forget(runner.folder)
     with runner.workers(1, option) as (pid,):
-        # the first is not idle latency: it waits for the worker's start and opens what is opened once
-        runner.measure("idle", 2)
-        memory = workers.megabytes(pid)
         idle = runner.measure("idle", sizes.IDLE_JOBS)
+        memory = workers.megabytes(pid)
         paced = runner.measure("paced", sizes.PACED_RATE, max(1, round(sizes.PACED_SECONDS)))
     begun = [each for each in paced if each[2]]
     seconds = (paced[-1][0] - paced[0][0]) / 1e9 or 1.0

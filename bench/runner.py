@@ -66,10 +66,9 @@ class Runner:
         """Set up once; what fresh() starts from is kept aside."""
         if self.on_postgresql:
             cluster.execute(f"CREATE DATABASE {self.database}")
-        self.run("setup")
+        self.about = json.loads(self.run("setup"))
         if self.on_postgresql:
             cluster.execute(f"ALTER DATABASE {self.database} RENAME TO {self.database}_empty")
-        self.about = json.loads(self.run("describe"))
         self.fresh()
 
     def fresh(self) -> None:

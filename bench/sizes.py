@@ -16,6 +16,8 @@ TIMES = env_int("TIMES", 3, minimum=1)
 # Jobs of a drain. 0: as many as the peer drains in DRAIN_SECONDS, by a first probe.
 JOBS = env_int("JOBS", 0)
 DRAIN_SECONDS = env_seconds("DRAIN_SECONDS", 4, minimum=0.1)
+# The one option of its worker that each peer is measured with; empty: the one it drains fastest with.
+OPTION = env_str("OPTION", "")
 SINGLE_JOBS = env_int("SINGLE_JOBS", 1_000, minimum=1)
 IDLE_JOBS = env_int("IDLE_JOBS", 100, minimum=2)
 PACED_RATE = env_int("PACED_RATE", 200, minimum=1)

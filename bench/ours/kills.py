@@ -11,8 +11,7 @@ from bench.ours.stage import QUEUE, STATE_OF_QUEUE, Stage
 from bench.peers import counter
 
 ABOUT = "workers drain while one of them, drawn by lot, is killed every so often and another started"
-SIZES = ("KILL_WORKERS", "KILL_JOBS", "KILL_SECONDS", "KILL_SEED")
-SLOTS = 10
+SIZES = ("SLOTS", "KILL_WORKERS", "KILL_JOBS", "KILL_SECONDS", "KILL_SEED")
 # Everything that takes seconds takes less: the rules are the same.
 QUICK = {
     "SMARTQUEUE_LEASE_SECONDS": "3",
@@ -73,14 +72,14 @@ def under_fire(stage: Stage) -> tuple[int, float]:
                 kills, next_kill = kills + 1, next_kill + sizes.KILL_SECONDS
             if stage.number(STATE_OF_QUEUE) == 0:
                 return kills, asked
-            time.sleep(0.1)
+            time.sleep(0.2)
     finally:
         workers.stop(fleet)
     raise AssertionError
 
 
 def start(stage: Stage) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "manage.py", "runworker", "--queues", QUEUE, "--concurrency", str(SLOTS)]
+    command = [sys.executable, "manage.py", "runworker", "--queues", QUEUE, "--concurrency", str(sizes.SLOTS)]
     return workers.start(command, {**stage.environ, **QUICK}, stage.log)
 
 

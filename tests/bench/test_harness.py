@@ -1,0 +1,80 @@
+"""The bench runs, on a few jobs: nothing here says how fast."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.workers import ROOT
+
+TINY = {
+    "TIMES": "1",
+    "JOBS": "30",
+    "OPTION": "5",
+    "SINGLE_JOBS": "5",
+    "IDLE_JOBS": "3",
+    "PACED_RATE": "20",
+    "PACED_SECONDS": "1",
+    "OTHER_ROWS": "20",
+    "SLOTS": "5",
+    "COPY_ROWS": "50",
+    "PROFILE_JOBS": "50",
+    "PATIENCE_SECONDS": "60",
+}
+
+
+def bench(folder: Path, *words: str) -> str:
+    """What it printed; its figures are in the folder."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "SMARTQUEUE_TESTING")}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *words],
+        cwd=ROOT,
+        env={**environ, **TINY, "RESULTS": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def figures(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_every_measure_beside_the_peers_is_taken_of_smartqueue(tmp_path: Path) -> None:
+    printed = bench(tmp_path, "smartqueue")
+
+    report = figures(tmp_path, "peers")
+    found = report["peers"]["smartqueue"]
+    assert found.get("failed") is None
+    for rate in ("enqueue_single", "enqueue_bulk", "drain_1", "drain_2", "drain_crowded", "worker_megabytes"):
+        assert found[rate] > 0, rate
+    for wait in ("idle_ms", "idle_from_call_ms", "paced_ms", "paced_from_call_ms"):
+        assert 0 <= found[wait]["p50"] <= found[wait]["p99"], wait
+    assert found["paced_not_run"] == 0
+    assert report["postgresql"].startswith("18")
+    assert "| smartqueue" in printed
+
+
+def test_measures_of_smartqueue_alone_are_kept_beside_each_other(tmp_path: Path) -> None:
+    bench(tmp_path, "ours", "copying", "profile")
+
+    report = figures(tmp_path, "smartqueue")
+    assert list(report) == ["copying", "profile"]
+    assert report["copying"]["sizes"]["COPY_ROWS"] == 50
+    assert report["copying"]["figures"]["enqueue_many_rows_per_second"] > 0
+    assert any("leases" in name or "Take" in name for name in report["profile"]["figures"]["statements"])
+
+
+@pytest.mark.parametrize("words", [("nothing",), ("ours", "nothing")])
+def test_an_unknown_name_is_refused_before_anything_starts(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with pytest.raises(AssertionError, match="nothing"):
+        bench(tmp_path, *words)
+
+    assert list(tmp_path.iterdir()) == []
