@@ -52,6 +52,11 @@ def dumps(value: Any) -> str:
     """Compact JSON of what JSON can say, and of UUIDs. Raises NotStrict for NaN, infinities and halves of a pair."""
     if has_non_finite(value):
         raise NotStrict("a number is not finite")
+    return written(value)
+
+
+def written(value: Any) -> str:
+    """dumps() of what is known to hold finite numbers only."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # an integer beyond 64 bits, half of a pair, or what is no JSON at all

@@ -6,6 +6,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 
 from jobs.backend.current import chosen
@@ -87,6 +88,8 @@ def new_job(backend: BaseTaskBackend, task: AnyTask, call: Call) -> NewJob:
         name=task.module_path[-MAX_LENGTHS["name"] :],
         queue=task.queue_name,
         urgency=urgency(task.priority),
+        # a step of priority moves a task as far as a runtime e times shorter
+        head_start_seconds=task.priority * settings.RANK_TAU_SECONDS,
         run_at=task.run_after,
         timeout_seconds=backend.options.get("TIMEOUT_SECONDS"),
         # A task that raises has failed, as Django has it: it may not be fit to run twice.

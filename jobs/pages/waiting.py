@@ -34,7 +34,7 @@ def waiting(job: Job) -> Waiting | None:
     ready = Ready.objects.filter(pk=job.pk).first()
     if ready is None:
         return None
-    before = Ready.objects.filter(queue=ready.queue, held=False, rank__lt=ready.rank)
+    before = Ready.objects.filter(queue=ready.queue, held=False, limit_key=None, rank__lt=ready.rank)
     ahead = len(before.values_list("pk")[: AHEAD_BOUND + 1])
     paused = Queue.objects.for_org(job.org).filter(name=job.queue, paused_at__isnull=False)
     halted = paused.select_related("paused_by").first()
@@ -46,7 +46,7 @@ def waiting(job: Job) -> Waiting | None:
         paused=halted,
         served=is_served(ready.queue, ready.type),
         by_runtime=plain,
-        by_urgency=rank_offset(job.predicted_ms, job.urgency, settings.RANK_TAU_SECONDS) - plain,
+        by_urgency=job.rank_offset - plain,
     )
 
 

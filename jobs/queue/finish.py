@@ -14,7 +14,7 @@ from jobs.queue.claim import Ask, Claimed, claimed, params
 from jobs.queue.limits import wake_limited
 from jobs.queue.notify import wake
 from jobs.states import Outcome
-from jobs.strict_json import dumps
+from jobs.strict_json import written
 
 MAX_ERROR_CHARACTERS = 8_000
 # Outcomes after which there may be another try, later.
@@ -61,14 +61,14 @@ def finish_and_claim(ended: Sequence[Ended], ask: Ask) -> tuple[list[Settled], l
 
 
 def finish_params(ended: Sequence[Ended], worker_name: str) -> dict[str, Any]:
-    return {"ended": dumps([as_row(end) for end in ended]), "actor": f"worker:{worker_name}"}
+    return {"ended": written([as_row(end) for end in ended]), "actor": f"worker:{worker_name}"}
 
 
 def told(rows: sql.Tuples) -> list[Settled]:
     settled = [Settled(*row) for row in rows]
     wake((one.queue, one.rank) for one in settled if one.rank is not None)
     if freeing := [one.job_id for one in settled if one.frees]:
-        wake_limited(freeing)
+        wake_limited(job_ids=freeing)
     if settled and settled[0].awaited:
         follow_soon()
     return settled
@@ -86,7 +86,7 @@ def as_row(end: Ended) -> dict[str, Any]:
     }
     if outcome in RETRIED:
         row["retry_seconds"] = retry_seconds(end)
-    if error or error_type:
+    if error or error_type or permanent:
         row |= {"error_type": error_type[:128], "error": error[:MAX_ERROR_CHARACTERS], "permanent": permanent}
     return row
 

@@ -1,14 +1,19 @@
 -- Queue scheduled jobs that are due, a bounded batch at a time so that no lock is held long.
 WITH due AS MATERIALIZED (
-    SELECT id
+    SELECT id, due_at
     FROM jobs_job
     WHERE due_at <= statement_timestamp()
     ORDER BY due_at
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
+), numbered AS MATERIALIZED (
+    SELECT id, row_number() OVER (ORDER BY due_at, id) AS place FROM due
 ), promoted AS (
-    UPDATE jobs_job AS job SET status = 'queued', queued_at = clock_timestamp()
-    WHERE job.id = ANY (ARRAY(SELECT id FROM due))
+    -- in the order in which they were due; by an array too, so that it is never planned as a scan of all jobs
+    UPDATE jobs_job AS job
+    SET status = 'queued', queued_at = statement_timestamp() + numbered.place * interval '1 microsecond'
+    FROM numbered
+    WHERE job.id = numbered.id AND job.id = ANY (ARRAY(SELECT id FROM due))
     RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms,
               job.limit_key
 ), waiting AS (

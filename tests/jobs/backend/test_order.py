@@ -32,7 +32,6 @@ def test_tasks_above_and_below_zero_run_before_and_after_the_rest(org: Org, run_
     assert ran() == [1, 0, -1]
 
 
-@pytest.mark.xfail(strict=True, reason="a job has three urgencies, and no finer place in the order yet")
 @pytest.mark.parametrize(
     "priorities",
     [(1, 2, 10, 20), (-20, -10, -2, -1), (TASK_MIN_PRIORITY, -3, 0, 3, TASK_MAX_PRIORITY)],
@@ -72,7 +71,6 @@ def test_tasks_become_due_in_order_of_their_times(org: Org, run_worker: RunWorke
     assert ran() == [1, 2, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="what is promoted at once is ranked by when it was enqueued")
 def test_of_tasks_that_become_due_at_once_the_earlier_runs_first(org: Org, run_worker: RunWorker) -> None:
     """As after an hour without a leader."""
     enqueue_for_later(3, 1, 2)
