@@ -66,6 +66,23 @@ class NotLeader(QueueError):
     code = "not_leader"
 
 
+class LimitNotFound(QueueError):
+    """There is no such limit."""
+
+    code = "not_found"
+
+
+class InvalidLimit(QueueError):
+    """The limit is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
 class InvalidJob(QueueError):
     """The job is not valid; see errors."""
 

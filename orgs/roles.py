@@ -22,6 +22,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
     REPLAY = "replay"
     PAUSE = "pause"
+    MANAGE_LIMITS = "manage_limits"
     SEE_AUDIT = "see_audit"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_ORG = "manage_org"

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework.exceptions import ErrorDetail
 
-from jobs.errors import InvalidJob, InvalidPayload, QueueError, UnknownJobType
+from jobs.errors import InvalidJob, InvalidLimit, InvalidPayload, QueueError, UnknownJobType
 
 Fault = dict[str, str]
 MOST_FAULTS = 50
@@ -31,7 +31,7 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
     match error:
         case InvalidPayload():
             return [fault(f"{pointer}/payload{inner}", "invalid", text) for inner, text in error.errors]
-        case InvalidJob():
+        case InvalidJob() | InvalidLimit():
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]

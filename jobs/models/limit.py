@@ -42,6 +42,10 @@ class Limit(models.Model):
 
     objects = LimitQuerySet.as_manager()
 
+    # Set by limit_control.with_use().
+    running: int
+    tokens: float | None
+
     class Meta:
         constraints = [
             # The name before the scope: whether any limit applies to a job is then one look at a few names.

@@ -14,6 +14,7 @@ from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
+from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
 from jobs.queue.upkeep import Prune, expire_keys, fold_counts, sample_depth
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 FOLD_SECONDS = 1.0
 HOLD_SECONDS = 1.0
 RELEASE_SECONDS = 1.0
+MARK_SECONDS = 1.0
 EXPIRE_SECONDS = 60.0
 
 
@@ -40,9 +42,11 @@ class Scheduler(Loop):
             Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
+            Chore("mark limited", MARK_SECONDS, keep_marked),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
+            Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
             Chore("prune", settings.PRUNE_SECONDS, Prune()),
         ]
 

@@ -51,7 +51,7 @@ def told(rows: list[sql.Row]) -> int:
     """Let those know who wait for these ends; returns how many there were."""
     wake((row.queue, row.rank) for row in rows if row.to_status == "queued")
     if freeing := [row.job_id for row in rows if row.frees]:
-        wake_limited(freeing)
+        wake_limited(job_ids=freeing)
     if rows and rows[0].awaited:
         follow_soon()
     return len(rows)

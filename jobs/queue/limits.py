@@ -55,10 +55,10 @@ def limited_waiting(*, queues: Sequence[str], types: Sequence[str]) -> bool:
     return bool(found)
 
 
-def wake_limited(job_ids: Iterable[UUID]) -> None:
-    """Limited jobs of these jobs' organisations may start: tell the workers of the queues where some wait.
+def wake_limited(*, job_ids: Iterable[UUID] = (), org_ids: Iterable[int] = ()) -> None:
+    """Limited jobs of these organisations, or these jobs' ones, may start: tell the workers of the queues they are in.
 
     Their rank says that nothing is new in the order of the others.
     """
-    queues = sql.rows("limited_queues", job_ids=list(job_ids))
+    queues = sql.rows("limited_queues", job_ids=list(job_ids), org_ids=list(org_ids))
     wake((queue, math.inf) for (queue,) in queues)

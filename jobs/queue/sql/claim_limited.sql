@@ -6,11 +6,11 @@
 WITH RECURSIVE moment AS MATERIALIZED (
     SELECT clock_timestamp() AS at
 ), orgs AS MATERIALIZED (
-    SELECT id AS org_id
+    SELECT locked.id AS org_id
     FROM unnest(string_to_array(nullif(current_setting('smartqueue.locked_orgs'), ''), ',')::bigint[]) AS locked (id)
     WHERE NOT EXISTS (
         SELECT FROM jobs_queue AS paused
-        WHERE paused.org_id = id AND paused.name = %(queue)s AND paused.paused_at IS NOT NULL)
+        WHERE paused.org_id = locked.id AND paused.name = %(queue)s AND paused.paused_at IS NOT NULL)
 ), leases AS MATERIALIZED (
     SELECT org_id, queue, type, coalesce(limit_key, '') AS limit_key, count(*) AS jobs
     FROM jobs_lease

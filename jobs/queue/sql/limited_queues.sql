@@ -1,4 +1,4 @@
--- The queues in which limited jobs of the organisations of these jobs wait, read from one (queue, type) to the next.
+-- The queues in which limited jobs of these organisations, or of these jobs' ones, wait, read from one (queue, type) to the next.
 WITH RECURSIVE streams AS (
     (SELECT queue, type FROM jobs_ready WHERE NOT held AND limit_key IS NOT NULL ORDER BY queue, type LIMIT 1)
     UNION ALL
@@ -15,4 +15,4 @@ FROM streams
 WHERE EXISTS (
     SELECT FROM jobs_ready AS ready
     WHERE ready.queue = streams.queue AND ready.type = streams.type AND NOT ready.held AND ready.limit_key IS NOT NULL
-      AND ready.org_id = ANY (ARRAY(SELECT org_id FROM jobs_job WHERE id = ANY (%(job_ids)s::uuid[]))))
+      AND ready.org_id = ANY (%(org_ids)s::bigint[] || ARRAY(SELECT org_id FROM jobs_job WHERE id = ANY (%(job_ids)s::uuid[]))))
