@@ -30,7 +30,7 @@ WITH taken AS MATERIALIZED (
     LEFT JOIN (SELECT parent_id, count(*) AS links FROM met GROUP BY parent_id) AS told ON told.parent_id = parents.job_id
     WHERE (SELECT count(*) FROM met) >= %(batch)s
       AND EXISTS (SELECT FROM jobs_dependency AS link WHERE link.parent_id = parents.job_id
-                  OFFSET coalesce(told.links, 0) LIMIT 1)
+                  ORDER BY link.child_id OFFSET coalesce(told.links, 0) LIMIT 1)
     RETURNING id
 ), children AS MATERIALIZED (
     SELECT child_id, count(*)::int AS met,

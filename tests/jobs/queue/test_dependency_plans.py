@@ -1,0 +1,149 @@
+"""How PostgreSQL runs the statements about dependencies and batches when there is a great deal of them: by an index."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from jobs.models import Batch, Dependency, Ending, Job
+from jobs.queue.batches import unended
+from jobs.queue.callbacks import call_back
+from jobs.queue.release import release
+from orgs.models import Org
+from tests.factories import make_org
+from tests.jobs.queue.test_plans import MANY, assert_by_index, plan
+
+pytestmark = pytest.mark.django_db
+
+RUNNING, WAITING, DONE = 60_000, 40_000, 20_000
+PARENTS = 1_000
+# Each waiting job waits for two of a thousand others; every tenth of those has ended, and nobody has heard of it.
+DEPENDENCIES = """
+    WITH parents AS (
+        SELECT id, row_number() OVER (ORDER BY id) - 1 AS number FROM jobs_job WHERE status = 'queued' LIMIT 1000
+    ), children AS (
+        SELECT id, org_id, row_number() OVER (ORDER BY id) AS number FROM jobs_job WHERE status = 'scheduled'
+    )
+    INSERT INTO jobs_dependency (parent_id, child_id, org_id, condition)
+    SELECT parents.id, children.id, children.org_id, 'success'
+    FROM children JOIN parents ON parents.number IN (children.number %% 1000, (children.number + 1) %% 1000)
+"""
+ENDINGS = """
+    INSERT INTO jobs_ending (org_id, job_id, status, batch_id)
+    SELECT org_id, parent_id, 'done', %(batch)s FROM (SELECT DISTINCT org_id, parent_id FROM jobs_dependency) AS parents
+"""
+BATCHES = """
+    INSERT INTO jobs_batch (id, org_id, name, total, done, failed, cancelled, correlation_id, created_at, callback,
+        callback_when, callback_error, callback_due_at)
+    SELECT gen_random_uuid(), %(org_id)s, '', 5, 0, 0, 0, 'c', now(), '{"type": "python"}', 'end', '',
+           CASE WHEN number %% 1000 = 0 THEN now() END
+    FROM generate_series(1, 20000) AS number
+"""
+
+
+@pytest.fixture(scope="module")
+def backlog(django_db_setup: None, django_db_blocker: Any) -> Iterator[int]:
+    """The id of an organisation with all this; statistics are as autovacuum would have left them."""
+    tables = "jobs_job, jobs_dependency, jobs_ending, jobs_batch"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        org = make_org()
+        for status, jobs in (("queued", RUNNING), ("scheduled", WAITING), ("done", DONE)):
+            cursor.execute(MANY, {"org_id": org.pk, "status": status, "jobs": jobs, "days": 0})
+        cursor.execute("UPDATE jobs_job SET run_at = NULL, waiting_on = 2 WHERE status = 'scheduled'")
+        cursor.execute(DEPENDENCIES, {})
+        cursor.execute(BATCHES, {"org_id": org.pk})
+        cursor.execute(ENDINGS, {"batch": Batch.objects.values_list("pk", flat=True)[0]})
+        cursor.execute(
+            "UPDATE jobs_job SET batch_id = %s WHERE status IN ('done', 'scheduled')", [Batch.objects.latest("pk").pk]
+        )
+        cursor.execute(f"ANALYZE {tables}")
+        yield org.pk
+        cursor.execute(f"TRUNCATE {tables}")
+        org.delete()
+
+
+@pytest.fixture
+def org(backlog: int, db: None) -> Org:
+    return Org.objects.get(pk=backlog)
+
+
+def assert_reads(found: list[dict[str, Any]], *, most_rows: int) -> None:
+    assert_by_index(found, most_rows=most_rows)
+    scanned = [node.get("Relation Name") for node in found if node["Node Type"] == "Seq Scan" and node["Actual Loops"]]
+    assert not {"jobs_dependency", "jobs_ending", "jobs_batch"} & set(scanned)
+
+
+def test_a_release_reads_its_batch(org: Org) -> None:
+    assert Dependency.objects.count() == 2 * WAITING
+
+    found = plan("release", batch=100)
+
+    # an end and its children may each be looked at in a few places, none of them more than once a row
+    assert_reads(found, most_rows=202)
+    assert Ending.objects.count() == PARENTS - 1
+    assert Dependency.objects.count() == 2 * WAITING - 100
+
+
+def test_a_release_of_the_last_parents_reads_only_their_children(org: Org) -> None:
+    Ending.objects.exclude(pk__in=Ending.objects.values("pk")[:3]).delete()
+
+    found = plan("release", batch=1_000)
+
+    assert_reads(found, most_rows=1_000)
+    assert Dependency.objects.count() == 2 * WAITING - 3 * 80
+    assert not Ending.objects.exists()
+
+
+def test_tying_a_job_reads_its_parents(org: Org) -> None:
+    parents = list(Job.objects.filter(status="queued").values_list("pk", flat=True)[:50])
+
+    found = plan("tie", children=[UUID(int=1)] * 50, parents=parents, conditions=["end"] * 50, org_id=org.pk)
+
+    assert_reads(found, most_rows=50)
+
+
+def test_an_end_that_is_waited_for_reads_its_own_job(org: Org) -> None:
+    job = Job.objects.filter(status="scheduled").order_by("pk")[1_000]
+
+    assert_reads(plan("cancel", job_ids=[job.pk], org_id=org.pk, actor="a", reason=""), most_rows=10)
+
+
+def explained(query: Any) -> str:
+    return str(query.explain(analyze=True))
+
+
+def test_a_callback_that_is_due_is_found_by_its_time(org: Org) -> None:
+    due = Batch.objects.filter(callback_due_at__isnull=False).order_by("callback_due_at")[:1]
+
+    assert "batch_callback_due_idx" in explained(due)
+    while call_back():
+        pass
+    assert not due.exists()
+
+
+def test_the_jobs_of_a_batch_are_read_a_page_at_a_time(org: Org) -> None:
+    batch_id = Batch.objects.latest("pk").pk
+
+    plan = explained(Job.objects.filter(batch_id=batch_id, pk__gt=UUID(int=0)).order_by("pk")[:1_000])
+
+    assert "job_batch_idx" in plan
+    assert len(next(unended(batch_id))) == 1_000
+
+
+def test_a_sweep_with_dependents_reads_its_batch(org: Org) -> None:
+    Job.objects.filter(status="done").update(has_dependents=True)
+
+    found = plan("prune", after=UUID(int=0), days=0, dead_letter_days=0, batch=500)
+
+    assert_reads(found, most_rows=501)
+
+
+def test_releases_come_to_an_end(org: Org) -> None:
+    told = release(batch=50_000)
+    while told.more:
+        told = release(batch=50_000)
+
+    assert not Dependency.objects.exists()
+    assert Job.objects.filter(status="queued").count() == RUNNING + WAITING
