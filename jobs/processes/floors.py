@@ -27,6 +27,9 @@ class Floors:
             return {}
         return self._floors.setdefault(queue, {})
 
+    def known(self, queue: str) -> Mapping[str, float]:
+        return self._floors.get(queue, {})
+
     def taken(self, queue: str, claims: Sequence[Claimed], *, everywhere: bool) -> None:
         """What that claim answered, in order of rank."""
         now = time.monotonic()

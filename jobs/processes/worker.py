@@ -16,6 +16,7 @@ from jobs.models import WorkerProcess
 from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
 from jobs.processes.floors import Floors
 from jobs.processes.keeper import Keeper, ask
+from jobs.processes.limited import LimitedQueues
 from jobs.processes.listener import Listener
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
@@ -89,6 +90,7 @@ class Worker(Loop):
         # Queues that may hold work for us, in the order in which they are asked, and from which rank on.
         self.asking: list[str] = []
         self.floors = Floors()
+        self.limited = LimitedQueues(self.types)
         # A claim may have been committed without its answer reaching us.
         self.answer_lost = False
 
@@ -130,7 +132,9 @@ class Worker(Loop):
         settled, taken = bool(self.unsettled), 0
         free = self.free_slots() + len(self.unsettled)
         if free > 0:
-            for name in self.queues_to_ask():
+            queues = self.queues_to_ask()
+            taken = self.take_limited(free)
+            for name in queues:
                 if taken == free:
                     break
                 taken += self.claim_from(name, free - taken)
@@ -154,6 +158,23 @@ class Worker(Loop):
         if len(claims) < slots:
             self.asking.remove(name)
         return len(claims)
+
+    def take_limited(self, slots: int) -> int:
+        """Claim jobs that have limits, where some are known to wait; what has ended makes room for them first."""
+        taken = 0
+        for name in self.limited.due():
+            if self.unsettled:
+                self.settle()
+            if taken == slots:
+                break
+            held_until = time.monotonic() + settings.LEASE_SECONDS
+            ask = Ask(name, self.types, slots - taken, self.presence.id, self.presence.name, self.floors.known(name))
+            self.answer_lost = True
+            claims = self.limited.claim(ask)
+            self.start([Attempt(claimed, held_until) for claimed in claims])
+            self.answer_lost = False
+            taken += len(claims)
+        return taken
 
     def start(self, attempts: list[Attempt]) -> None:
         self.attempts.update((attempt.claimed.token, attempt) for attempt in attempts)
@@ -181,6 +202,7 @@ class Worker(Loop):
             self.ticker.hurry("renew")
         if not self.asking:
             self.asking = busy_queues() if everything else list(self.queues)
+        self.limited.look(self.asking)
         self.serve_from += 1
         first = self.serve_from % max(len(self.asking), 1)
         return self.asking[first:] + self.asking[:first]
@@ -191,8 +213,10 @@ class Worker(Loop):
             if channel == command_channel(self.presence.id):
                 self.ticker.hurry(word)
                 continue
-            name, rank = place(word)
+            name, rank, limited = place(word)
             self.floors.lower(name, rank)
+            if limited:
+                self.limited.add([name])
             if name not in self.asking:
                 self.asking.append(name)
 
@@ -200,7 +224,8 @@ class Worker(Loop):
         return list(self.listener.sockets())
 
     def sleep(self, seconds: float) -> None:
-        super().sleep(CONTENDED_SECONDS if not self.stopping and self.contended() else seconds)
+        seconds = min(seconds, self.limited.seconds())
+        super().sleep(min(CONTENDED_SECONDS, seconds) if not self.stopping and self.contended() else seconds)
 
     def contended(self) -> bool:
         """Whether another worker's claim hides work from ours: it locks more rows than it takes."""

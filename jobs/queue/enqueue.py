@@ -141,8 +141,8 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
         correlation_id=correlation_id,
         actor=f"user:{user.get_username()}" if user else "system",
     )
-    wake((queue, rank) for _, queue, rank in stored if rank is not None)
-    return {job_id for job_id, _, _ in stored}
+    wake(((queue, rank) for _, queue, rank, _ in stored if rank is not None), limited=any(row[3] for row in stored))
+    return {job_id for job_id, *_ in stored}
 
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:

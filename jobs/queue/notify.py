@@ -1,6 +1,7 @@
 """Waking workers: one channel a queue for new work, one a worker process for commands."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +12,7 @@ NEW_WORK = "smartqueue_queue_"
 # For workers that serve every queue: they need not know the names.
 ANY_WORK = NEW_WORK + "*"
 COMMANDS = "smartqueue_worker_"
+LIMITED = " limited"
 
 
 def work_channel(queue: str) -> str:
@@ -21,28 +23,36 @@ def command_channel(worker_id: UUID) -> str:
     return COMMANDS + worker_id.hex
 
 
-def wake(places: Iterable[tuple[str, float]]) -> None:
+def wake(places: Iterable[tuple[str, float]], *, limited: bool = False) -> None:
     """Tell workers that jobs wait at these (queue, rank) places: once a queue, when the transaction commits.
 
     After the commit and not within it: commits that notify are serialised by PostgreSQL. A notification lost
     between the two costs one poll interval, so it must not raise: what was committed would look refused.
+    `limited`: there may be some among them that wait for their limits.
     """
     lowest: dict[str, float] = {}
     for queue, rank in places:
         lowest[queue] = min(rank, lowest.get(queue, rank))
     if lowest:
         notes = [
-            (channel, f"{queue} {float(rank)!r}")
+            (channel, f"{queue} {float(rank)!r}{LIMITED if limited else ''}")
             for queue, rank in sorted(lowest.items())
             for channel in (ANY_WORK, work_channel(queue))
         ]
         transaction.on_commit(lambda: notify(notes), robust=True)
 
 
-def place(word: str) -> tuple[str, float]:
-    """The queue and the lowest new rank that a notification of new work tells of."""
-    queue, _, rank = word.partition(" ")
-    return queue, float(rank or "-inf")
+class Place(NamedTuple):
+    """Where a notification of new work says that it is."""
+
+    queue: str
+    lowest_rank: float
+    limited: bool
+
+
+def place(word: str) -> Place:
+    queue, _, rank = word.removesuffix(LIMITED).partition(" ")
+    return Place(queue, float(rank or "-inf"), word.endswith(LIMITED))
 
 
 def command(worker_ids: Iterable[UUID], word: str) -> None:

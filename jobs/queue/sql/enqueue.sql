@@ -44,6 +44,7 @@ WITH asked AS (
            {{limit_key}}
     FROM stored AS job
     WHERE status = 'queued'
+    RETURNING limit_key
 ), named AS (
     -- a queue is made with its first job; sorted like the keys
     INSERT INTO jobs_queue (org_id, name, pause_reason)
@@ -56,4 +57,6 @@ WITH asked AS (
     SELECT org_id, id, queue, NULL, status, 0, %(actor)s, '', created_at
     FROM stored
 )
-SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + rank_offset END AS rank FROM stored
+SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + rank_offset END AS rank,
+       EXISTS (SELECT FROM waiting WHERE limit_key IS NOT NULL) AS limited
+FROM stored
