@@ -30,9 +30,9 @@ def beside_peers(names: list[str]) -> None:
         sys.exit(f"no such peer: {', '.join(sorted(unknown))}")
     if set(wanted) - {"smartqueue"}:
         install_peers()
-    with cluster.running(), redis_server.running() as redis_url:
+    with cluster.running() as server, redis_server.running() as redis_url:
         facts = machine.facts()
-        found = compare.compare(wanted, redis_url)
+        found = compare.compare(wanted, server, redis_url)
     report = {**facts, "sizes": sizes.of_peers(), "peers": found}
     if not names or sizes.KEPT:
         results.write("peers", report)

@@ -11,6 +11,7 @@ from bench import cluster, sizes, workers
 from bench.peers import counter
 from bench.percentiles import percentiles
 from bench.runner import REDIS, Runner
+from smartqueue.embedded import Server
 
 Figures = dict[str, Any]
 FAULTS = (RuntimeError, TimeoutError, AssertionError, psycopg.Error)
@@ -29,9 +30,9 @@ DURABILITY = {
 }
 
 
-def compare(names: Sequence[str], redis_url: str | None) -> dict[str, Figures]:
+def compare(names: Sequence[str], server: Server, redis_url: str | None) -> dict[str, Figures]:
     """The medians of each peer over TIMES rounds; a peer that fails is named with its fault and left out."""
-    runners, failed = ready(names, redis_url)
+    runners, failed = ready(names, server, redis_url)
     rounds: dict[str, list[Figures]] = {name: [] for name in runners}
     best: dict[str, tuple[str, int]] = {}
     for number in range(sizes.TIMES):
@@ -61,13 +62,13 @@ def compare(names: Sequence[str], redis_url: str | None) -> dict[str, Figures]:
     }
 
 
-def ready(names: Sequence[str], redis_url: str | None) -> tuple[dict[str, Runner], dict[str, str]]:
+def ready(names: Sequence[str], server: Server, redis_url: str | None) -> tuple[dict[str, Runner], dict[str, str]]:
     runners, failed = {}, {}
     for name in names:
         if name in REDIS and redis_url is None:
             print(f"{name}: SKIPPED, no redis-server (apt-get install redis-server)")
             continue
-        runner = Runner(name, redis_url)
+        runner = Runner(name, server, redis_url)
         try:
             runner.prepare()
         except FAULTS as fault:

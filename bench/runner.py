@@ -17,6 +17,7 @@ import psycopg
 from bench import cluster, workers
 from bench.peers import counter
 from bench.sizes import PATIENCE_SECONDS
+from smartqueue.embedded import Server
 
 PEERS_VENV = workers.ROOT / ".venv-peers"
 POSTGRESQL = ("smartqueue", "procrastinate", "pgqueuer", "django_tasks_db")
@@ -39,8 +40,8 @@ class Drained(NamedTuple):
 
 
 class Runner:
-    def __init__(self, name: str, redis_url: str | None) -> None:
-        self.name = name
+    def __init__(self, name: str, server: Server, redis_url: str | None = None) -> None:
+        self.name, self.server = name, server
         self.folder = Path(tempfile.mkdtemp(prefix="bench-counts-"))
         self.database = f"bench_{name}"
         ours = name == "smartqueue"
@@ -74,7 +75,8 @@ class Runner:
     def fresh(self) -> None:
         """An empty store, and nothing of the measure before left to be written to disk."""
         if self.on_postgresql:
-            cluster.execute(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
+            # with force: autovacuum, which only the superuser may end, may be at work in it
+            cluster.as_superuser(self.server, f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
             cluster.execute(f"CREATE DATABASE {self.database} TEMPLATE {self.database}_empty")
         else:
             self.run("setup")

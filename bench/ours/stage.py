@@ -27,8 +27,7 @@ STATE_OF_QUEUE = """SELECT (SELECT count(*) FROM jobs_ready WHERE queue = 'bench
 
 class Stage(Runner):
     def __init__(self, server: Server) -> None:
-        super().__init__("smartqueue", None)
-        self.server = server
+        super().__init__("smartqueue", server)
         # from here on this process and all that it starts work on the store that is measured
         os.environ |= self.environ
         django.setup()
