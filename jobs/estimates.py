@@ -160,10 +160,36 @@ def unspoilt() -> Iterator[None]:
         yield
 
 
+class Known(NamedTuple):
+    """What the past says of a kind: its own runs, or the median of its type, or neither."""
+
+    history: History | None = None
+    median: float | None = None
+
+
+# By organisation and kind, until when it is fresh: a burst of one kind asks once.
+_known: dict[tuple[int, Kind], tuple[float, Known]] = {}
+KNOWN_KEPT = 20_000
+
+
 def past(org: Org, asked: Sequence[Asked]) -> tuple[dict[Kind, History], dict[str, float]]:
     """What these kinds took before, and the medians of the types of those that were never seen."""
-    kinds = sorted({one.kind for one in asked})
-    histories, medians = {}, {}
+    now = time.monotonic()
+    kinds = {one.kind for one in asked}
+    known = {kind: found[1] for kind in kinds if (found := _known.get((org.pk, kind))) and now < found[0]}
+    if unknown := sorted(kinds - known.keys()):
+        known |= read_past(org, unknown)
+        if len(_known) > KNOWN_KEPT:
+            _known.clear()
+        fresh_until = now + settings.HISTORY_FRESH_SECONDS
+        _known.update({(org.pk, kind): (fresh_until, known[kind]) for kind in unknown})
+    histories = {kind: one.history for kind, one in known.items() if one.history}
+    return histories, {kind.type: one.median for kind, one in known.items() if one.median is not None}
+
+
+def read_past(org: Org, kinds: Sequence[Kind]) -> dict[Kind, Known]:
+    histories: dict[Kind, History] = {}
+    medians: dict[str, float] = {}
     for type, name, runtimes_ms, gaps_seconds, failed, median in sql.rows(
         "known_kinds",
         org_id=org.pk,
@@ -175,7 +201,7 @@ def past(org: Org, asked: Sequence[Asked]) -> tuple[dict[Kind, History], dict[st
             histories[Kind(type, name)] = History(runtimes_ms, gaps_seconds, failed)
         elif median is not None:
             medians[type] = median
-    return histories, medians
+    return {kind: Known(histories.get(kind), None if kind in histories else medians.get(kind.type)) for kind in kinds}
 
 
 def submission(one: Asked, histories: dict[Kind, History], user: str) -> Submission:

@@ -98,6 +98,8 @@ MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)
 # The longest a submit waits for the model; one that is slower, or fails, is then left alone for a while.
 PREDICT_SECONDS = env_seconds("SMARTQUEUE_PREDICT_SECONDS", 0.25, minimum=0.001)
 MODEL_REST_SECONDS = env_seconds("SMARTQUEUE_MODEL_REST_SECONDS", 60)
+# For so long a process takes what it last read of the past runs of a kind of job for what they are.
+HISTORY_FRESH_SECONDS = env_seconds("SMARTQUEUE_HISTORY_FRESH_SECONDS", 0 if TESTING else 1)
 # A model is trained on the newest runs of an organisation, when there are enough to hold some out.
 TRAIN_MIN_RUNS = env_int("SMARTQUEUE_TRAIN_MIN_RUNS", 100, minimum=10)
 TRAIN_MAX_RUNS = env_int("SMARTQUEUE_TRAIN_MAX_RUNS", 20_000, minimum=10)
@@ -339,6 +341,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "auth", "description": "Accounts and tokens."},
         {"name": "jobs", "description": "Submit, look, cancel, replay."},
+        {"name": "batches", "description": "Jobs that belong together, counted, with a callback."},
         {"name": "dead-letters", "description": "Jobs that failed for good."},
         {"name": "queues", "description": "Named streams of jobs, which can be paused."},
         {"name": "job-types", "description": "What can be submitted."},
@@ -359,6 +362,7 @@ SPECTACULAR_SETTINGS = {
         "Urgency": "jobs.api.serializers.URGENCIES",
         "PredictionSource": "jobs.api.serializers.SOURCES",
         "BulkStatus": "jobs.api.shapes.BULK_STATUSES",
+        "Condition": "jobs.api.serializers.CONDITIONS",
         "InvitationState": "orgs.models.Invitation.STATES",
         "ModelState": "jobs.api.shapes.MODEL_STATES",
         "Role": "orgs.api.serializers.ROLES",

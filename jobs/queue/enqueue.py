@@ -152,8 +152,17 @@ def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User |
     names = [one.name or default_name(one) for one in new]
     asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
     estimates = estimate_many(org, asked, user=user.get_username() if user else "")
+    defaults = Defaults(settings.RANK_TAU_SECONDS, settings.JOB_TIMEOUT_SECONDS, settings.RETRIES + 1)
     each = zip(new, ids, payloads, asked, estimates, strict=True)
-    return [row(position, *parts) for position, parts in enumerate(each)]
+    return [row(defaults, position, *parts) for position, parts in enumerate(each)]
+
+
+class Defaults(NamedTuple):
+    """The settings that a row needs, read once for all of them."""
+
+    tau_seconds: float
+    timeout_seconds: int
+    max_attempts: int
 
 
 OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key")
@@ -164,7 +173,9 @@ def default_name(new: NewJob) -> str:
     return str(new.payload.get("task", new.type))[:64]
 
 
-def row(position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate) -> dict[str, Any]:
+def row(
+    defaults: Defaults, position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
+) -> dict[str, Any]:
     """What enqueue.sql takes for what the caller said nothing about need not be sent."""
     described = {
         "id": job_id,
@@ -178,10 +189,9 @@ def row(position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, es
         "predicted_ms": estimate.ms,
         "prediction_source": estimate.source,
         "priority": ranking.priority(estimate.ms),
-        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, settings.RANK_TAU_SECONDS)
-        - new.head_start_seconds,
-        "timeout_seconds": new.timeout_seconds or settings.JOB_TIMEOUT_SECONDS,
-        "max_attempts": new.max_attempts or settings.RETRIES + 1,
+        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, defaults.tau_seconds) - new.head_start_seconds,
+        "timeout_seconds": new.timeout_seconds or defaults.timeout_seconds,
+        "max_attempts": new.max_attempts or defaults.max_attempts,
     }
     if estimate.source == "model":
         described["predicted_low_ms"] = estimate.low_ms

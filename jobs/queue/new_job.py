@@ -75,7 +75,7 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
     found = []
     for name, limit in MAX_LENGTHS.items():
         text = getattr(new, name)
-        if text is not None and (len(text) > limit or UNSTORABLE.search(text)):
+        if text and (len(text) > limit or UNSTORABLE.search(text)):
             found.append((f"/{name}", f"At most {limit} characters, none of them NUL."))
     if new.idempotency_key == "":
         found.append(("/idempotency_key", "May not be empty."))
@@ -85,9 +85,10 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
         found.append(("/urgency", "One of high, medium, low."))
     if new.category and new.category not in settings.JOB_CATEGORIES:
         found.append(("/category", f"One of {', '.join(settings.JOB_CATEGORIES)}."))
-    timeout_cap, attempts_cap = caps(role)
-    found += bounds("timeout_seconds", new.timeout_seconds, 1, timeout_cap)
-    found += bounds("max_attempts", new.max_attempts, 1, attempts_cap)
+    if new.timeout_seconds is not None or new.max_attempts is not None:
+        timeout_cap, attempts_cap = caps(role)
+        found += bounds("timeout_seconds", new.timeout_seconds, 1, timeout_cap)
+        found += bounds("max_attempts", new.max_attempts, 1, attempts_cap)
     return found + due_faults(new) + waiting_faults(new) + payload_limit_faults(new.payload)
 
 
@@ -108,6 +109,8 @@ def bounds(name: str, value: float | None, low: float, high: float) -> list[tupl
 
 
 def due_faults(new: NewJob) -> list[tuple[str, str]]:
+    if new.run_at is None and new.delay_seconds is None:
+        return []
     if new.run_at is not None and new.delay_seconds is not None:
         return [("/delay_seconds", "Give run_at or delay_seconds, not both.")]
     limit = timedelta(days=settings.MAX_DELAY_DAYS)
@@ -122,7 +125,7 @@ def due_faults(new: NewJob) -> list[tuple[str, str]]:
 def waiting_faults(new: NewJob) -> list[tuple[str, str]]:
     """Whether the jobs it waits for exist is seen when it is stored."""
     found = []
-    if as_id(new.ref):
+    if new.ref and as_id(new.ref):
         found.append(("/ref", "A word, not an id."))
     if len(new.after) + len(new.after_end) > MAX_PARENTS:
         found.append(("/after", f"At most {MAX_PARENTS} jobs, after and after_end together."))

@@ -232,7 +232,7 @@ def test_a_failing_query_falls_back_and_spoils_no_transaction(world: World, monk
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM no_such_table")
 
-    monkeypatch.setattr(estimates, "known_runs", broken)
+    monkeypatch.setattr(estimates, "past", broken)
 
     with transaction.atomic():
         job = make_job(world.org)
