@@ -5,7 +5,7 @@ WITH newest AS MATERIALIZED (
     -- BETWEEN and both columns in the order: only the index of the organisation gives that. Ordered by id alone, the
     -- primary key would be read backwards past everybody else's moves.
     WHERE org_id BETWEEN %(org_id)s AND %(org_id)s
-    ORDER BY org_id, id DESC
+    ORDER BY org_id DESC, id DESC
     LIMIT %(bound)s
 ), own AS MATERIALIZED (
     SELECT job_id FROM newest WHERE actor = %(actor)s AND from_status IS NULL

@@ -169,7 +169,8 @@ class Job(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["org", "-id"], name="job_list_idx"),
+            # read backwards for the newest first, see Transition
+            models.Index(fields=["org", "id"], name="job_newest_idx"),
             models.Index(
                 # by the database's clock: the time in an id is that of whichever host made it
                 fields=["created_at"],

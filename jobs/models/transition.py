@@ -37,8 +37,9 @@ class Transition(models.Model):
         constraints = [models.CheckConstraint(condition=legal_move(), name="transition_legal")]
         indexes = [
             models.Index(fields=["job_id", "id"], name="transition_job_idx"),
-            # The newest id of an organisation is the version its pages poll for.
-            models.Index(fields=["org_id", "-id"], name="transition_org_idx"),
+            # The newest id of an organisation is the version its pages poll for. Ascending, and read backwards: what
+            # comes in goes to the end of the index, which costs a third of what going to its beginning does.
+            models.Index(fields=["org_id", "id"], name="transition_newest_idx"),
         ]
 
     def __str__(self) -> str:

@@ -187,8 +187,8 @@ def test_statuses_are_read_in_either_vocabulary() -> None:
 @pytest.mark.parametrize(
     ("filters", "sort", "index"),
     [
-        (Filters(), Sort(), "job_list_idx"),
-        (Filters(type="python", statuses=(Status.DONE,)), Sort(), "job_list_idx"),
+        (Filters(), Sort(), "job_newest_idx"),
+        (Filters(type="python", statuses=(Status.DONE,)), Sort(), "job_newest_idx"),
         (Filters(statuses=(Status.FAILED,)), Sort("finished"), "job_dead_letter_idx"),
     ],
 )

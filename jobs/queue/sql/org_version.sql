@@ -3,7 +3,7 @@
 SELECT coalesce((SELECT sum(id) FROM (
            SELECT id FROM jobs_transition
            -- so that only the index of the organisation fits: by id alone the primary key would be read backwards
-           WHERE org_id BETWEEN %(org_id)s AND %(org_id)s ORDER BY org_id, id DESC LIMIT %(moves)s) AS newest), 0)
+           WHERE org_id BETWEEN %(org_id)s AND %(org_id)s ORDER BY org_id DESC, id DESC LIMIT %(moves)s) AS newest), 0)
            ::text AS moves,
        coalesce((SELECT sum(hashtext(job_id::text || coalesce(progress, -1)::text || cancel_requested::text)::bigint)
                  FROM jobs_lease WHERE org_id = %(org_id)s), 0)::text AS running
