@@ -14,8 +14,8 @@ from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, claimed, params
 from jobs.queue.notify import wake
 
-# How many (type, organisation, key) runs of one type a claim looks at; the next goes on behind them.
-RUNS = 500
+# How many (type, organisation, key) runs a claim looks at; the next goes on behind them.
+RUNS = 300
 # After another worker's claim had the limits.
 BUSY_SECONDS = 0.01
 BEGINNING = (0, "")
@@ -36,7 +36,8 @@ def claim_limited(ask: Ask, walk: Walk) -> list[Claimed]:
     Two statements in one round trip and one commit: the second sees all that earlier claims have taken.
     """
     after_org, after_key = walk.after
-    asked = {**params(ask), "after_org": after_org, "after_key": after_key, "runs": RUNS}
+    asked = {**params(ask), "after_org": after_org, "after_key": after_key}
+    asked["runs"] = max(RUNS // len(asked["types"]), 1)
     ((busy, *_),), rows = sql.together(("lock_limits", asked), ("claim_limited", asked))
     taken, (walked,) = [row for row in rows if row[0]], [json.loads(row[6]) for row in rows if not row[0]]
     walk.after = tuple(walked["after"]) if walked["after"] else BEGINNING

@@ -17,10 +17,10 @@ WITH RECURSIVE moment AS MATERIALIZED (
     WHERE org_id = ANY (ARRAY(SELECT org_id FROM orgs))
     GROUP BY 1, 2, 3, 4
 ), running AS MATERIALIZED (
-    SELECT limited.id AS limit_id, {{counted_as}} AS key, sum(jobs) AS jobs
+    SELECT limited.id AS limit_id, sum(jobs) AS jobs
     FROM leases AS job
-    JOIN jobs_limit AS limited ON {{applies}}
-    GROUP BY 1, 2
+    JOIN jobs_limit AS limited ON limited.scope <> 'key' AND {{applies}}
+    GROUP BY 1
 ), shared AS MATERIALIZED (
     -- Room of the limits that many runs share. Here and below no limit is as much room as there are slots.
     SELECT limited.org_id, limited.scope, limited.name, {{room}}
@@ -71,24 +71,36 @@ WITH RECURSIVE moment AS MATERIALIZED (
         LIMIT 1
     ) AS further
     WHERE step < %(runs)s
+), counted AS (
+    -- With what runs of the key already: by one sort, where a join of the two may be planned as a loop in a loop.
+    SELECT type, org_id, limit_key, rank, sum(jobs) OVER (PARTITION BY org_id, limit_key) AS jobs
+    FROM (
+        SELECT type, org_id, limit_key, rank, 0 AS jobs FROM runs
+        UNION ALL
+        SELECT NULL, org_id, limit_key, NULL, jobs FROM leases
+    ) AS seen
 ), roomy AS MATERIALIZED (
-    SELECT runs.type, runs.org_id, runs.limit_key, runs.rank, org_room, type_room,
+    SELECT running.type, running.org_id, running.limit_key, running.rank, org_room, type_room,
            coalesce(by_key.room, %(slots)s) AS key_room,
            greatest(groups.wait_seconds, by_key.wait_seconds) AS wait_seconds
-    FROM runs
-    JOIN groups ON groups.type = runs.type AND groups.org_id = runs.org_id
+    FROM counted AS running
+    JOIN groups ON groups.type = running.type AND groups.org_id = running.org_id
     CROSS JOIN moment
     LEFT JOIN LATERAL (
         SELECT {{room}}
         FROM (
             SELECT * FROM jobs_limit
-            WHERE org_id = runs.org_id AND scope = 'key' AND runs.limit_key <> '' AND name IN ('*', runs.limit_key)
+            WHERE org_id = running.org_id AND scope = 'key'
+              AND running.limit_key <> '' AND name IN ('*', running.limit_key)
             -- a key's own limit before that of each key
             ORDER BY name = '*'
             LIMIT 1
         ) AS limited
-        LEFT JOIN running ON running.limit_id = limited.id AND running.key = runs.limit_key
-        LEFT JOIN jobs_limitbucket AS bucket ON bucket.limit_id = limited.id AND bucket.key = runs.limit_key
+        LEFT JOIN LATERAL (
+            SELECT tokens, refilled_at FROM jobs_limitbucket
+            WHERE limit_id = limited.id AND key = running.limit_key
+            LIMIT 1
+        ) AS bucket ON true
     ) AS by_key ON true
 ), chosen AS MATERIALIZED (
     SELECT * FROM roomy WHERE least(org_room, type_room, key_room) > 0 ORDER BY rank LIMIT %(slots)s

@@ -31,6 +31,6 @@ WITH RECURSIVE waiting AS (
 )
 SELECT coalesce(bool_or(NOT locked), false) AS busy,
        set_config('smartqueue.locked_orgs', coalesce(string_agg(org_id::text, ',') FILTER (WHERE locked), ''), true),
-       -- the next statement looks costlier than it is
-       set_config('jit', 'off', true)
+       -- the next statement looks costlier than it is, and takes longer to plan than to run
+       set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
 FROM tried

@@ -209,7 +209,7 @@ def test_a_full_key_is_passed_in_one_step_however_many_wait_behind_it(world: Wor
 
 
 def test_more_runs_than_one_claim_looks_at_all_get_their_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.queue.limits.RUNS", 3)
+    monkeypatch.setattr("jobs.queue.limits.RUNS", 9)
     limit(world.org, LimitScope.KEY, max_running=1)
     for number in range(10):
         many(world.org, 2, limit_key=f"key-{number}")
@@ -227,7 +227,7 @@ def test_more_runs_than_one_claim_looks_at_all_get_their_turn(world: World, monk
 def test_an_organisation_at_its_limit_hides_no_other_behind_its_keys(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.queue.limits.RUNS", 3)
+    monkeypatch.setattr("jobs.queue.limits.RUNS", 9)
     limit(world.org, LimitScope.ORG, max_running=1)
     limit(world.rival, LimitScope.ORG, max_running=1)
     for number in range(20):
