@@ -15,32 +15,33 @@ from orgs.models import Org
 ROOT = Path(__file__).parent.parent
 # Rows of one statement, so that none is held in memory for long.
 CHUNK = 250_000
+TEMPLATES = "templates"
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
 def fill(*, waiting: int, finished: int, queue: str) -> None:
     """So many jobs that wait in `queue`, and so many that were done in it."""
     if finished:
-        clone(ran(task="bench.noop", queue=queue), finished)
+        clone(ran("bench.noop"), finished, queue)
     if waiting:
-        clone(stored(task="bench.noop", queue=queue), waiting)
+        clone(stored("bench.noop", queue), waiting, queue)
 
 
-def stored(*, task: str, queue: str) -> UUID:
+def stored(task: str, queue: str) -> UUID:
     new = NewJob(type="python", payload={"task": task}, queue=queue, max_attempts=10)
     return enqueue(new, org=Org.objects.get(slug="bench"), user=None).job_id
 
 
-def ran(*, task: str, queue: str) -> UUID:
-    """A job that a real worker tried once."""
-    job_id = stored(task=task, queue=queue)
-    work = [sys.executable, "manage.py", "runworker", "--queues", queue, "--until-empty"]
+def ran(task: str) -> UUID:
+    """A job that a real worker tried once, in a queue where nothing else waits."""
+    job_id = stored(task, TEMPLATES)
+    work = [sys.executable, "manage.py", "runworker", "--queues", TEMPLATES, "--until-empty"]
     subprocess.run(work, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=60)
     return job_id
 
 
-def clone(template: UUID, copies: int) -> None:
-    """So many jobs more like this one: whatever row any table has of it, under new ids in the order of time."""
+def clone(template: UUID, copies: int, queue: str) -> None:
+    """So many jobs like this one in a queue: whatever row any table has of it, under new ids in the order of time."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("CREATE TEMP TABLE fresh (number int, id uuid)")
         tables = job_tables(connection)
@@ -52,7 +53,7 @@ def clone(template: UUID, copies: int) -> None:
             )
             with connection.transaction():
                 for table, key in tables:
-                    connection.execute(copying(connection, table, key), {"template": template})
+                    connection.execute(copying(connection, table, key), {"template": template, "queue": queue})
 
 
 def job_tables(connection: Connection) -> list[tuple[str, str]]:
@@ -85,6 +86,8 @@ def copying(connection: Connection, table: str, key: str) -> sql.Composed:
 def value(column: str, key: str) -> sql.Composable:
     if column == key:
         return sql.SQL("fresh.id")
+    if column == "queue":
+        return sql.SQL("%(queue)s")
     if column == "rank":
         # a millisecond apart, as if they had been enqueued one by one
         return sql.SQL("old.rank + fresh.number / 1000.0")

@@ -23,7 +23,7 @@ FROM jobs_transition WHERE from_status = 'scheduled' AND to_status = 'queued'
 def measure(stage: Stage) -> dict[str, Any]:
     stage.fresh()
     # no leader runs yet: they stay scheduled
-    clone(ran(task="bench.fail", queue=QUEUE), sizes.RETRIES_DUE - 1)
+    clone(ran("bench.fail"), sizes.RETRIES_DUE - 1, QUEUE)
     cluster.execute("VACUUM (ANALYZE)", database=stage.database)
     cluster.execute("CHECKPOINT")
     stage.wait_until(DUE_LATER, 0, "the retries to be due")
@@ -33,6 +33,7 @@ def measure(stage: Stage) -> dict[str, Any]:
             stage.wait_until("SELECT count(*) FROM jobs_leaderterm", 1, "a leader")
             elected = time.monotonic()
             promoted = stage.wait_until(SCHEDULED, 0, "all retries to be queued")
+        stream.sent_all_due(promoted)
     meanwhile = [each for each in stream.answers if elected - 0.5 <= each.due <= promoted]
     queued = stage.number("SELECT count(*) FROM jobs_transition WHERE from_status = 'scheduled'")
     if queued != sizes.RETRIES_DUE:

@@ -55,6 +55,12 @@ class Stream:
         for thread in self.threads:
             thread.join()
 
+    def sent_all_due(self, until: float, seconds: float = 60.0) -> None:
+        """Wait for the submits that were due by then but had to wait for earlier ones: they count too."""
+        end = time.monotonic() + seconds
+        while self.begun + self.sent / self.rate <= until and time.monotonic() < end:
+            time.sleep(0.01)
+
     def run(self) -> None:
         while not self.stopping.is_set():
             with self.lock:
