@@ -22,6 +22,8 @@ from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.reporting import flush
 from jobs.processes.ticker import Chore, Ticker
+from jobs.processes.turns import Turns
+from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, busy_queues, claim, waiting
 from jobs.queue.finish import Ended, Settled, finish, finish_and_claim
 from jobs.queue.lease import give_back
@@ -84,12 +86,14 @@ class Worker(Loop):
                 Chore("deadlines", DEADLINE_SECONDS, self.keeper.check_deadlines),
                 Chore("flush", FLUSH_SECONDS, self.keeper.flush),
                 Chore("parent", PARENT_SECONDS, self.check_parent),
+                Chore("peers", settings.HEARTBEAT_SECONDS, self.count_peers),
             ]
         )
         self.serve_from = 0
         # Queues that may hold work for us, in the order in which they are asked, and from which rank on.
         self.asking: list[str] = []
         self.floors = Floors()
+        self.turns = Turns()
         self.limited = LimitedQueues(self.types)
         # A claim may have been committed without its answer reaching us.
         self.answer_lost = False
@@ -213,12 +217,14 @@ class Worker(Loop):
             if channel == command_channel(self.presence.id):
                 self.ticker.hurry(word)
                 continue
-            name, rank, limited = place(word)
+            name, rank, jobs, limited = place(word)
             self.floors.lower(name, rank)
             if limited:
                 self.limited.add([name])
             if name not in self.asking:
                 self.asking.append(name)
+            if not self.attempts and (seconds := self.turns.seconds(word, jobs)):
+                super().sleep(seconds)
 
     def sockets(self) -> list[object]:
         return list(self.listener.sockets())
@@ -237,6 +243,10 @@ class Worker(Loop):
         except Error:
             self.forget_connection()
             return False
+
+    def count_peers(self) -> None:
+        found = sql.rows("peers", queues=self.queues, dead_seconds=settings.WORKER_DEAD_SECONDS)
+        self.turns.seat(self.presence.id, [worker_id for (worker_id,) in found])
 
     def check_parent(self) -> None:
         if self.parent is not None and os.getppid() != self.parent and not self.stopping:

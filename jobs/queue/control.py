@@ -154,7 +154,7 @@ def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> No
         queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
         sql.run("unhold", batch=HOLD_BATCH)
-        wake([(name, ANYWHERE)])
+        wake([(name, ANYWHERE)], many=True)
         audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request)
 
 
@@ -176,5 +176,5 @@ def keep_held(*, everywhere: bool = False) -> int:
     for queue in paused if everywhere else paused.filter(paused_at__gt=Now() - HOLD_FOR):
         changed += sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=HOLD_BATCH)[0].jobs
     freed = sql.run("unhold", batch=HOLD_BATCH)
-    wake((row.queue, row.rank) for row in freed)
+    wake(((row.queue, row.rank) for row in freed), many=True)
     return int(changed + sum(row.jobs for row in freed))

@@ -62,4 +62,4 @@ def wake_limited(*, job_ids: Iterable[UUID] = (), org_ids: Iterable[int] = ()) -
     Their rank says that nothing is new in the order of the others.
     """
     queues = sql.rows("limited_queues", job_ids=list(job_ids), org_ids=list(org_ids))
-    wake(((queue, math.inf) for (queue,) in queues), limited=True)
+    wake(((queue, math.inf) for (queue,) in queues), limited=True, many=True)

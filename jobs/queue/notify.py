@@ -13,6 +13,7 @@ NEW_WORK = "smartqueue_queue_"
 ANY_WORK = NEW_WORK + "*"
 COMMANDS = "smartqueue_worker_"
 LIMITED = " limited"
+MANY = 1_000_000
 
 
 def work_channel(queue: str) -> str:
@@ -23,20 +24,20 @@ def command_channel(worker_id: UUID) -> str:
     return COMMANDS + worker_id.hex
 
 
-def wake(places: Iterable[tuple[str, float]], *, limited: bool = False) -> None:
+def wake(places: Iterable[tuple[str, float]], *, limited: bool = False, many: bool = False) -> None:
     """Tell workers that jobs wait at these (queue, rank) places: once a queue, when the transaction commits.
 
     After the commit and not within it: commits that notify are serialised by PostgreSQL. A notification lost
     between the two costs one poll interval, so it must not raise: what was committed would look refused.
-    `limited`: there may be some among them that wait for their limits.
+    `limited`: there may be some among them that wait for their limits. `many`: each place stands for many jobs.
     """
-    lowest: dict[str, float] = {}
+    ranks: dict[str, list[float]] = {}
     for queue, rank in places:
-        lowest[queue] = min(rank, lowest.get(queue, rank))
-    if lowest:
+        ranks.setdefault(queue, []).append(float(rank))
+    if ranks:
         notes = [
-            (channel, f"{queue} {float(rank)!r}{LIMITED if limited else ''}")
-            for queue, rank in sorted(lowest.items())
+            (channel, f"{queue} {min(found)!r} {MANY if many else len(found)}{LIMITED if limited else ''}")
+            for queue, found in sorted(ranks.items())
             for channel in (ANY_WORK, work_channel(queue))
         ]
         transaction.on_commit(lambda: notify(notes), robust=True)
@@ -47,12 +48,13 @@ class Place(NamedTuple):
 
     queue: str
     lowest_rank: float
+    jobs: int
     limited: bool
 
 
 def place(word: str) -> Place:
-    queue, _, rank = word.removesuffix(LIMITED).partition(" ")
-    return Place(queue, float(rank or "-inf"), word.endswith(LIMITED))
+    queue, rank, jobs = word.removesuffix(LIMITED).split()
+    return Place(queue, float(rank), int(jobs), word.endswith(LIMITED))
 
 
 def command(worker_ids: Iterable[UUID], word: str) -> None:

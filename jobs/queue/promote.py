@@ -9,5 +9,5 @@ from jobs.queue.notify import wake
 def promote() -> int:
     """Queue up to PROMOTE_BATCH due jobs; returns how many. Call it inside the leader's transaction."""
     rows = sql.run("promote", batch=settings.PROMOTE_BATCH, actor="leader")
-    wake((row.queue, row.rank) for row in rows)
+    wake(((row.queue, row.rank) for row in rows), many=True)
     return sum(row.jobs for row in rows)

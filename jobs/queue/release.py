@@ -31,7 +31,7 @@ def release(*, batch: int = BATCH) -> Released:
     """Work off one batch of ends. Any number may run at once: they skip each other's."""
     (told,) = sql.run("release", batch=batch)
     # one rank stands for all queues: too low a place costs a claim's look, too high would cost the job a poll
-    wake((queue, told.rank) for queue in told.queues)
+    wake(((queue, told.rank) for queue in told.queues), many=True)
     return Released(told.more, told.callback)
 
 
