@@ -2,7 +2,7 @@
 WITH old AS MATERIALIZED (
     SELECT id FROM jobs_job
     WHERE idempotency_key IS NOT NULL
-      AND created_at < clock_timestamp() - make_interval(hours => %(hours)s)
+      AND created_at < statement_timestamp() - make_interval(hours => %(hours)s)
     ORDER BY created_at
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED

@@ -4,7 +4,7 @@ WITH scanned AS MATERIALIZED (
     SELECT id FROM jobs_job
     WHERE id > %(after)s
       -- ids are in order of creation (UUIDv7), by the clock of the host that made them: a day's difference is allowed
-      AND id < (lpad(to_hex((extract(epoch FROM clock_timestamp()
+      AND id < (lpad(to_hex((extract(epoch FROM statement_timestamp()
                     - make_interval(days => least(%(days)s, %(dead_letter_days)s) - 1)) * 1000)::bigint),
                      12, '0') || repeat('0', 20))::uuid
     ORDER BY id

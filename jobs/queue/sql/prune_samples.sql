@@ -1,7 +1,7 @@
 -- Forget old depth samples, a bounded batch, and processes that ended long ago.
 WITH old AS MATERIALIZED (
     SELECT id FROM jobs_depthsample
-    WHERE at < clock_timestamp() - make_interval(days => %(days)s)
+    WHERE at < statement_timestamp() - make_interval(days => %(days)s)
     ORDER BY at
     LIMIT 10000
 ), samples AS (

@@ -158,9 +158,9 @@ def test_a_cancellation_that_meets_a_claim_reaches_the_lease() -> None:
         claimer.execute("DELETE FROM jobs_ready")
         claimer.execute(
             "INSERT INTO jobs_lease (job_id, org_id, queue, type, attempt, token, worker_id, worker_name, predicted_ms,"
-            " leased_at, renewed_at, expires_at, cancel_requested, progress_message) SELECT id, org_id, queue, type, 1,"
-            " gen_random_uuid(), gen_random_uuid(), 'w', 1, now(), now(), now() + interval '1 minute', false, ''"
-            " FROM jobs_job"
+            " name, rank_offset, attempt_limit, leased_at, renewed_at, expires_at, cancel_requested, progress_message)"
+            " SELECT id, org_id, queue, type, 1, gen_random_uuid(), gen_random_uuid(), 'w', 1, name, rank_offset,"
+            " attempt_limit, now(), now(), now() + interval '1 minute', false, '' FROM jobs_job"
         )
         claimer.execute("COMMIT")
 

@@ -13,7 +13,7 @@ from jobs.queue.callbacks import call_back
 from jobs.queue.release import release
 from orgs.models import Org
 from tests.factories import make_org
-from tests.jobs.queue.test_plans import MANY, assert_by_index, plan
+from tests.jobs.queue.plans import MANY, assert_by_index, plan
 
 pytestmark = pytest.mark.django_db
 

@@ -1,74 +1,39 @@
 """How PostgreSQL runs the hot statements when a great deal is waiting: by an index, and no further than asked."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from jobs.models import Job, Lease, Ready, StatusDelta
+from jobs.ids import uuid7
+from jobs.models import Job, Lease, LogLine, Ready, StatusDelta
 from jobs.queue import sql
 from orgs.models import Org
 from tests.factories import WORKER, make_org
+from tests.jobs.queue.plans import (
+    RUNNING,
+    WAITING,
+    Explain,
+    assert_by_index,
+    clear,
+    fill,
+    plan,
+    plan_for_any,
+)
 
 pytestmark = pytest.mark.django_db
-
-WAITING, SCHEDULED, ENDED, RUNNING = 60_000, 20_000, 20_000, 40
-MANY = """
-    INSERT INTO jobs_job (id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
-        predicted_ms, prediction_source, priority, rank_offset, status, run_at, timeout_seconds, max_attempts, attempt,
-        attempt_limit, life, fingerprint, correlation_id, created_at, queued_at, finished_at,
-        outcome, error_type, error)
-    SELECT (lpad(to_hex((extract(epoch FROM made) * 1000)::bigint), 12, '0')
-            || '7' || right(md5(number || %(status)s), 19))::uuid,
-           %(org_id)s, 'default', (ARRAY['http', 'python', 'shell'])[number %% 3 + 1], 'n', '', '', '{}', 2, 'medium',
-           '', 1000, 'default', 0.5, 0, %(status)s, CASE WHEN %(status)s = 'scheduled' THEN made END, 60, 3, 0,
-           3, 1, '', 'c', made, made, CASE WHEN %(status)s IN ('done', 'failed') THEN made END,
-           '', '', ''
-    FROM generate_series(1, %(jobs)s) AS number
-    CROSS JOIN LATERAL (SELECT clock_timestamp() - make_interval(days => %(days)s, secs => number) AS made) AS times
-"""
-READY = """
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, attempt, predicted_ms, held)
-    SELECT id, org_id, queue, type, extract(epoch FROM queued_at), 0, predicted_ms, false
-    FROM jobs_job WHERE status = 'queued'
-"""
-# Of every other one the time is over.
-LEASES = """
-    INSERT INTO jobs_lease (job_id, org_id, queue, type, attempt, token, worker_id, worker_name, predicted_ms,
-        leased_at, renewed_at, expires_at, cancel_requested, progress_message)
-    SELECT job_id, org_id, queue, type, 1, gen_random_uuid(), %(worker)s, 'w', 1, clock_timestamp(), clock_timestamp(),
-           clock_timestamp() + make_interval(hours => CASE WHEN row_number() OVER () %% 2 = 0 THEN 1 ELSE -1 END::int),
-           false, ''
-    FROM jobs_ready LIMIT %(leases)s
-"""
-DELTAS = """
-    INSERT INTO jobs_statusdelta (org_id, queue, status, jobs)
-    SELECT 1, 'q', 'queued', 1 FROM generate_series(1, 50000)
-"""
 
 
 @pytest.fixture(scope="module")
 def backlog(django_db_setup: None, django_db_blocker: Any) -> Iterator[int]:
-    """The id of an organisation with a hundred thousand jobs; statistics are as autovacuum would have left them."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    """The id of an organisation with a great deal waiting, scheduled and ended."""
+    with django_db_blocker.unblock():
         org = make_org()
-        for status, jobs, days in (
-            ("queued", WAITING, 0),
-            ("scheduled", SCHEDULED, 0),
-            ("failed", ENDED // 2, 60),
-            ("done", ENDED // 2, 60),
-        ):
-            cursor.execute(MANY, {"org_id": org.pk, "status": status, "jobs": jobs, "days": days})
-        cursor.execute(READY)
-        cursor.execute(LEASES, {"worker": WORKER, "leases": RUNNING})
-        cursor.execute("DELETE FROM jobs_ready WHERE job_id IN (SELECT job_id FROM jobs_lease)")
-        cursor.execute(DELTAS)
-        cursor.execute("ANALYZE jobs_job, jobs_ready, jobs_lease, jobs_statusdelta")
+        fill(org)
         yield org.pk
-        cursor.execute("TRUNCATE jobs_job, jobs_ready, jobs_lease, jobs_statusdelta")
+        clear()
         org.delete()
 
 
@@ -77,45 +42,27 @@ def org(backlog: int, db: None) -> Org:
     return Org.objects.get(pk=backlog)
 
 
-def plan(name: str, **params: Any) -> list[dict[str, Any]]:
-    """The nodes of the plan of a statement, as it ran."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql.statement(name).text}", params)
-        (answer,) = cursor.fetchone()
-    tree = json.loads(answer) if isinstance(answer, str) else answer
-    return list(nodes(tree[0]["Plan"]))
+@pytest.fixture(params=["custom", "generic"])
+def explain(request: pytest.FixtureRequest) -> Explain:
+    """The plans of a statement that is prepared: the first ones for its values, then one for any."""
+    return plan if request.param == "custom" else plan_for_any
 
 
-def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for child in node.get("Plans", []):
-        yield from nodes(child)
+FIRST = "00000000-0000-0000-0000-000000000000"
+CLAIM: dict[str, Any] = {
+    "queue": "default",
+    "types": ["http", "python", "shell"],
+    "floors": [float("-inf")] * 3,
+    "slots": 10,
+    "worker_id": WORKER,
+    "worker_name": "w",
+    "lease_seconds": 30.0,
+    "secret": "s",
+}
 
 
-def assert_by_index(found: list[dict[str, Any]], *, most_rows: int) -> None:
-    """No great table is read from end to end, and nothing reads or sorts more rows than it was asked for."""
-    for node in found:
-        if not node["Actual Loops"]:
-            continue
-        where = f"{node['Node Type']} on {node.get('Relation Name')}"
-        if node["Node Type"] == "Seq Scan":
-            assert node["Relation Name"] not in {"jobs_job", "jobs_ready", "jobs_statusdelta"}, where
-        if re.search("Scan|Sort|LockRows", node["Node Type"]):
-            rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-            assert rows <= most_rows, f"{where}: {rows} rows"
-
-
-def test_a_claim_reads_the_heads_of_its_types(org: Org) -> None:
-    found = plan(
-        "claim",
-        queue="default",
-        types=["http", "python", "shell"],
-        slots=10,
-        worker_id=WORKER,
-        worker_name="w",
-        actor="w",
-        lease_seconds=30,
-    )
+def test_a_claim_reads_the_heads_of_its_types(explain: Explain, org: Org) -> None:
+    found = explain("claim", **CLAIM)
 
     assert_by_index(found, most_rows=30)
     # Read again, the heads would be locked and counted twice.
@@ -123,7 +70,7 @@ def test_a_claim_reads_the_heads_of_its_types(org: Org) -> None:
     assert heads["Actual Loops"] == 1
     (locked,) = [node for node in found if node["Node Type"] == "LockRows"]
     assert locked["Actual Rows"] * locked["Actual Loops"] <= 30
-    assert any(node.get("Index Name") == "ready_claim_idx" for node in found)
+    assert any(node.get("Index Name") == "ready_order_idx" for node in found)
 
 
 def test_a_claim_takes_no_more_than_its_slots_whatever_the_plan(org: Org) -> None:
@@ -132,32 +79,23 @@ def test_a_claim_takes_no_more_than_its_slots_whatever_the_plan(org: Org) -> Non
             cursor.execute(f"SET LOCAL {switch} = off")
         before = Lease.objects.count()
 
-        rows = sql.run(
-            "claim",
-            queue="default",
-            types=["http", "python", "shell"],
-            slots=7,
-            worker_id=WORKER,
-            worker_name="w",
-            actor="w",
-            lease_seconds=30,
-        )
+        rows = sql.rows("claim", **CLAIM | {"slots": 7})
 
         assert len(rows) == 7
         assert Lease.objects.count() == before + 7
         assert Ready.objects.count() == WAITING - Lease.objects.count()
 
 
-def test_a_look_for_what_waits_reads_one_row_a_type(org: Org) -> None:
+def test_a_look_for_what_waits_reads_one_row_a_type(explain: Explain, org: Org) -> None:
     assert_by_index(plan("waiting", queues=["none", "default"], types=["http", "python"]), most_rows=2)
-    assert_by_index(plan("busy_queues"), most_rows=2)
+    assert_by_index(explain("busy_queues"), most_rows=2)
 
 
 def test_a_promotion_reads_its_batch_in_order_of_the_due_time(org: Org) -> None:
     found = plan("promote", batch=500, actor="leader")
 
     assert_by_index(found, most_rows=501)
-    assert any(node.get("Index Name") == "job_promote_idx" for node in found)
+    assert any(node.get("Index Name") == "job_due_idx" for node in found)
 
 
 def test_a_rescue_reads_the_leases_and_their_jobs(org: Org) -> None:
@@ -170,7 +108,7 @@ def test_a_renewal_reads_the_leases_only(org: Org) -> None:
     assert_by_index(plan("renew", worker_id=WORKER, tokens=tokens, lease_seconds=30), most_rows=RUNNING)
 
 
-def test_an_end_reads_its_own_job(org: Org) -> None:
+def test_an_end_reads_its_own_job(explain: Explain, org: Org) -> None:
     ended = [
         {"job_id": str(lease.job_id), "attempt": 1, "token": str(lease.token), "outcome": "done", "result": 1}
         for lease in Lease.objects.all()[:10]
@@ -178,7 +116,7 @@ def test_an_end_reads_its_own_job(org: Org) -> None:
     for row in ended:
         row |= {"error_type": "", "error": "", "retry_seconds": 0, "permanent": False}
 
-    assert_by_index(plan("finish", ended=json.dumps(ended), actor="w"), most_rows=RUNNING)
+    assert_by_index(explain("finish", ended=json.dumps(ended), actor="w"), most_rows=RUNNING)
 
 
 @pytest.mark.parametrize("status", ["queued", "scheduled"])
@@ -199,14 +137,14 @@ def test_a_replay_reads_the_jobs_it_is_given(org: Org) -> None:
 
 
 def test_a_sweep_reads_its_batch_from_the_old_end(org: Org) -> None:
-    found = plan("prune", after="00000000-0000-0000-0000-000000000000", days=30, dead_letter_days=90, batch=500)
+    found = plan("prune", after=FIRST, days=30, dead_letter_days=90, batch=500)
 
-    assert_by_index(found, most_rows=501)
+    assert_by_index(found, most_rows=2_501)  # of each of the 500 jobs its five attempts
 
 
 def test_a_fold_reads_its_batch(org: Org) -> None:
     assert_by_index(plan("fold_counts", batch=1000), most_rows=1001)
-    assert StatusDelta.objects.filter(org_id=1).count() == 49_000
+    assert StatusDelta.objects.filter(org_id=0).count() == 49_000
 
 
 def test_freeing_what_is_held_reads_nothing_of_a_queue_that_stays_paused(org: Org) -> None:
@@ -226,3 +164,77 @@ def test_keys_that_ended_are_found_by_their_age(org: Org) -> None:
         cursor.execute("ANALYZE jobs_job")
 
     assert_by_index(plan("expire_keys", hours=24, batch=500), most_rows=501)
+
+
+def test_a_claim_with_floors_begins_there(explain: Explain, org: Org) -> None:
+    types: list[str] = CLAIM["types"]
+    before = [Ready.objects.filter(type=type).order_by("rank").values_list("rank", flat=True)[9_999] for type in types]
+
+    found = explain("claim", **CLAIM | {"floors": before})
+
+    assert_by_index(found, most_rows=30)
+    below = [Ready.objects.filter(type=type, rank__lt=rank).count() for type, rank in zip(types, before, strict=True)]
+    assert below == [9_999] * 3
+
+
+def test_a_submission_reads_only_the_queues_and_limits(explain: Explain, org: Org) -> None:
+    rows = [
+        {"id": str(uuid7()), "position": place, "queue": "default", "type": "python", "name": "n", "payload": {},
+         "payload_bytes": 2, "urgency": "medium", "predicted_ms": 1, "prediction_source": "default", "priority": 0.5,
+         "rank_offset": 0, "timeout_seconds": 1, "max_attempts": 1, "idempotency_key": f"k{place}"}
+        for place in range(100)
+    ]  # fmt: skip
+
+    found = explain("enqueue", jobs=json.dumps(rows), org_id=org.pk, user_id=None, correlation_id="c", actor="a")
+
+    assert_by_index(found, most_rows=100)
+
+
+def test_what_was_not_heard_of_is_found_among_the_leases(org: Org) -> None:
+    known = list(Lease.objects.values_list("token", flat=True)[:5])
+
+    assert_by_index(plan("give_back", worker_id=WORKER, known=known, actor="w"), most_rows=RUNNING)
+
+
+def test_a_report_reads_the_leases_only(org: Org) -> None:
+    token = str(Lease.objects.all()[0].token)
+    line = {"token": token, "sequence": 1, "stream": "log", "text": "x", "age_seconds": 0}
+    progress = {"token": token, "progress": 0.5, "progress_message": ""}
+
+    assert_by_index(plan("report", lines=json.dumps([line]), progress=json.dumps([progress])), most_rows=RUNNING)
+
+
+def test_what_is_known_of_kinds_is_read_by_kind_and_no_further_than_the_bound(explain: Explain, org: Org) -> None:
+    names = ["n1", "n50000", "new"]
+
+    found = explain("known_kinds", org_id=org.pk, types=["python"] * 3, names=names, bound=200)
+
+    assert_by_index(found, most_rows=400)  # of each of the 200 kinds its two runs
+
+
+def test_one_jobs_page_reads_its_own_rows(org: Org) -> None:
+    job_id = LogLine.objects.values_list("job_id", flat=True)[0]
+
+    assert_by_index(plan("job_version", job_id=job_id), most_rows=RUNNING)
+    assert_by_index(plan("log_tails", job_id=job_id, attempts=[1], lines=50), most_rows=50)
+
+
+def test_learning_reads_the_newest_runs_and_their_jobs(org: Org) -> None:
+    assert_by_index(plan("runs_to_learn", org_id=org.pk, bound=500), most_rows=501)
+
+
+def test_forgetting_samples_reads_the_old_ones(org: Org) -> None:
+    assert_by_index(plan("prune_samples", days=17), most_rows=2_100)
+
+
+def test_where_nothing_is_old_nothing_is_read(org: Org) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE jobs_job SET idempotency_key = id WHERE status <> 'queued'")
+
+    assert_by_index(plan("prune_samples", days=100), most_rows=1)
+    assert_by_index(plan("expire_keys", hours=24 * 100, batch=500), most_rows=1)
+    assert_by_index(plan("prune", after=FIRST, days=100, dead_letter_days=100, batch=500), most_rows=1)
+
+
+def test_an_organisations_version_is_one_row(org: Org) -> None:
+    assert_by_index(plan("org_version", org_id=org.pk, moves=64), most_rows=65)
