@@ -63,6 +63,10 @@ def correlation_id(request: Request) -> str:
     return str(getattr(request._request, "correlation_id", ""))
 
 
+def address(request: Request) -> str | None:
+    return request._request.META.get("REMOTE_ADDR") or None
+
+
 def idempotency_key(request: Request) -> str | None:
     """The header's value, bare or as a quoted string (RFC 9651)."""
     sent = request.headers.get("Idempotency-Key")

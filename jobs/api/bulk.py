@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import docs, faults
-from jobs.api.base import OrgView, correlation_id
+from jobs.api.base import OrgView, address, correlation_id
 from jobs.api.serializers import new_job
 from jobs.api.shapes import CREATED, EXISTING, REFUSED, BulkJobSerializer, BulkSerializer
 from jobs.errors import QueueError
@@ -31,6 +31,7 @@ class BulkView(OrgView):
                 user=scope.user,
                 role=scope.role,
                 correlation_id=correlation_id(request),
+                address=address(request),
             )
         )
         shown = [

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import docs
-from jobs.api.base import OrgView, correlation_id, idempotency_key, listed
+from jobs.api.base import OrgView, address, correlation_id, idempotency_key, listed
 from jobs.api.filters import JobQuery, filters
 from jobs.api.paging import job_page
 from jobs.api.serializers import (
@@ -46,7 +46,14 @@ class JobsView(OrgView):
 def submit(view: OrgView, new: NewJob) -> Enqueued:
     """Stored when this returns; it raises when nothing was."""
     scope = view.scope
-    return enqueue(new, org=scope.org, user=scope.user, role=scope.role, correlation_id=correlation_id(view.request))
+    return enqueue(
+        new,
+        org=scope.org,
+        user=scope.user,
+        role=scope.role,
+        correlation_id=correlation_id(view.request),
+        address=address(view.request),
+    )
 
 
 def submitted(found: Enqueued, body: object, location: str) -> Response:

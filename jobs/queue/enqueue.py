@@ -41,24 +41,38 @@ class Enqueued:
 
 
 def enqueue(
-    new: NewJob, *, org: Org, user: User | None, role: str = Role.ORG_ADMIN, correlation_id: str = ""
+    new: NewJob,
+    *,
+    org: Org,
+    user: User | None,
+    role: str = Role.ORG_ADMIN,
+    correlation_id: str = "",
+    address: str | None = None,
 ) -> Enqueued:
     """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused; then nothing was stored."""
-    (outcome,) = enqueue_many([new], org=org, user=user, role=role, correlation_id=correlation_id)
+    (outcome,) = enqueue_many([new], org=org, user=user, role=role, correlation_id=correlation_id, address=address)
     if isinstance(outcome, QueueError):
         raise outcome
     return outcome
 
 
 def enqueue_many(
-    new: Sequence[NewJob], *, org: Org, user: User | None, role: str = Role.ORG_ADMIN, correlation_id: str = ""
+    new: Sequence[NewJob],
+    *,
+    org: Org,
+    user: User | None,
+    role: str = Role.ORG_ADMIN,
+    correlation_id: str = "",
+    address: str | None = None,
 ) -> list[Enqueued | QueueError]:
     """Store many jobs with one statement; each has its own outcome, in the order given. `role` sets the caps.
+
+    What a person (`user`) asked for is audited, as one act.
 
     A job may wait for others of the call only if they come before it: so there are no circles.
     """
     outcomes = [refusal(one, org, role) for one in new]
-    return accept(new, outcomes, Origin(org, user, correlation_id or uuid7().hex))
+    return accept(new, outcomes, Origin(org, user, correlation_id or uuid7().hex, address=address))
 
 
 class Origin(NamedTuple):
@@ -68,6 +82,8 @@ class Origin(NamedTuple):
     user: User | None
     correlation_id: str
     batch_id: UUID | None = None
+    # Where the call came from, for the audit trail.
+    address: str | None = None
 
 
 Outcome = Enqueued | QueueError
@@ -132,7 +148,7 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
 
 def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
     """One statement for all of them; returns which were new, and wakes the workers of their queues."""
-    org, user, correlation_id, _ = origin
+    org, user, correlation_id = origin.org, origin.user, origin.correlation_id
     stored = sql.rows(
         "enqueue",
         jobs=orjson.dumps(rows).decode(),
@@ -140,6 +156,7 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
         user_id=user.pk if user else None,
         correlation_id=correlation_id,
         actor=f"user:{user.get_username()}" if user else "system",
+        address=origin.address,
     )
     wake(((queue, rank) for _, queue, rank, _ in stored if rank is not None), limited=any(row[3] for row in stored))
     return {job_id for job_id, *_ in stored}
