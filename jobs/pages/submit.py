@@ -50,6 +50,7 @@ def submitted(request: HttpRequest, scope: Scope) -> HttpResponse:
             user=scope.user,
             role=scope.role,
             correlation_id=getattr(request, "correlation_id", ""),
+            address=request.META.get("REMOTE_ADDR") or None,
         )
     except QueueError as error:
         form.refuse(error)
