@@ -39,6 +39,10 @@ CONF = {
     "log_checkpoints": "off",
     # Queue statements are short; compiling them costs more than it saves.
     "jit": "off",
+    # A commit of a thousand jobs is half a megabyte of log.
+    "wal_buffers": "16MB",
+    # The hot tables live by being vacuumed often.
+    "autovacuum_naptime": "10s",
 }
 
 

@@ -27,7 +27,7 @@ from jobs.queue.new_job import (
 )
 from jobs.queue.notify import wake
 from jobs.queue.release import release_soon
-from jobs.strict_json import dumps
+from jobs.strict_json import written
 from orgs.models import Org, User
 from orgs.roles import Role
 
@@ -164,7 +164,8 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
     """The rows of enqueue.sql, estimated and ranked."""
-    payloads = [dumps(one.payload) for one in new]
+    # checked by refusal()
+    payloads = [written(one.payload) for one in new]
     sizes = [len(payload.encode()) for payload in payloads]
     names = [one.name or default_name(one) for one in new]
     asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]

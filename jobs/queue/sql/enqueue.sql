@@ -2,7 +2,7 @@
 -- A job whose idempotency key exists is left out of the answer.
 WITH asked AS (
     SELECT *
-    FROM jsonb_to_recordset(%(jobs)s::jsonb) AS job (
+    FROM json_to_recordset(%(jobs)s::json) AS job (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,

@@ -1,7 +1,7 @@
 -- End attempts that still hold their lease. An attempt that lost it matches nothing and is not in the answer.
 WITH ended AS (
     SELECT *
-    FROM jsonb_to_recordset(%(ended)s::jsonb) AS attempt (
+    FROM json_to_recordset(%(ended)s::json) AS attempt (
         job_id uuid, attempt int, token uuid, outcome text, result jsonb, error_type text, error text,
         retry_seconds float8, permanent boolean
     )
