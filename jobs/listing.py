@@ -48,6 +48,7 @@ class Filters:
     finished_after: datetime | None = None
     finished_before: datetime | None = None
     text: str = ""
+    batch: UUID | None = None
 
 
 def parse_statuses(words: Iterable[str]) -> tuple[Status, ...]:
@@ -62,6 +63,8 @@ def narrowed(jobs: JobQuerySet, filters: Filters) -> JobQuerySet:
     for name in ("type", "queue", "urgency", "category", "name", "correlation_id", "error_type"):
         if value := getattr(filters, name):
             jobs = jobs.filter(**{name: value})
+    if filters.batch:
+        jobs = jobs.filter(batch_id=filters.batch)
     if filters.creator:
         jobs = jobs.filter(created_by__username__iexact=filters.creator)
     if filters.created_after:
@@ -94,6 +97,8 @@ def with_text(jobs: JobQuerySet, text: str) -> JobQuerySet:
 # The columns a list may be sorted by: word -> field. Time of creation is in the id.
 SORTS = {
     "created": "id",
+    # of dead letters, which have an index for it
+    "failed": "failed_at",
     "finished": "finished_at",
     "name": "name",
     "predicted": "predicted_ms",
@@ -143,6 +148,8 @@ class InvalidCursor(ValueError):
 
 def page(jobs: JobQuerySet, *, size: int, sort: Sort = NEWEST, cursor: str = "") -> JobPage:
     """The `size` jobs that follow the cursor. Raises InvalidCursor."""
+    if sort.word == "failed":
+        jobs = jobs.dead_letters()
     if cursor:
         jobs = jobs.filter(following(sort, *decoded(cursor, sort)))
     rows = list(jobs.order_by(*ordering(sort))[: size + 1])
@@ -199,7 +206,7 @@ def typed(sort: Sort, value: Any) -> Any:
             if not isinstance(value, str):
                 raise TypeError
             return value
-        case "finished":
+        case "failed" | "finished":
             moment = parse_datetime(value)
             if moment is None or moment.tzinfo is None or not 1970 <= moment.year < 2200:
                 raise ValueError

@@ -22,7 +22,7 @@ class DeadLettersView(OrgView):
 
     @docs.list_dead_letters
     def get(self, request: Request) -> Response:
-        asked = {**DeadLetterQuery.asked(request), "sort": "-finished"}
+        asked = {**DeadLetterQuery.asked(request), "sort": "-failed"}
         jobs = narrowed(listed(Job.objects.for_org(self.scope.org).dead_letters()), filters(asked))
         return job_page(request, jobs, asked, DeadLetterSerializer)
 

@@ -92,6 +92,7 @@ class JobQuery(PageQuery, NarrowingQuery):
     correlation_id = serializers.CharField(required=False, max_length=128)
     created_after = MomentField(required=False, help_text="At this time or later.")
     created_before = MomentField(required=False, help_text="Before this time.")
+    batch = serializers.UUIDField(required=False, help_text="The jobs of this batch.")
     sort = serializers.ChoiceField(
         [sign + word for word in SORTS for sign in ("-", "")],
         required=False,
@@ -146,6 +147,7 @@ def filters(asked: dict[str, Any]) -> Filters:
         finished_after=asked.get("failed_after"),
         finished_before=asked.get("failed_before"),
         text=asked.get("q", ""),
+        batch=asked.get("batch"),
         **{name: asked.get(name, "") for name in same},
     )
 
@@ -153,4 +155,4 @@ def filters(asked: dict[str, Any]) -> Filters:
 def order(asked: dict[str, Any]) -> Sort:
     word = asked.get("sort", str(NEWEST))
     sign = "-" if word.startswith("-") else ""
-    return parse_sort(sign + SORTS[word.removeprefix("-")])
+    return parse_sort(sign + SORTS.get(word.removeprefix("-"), word.removeprefix("-")))

@@ -157,7 +157,7 @@ class DeadLetterForm(ListForm):
     failed_after = moment_field("Failed from (UTC)")
     failed_before = moment_field("Failed before (UTC)")
 
-    default_sort = Sort("finished")
+    default_sort = Sort("failed")
     MORE = ("failed_after", "failed_before", "correlation_id")
 
     def __init__(self, data: QueryDict, org: Org) -> None:

@@ -123,7 +123,7 @@ def test_pages_neither_skip_nor_repeat_among_equals_and_nulls(world: World, word
         cursor = one.next_cursor
 
     assert seen == [job.pk for job in page(jobs, size=100, sort=sort).jobs]
-    assert len(seen) == len(set(seen)) == 13
+    assert len(seen) == len(set(seen)) == (6 if word == "failed" else 13)
 
 
 def test_a_page_does_not_shift_when_jobs_are_added(world: World) -> None:
@@ -189,7 +189,7 @@ def test_statuses_are_read_in_either_vocabulary() -> None:
     [
         (Filters(), Sort(), "job_newest_idx"),
         (Filters(type="python", statuses=(Status.DONE,)), Sort(), "job_newest_idx"),
-        (Filters(statuses=(Status.FAILED,)), Sort("finished"), "job_dead_letter_idx"),
+        (Filters(), Sort("failed"), "job_failed_idx"),
     ],
 )
 def test_a_page_is_read_from_an_index_without_sorting_all(
@@ -201,7 +201,8 @@ def test_a_page_is_read_from_an_index_without_sorting_all(
         cursor.execute("ANALYZE jobs_job")
 
     first = page(narrowed(Job.objects.for_org(world.org), filters), size=10, sort=sort)
-    rest = narrowed(Job.objects.for_org(world.org).with_state(), filters).filter(
+    jobs = Job.objects.for_org(world.org).with_state()
+    rest = narrowed(jobs.dead_letters() if sort.word == "failed" else jobs, filters).filter(
         following(sort, *decoded(str(first.next_cursor), sort))
     )
     plan = rest.order_by(*ordering(sort))[:11].explain()

@@ -81,6 +81,7 @@ def make_claimed(type: str, payload: Mapping[str, Any], **fields: Any) -> Claime
             "org": "acme",
             "org_id": 1,
             "shell_programs": settings.SHELL_PROGRAMS,
+            "rank": 0.0,
             **fields,
         }
     )

@@ -1,6 +1,6 @@
 """A task's signature as the schema of its keyword arguments."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
 import pytest
@@ -77,7 +77,14 @@ def inner(a: list[set[int]]) -> None: ...
 def unread(a: "Decimal") -> None: ...
 def misfit(a: int = None) -> None: ...  # type: ignore[assignment]  # noqa: RUF013
 def unkept(a: Any = object()) -> None: ...  # noqa: B008
-async def later(a: int) -> None: ...
+
+
+def yielding(a: int) -> Iterator[int]:
+    yield a
+
+
+async def yielding_later(a: int) -> AsyncIterator[int]:
+    yield a
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,8 @@ async def later(a: int) -> None: ...
         (unread, "cannot be read: name 'Decimal' is not defined"),
         (misfit, "its default None does not fit"),
         (unkept, "is no JSON value"),
-        (later, "is async"),
+        (yielding, "yields"),
+        (yielding_later, "yields"),
     ],
 )
 def test_what_cannot_be_a_task_is_refused_by_name(function: Callable[..., Any], words: str) -> None:

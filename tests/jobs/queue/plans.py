@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
+import pytest
 from django.db import connection
 
 from jobs.queue import sql
@@ -116,6 +117,27 @@ Explain = Callable[..., Nodes]
 def plan(name: str, **params: Any) -> Nodes:
     """The nodes of the plan of a statement, as it ran, planned for its values."""
     return ran(sql.statement(name).text, params)
+
+
+class Seen(Exception):
+    """With what a statement would have run."""
+
+
+def params_of(name: str, call: Callable[[], Any]) -> dict[str, Any]:
+    """What `call` gives to a hot statement, which is not run."""
+    run = sql.together
+
+    def together(*calls: tuple[str, dict[str, Any]]) -> Any:
+        if name in dict(calls):
+            raise Seen(dict(calls)[name])
+        return run(*calls)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sql, "together", together)
+        with pytest.raises(Seen) as seen:
+            call()
+    found: dict[str, Any] = seen.value.args[0]
+    return found
 
 
 numbers = count(1)

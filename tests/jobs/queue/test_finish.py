@@ -1,6 +1,5 @@
 """The end of an attempt: fenced, counted, and what becomes of its job."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -41,7 +40,7 @@ def test_an_end_without_the_right_token_attempt_and_job_changes_nothing(world: W
     wrong: Any = {"token": uuid4(), "attempt": 2, "job_id": uuid4()}[field]
     before = everything()
 
-    assert finish([Ended(replace(claimed, **{field: wrong}), Outcome.DONE)], worker_name="late") == []
+    assert finish([Ended(claimed._replace(**{field: wrong}), Outcome.DONE)], worker_name="late") == []
 
     assert everything() == before
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.ids import uuid7
 from jobs.models import Job, Lease, LogLine, Ready, StatusDelta
 from jobs.queue import sql
+from jobs.queue.enqueue import enqueue_many
 from orgs.models import Org
 from tests.factories import WORKER, make_org
+from tests.jobs.queue.acts import new_job
 from tests.jobs.queue.plans import (
     RUNNING,
     WAITING,
@@ -19,6 +20,7 @@ from tests.jobs.queue.plans import (
     assert_by_index,
     clear,
     fill,
+    params_of,
     plan,
     plan_for_any,
 )
@@ -178,14 +180,9 @@ def test_a_claim_with_floors_begins_there(explain: Explain, org: Org) -> None:
 
 
 def test_a_submission_reads_only_the_queues_and_limits(explain: Explain, org: Org) -> None:
-    rows = [
-        {"id": str(uuid7()), "position": place, "queue": "default", "type": "python", "name": "n", "payload": {},
-         "payload_bytes": 2, "urgency": "medium", "predicted_ms": 1, "prediction_source": "default", "priority": 0.5,
-         "rank_offset": 0, "timeout_seconds": 1, "max_attempts": 1, "idempotency_key": f"k{place}"}
-        for place in range(100)
-    ]  # fmt: skip
+    jobs = [new_job(idempotency_key=f"k{place}", name="n1") for place in range(100)]
 
-    found = explain("enqueue", jobs=json.dumps(rows), org_id=org.pk, user_id=None, correlation_id="c", actor="a")
+    found = explain("enqueue", **params_of("enqueue", lambda: enqueue_many(jobs, org=org, user=None)))
 
     assert_by_index(found, most_rows=100)
 

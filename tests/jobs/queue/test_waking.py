@@ -5,18 +5,22 @@ from typing import Any
 
 import pytest
 from django.db import Error, connection, transaction
+from django.db.models import Min
 
-from jobs.models import Job
+from jobs.models import Job, Ready
 from jobs.processes.listener import Listener
 from jobs.queue import enqueue as enqueue_module
 from jobs.queue.enqueue import enqueue_many
-from jobs.queue.notify import ANY_WORK, command_channel, work_channel
+from jobs.queue.finish import Ended, finish
+from jobs.queue.notify import ANY_WORK, command_channel, place, work_channel
+from jobs.queue.promote import promote
+from jobs.states import Outcome
 from tests.concurrency import at_once, elsewhere
 from tests.conftest import World
 from tests.eventually import eventually
-from tests.factories import WORKER, make_org
+from tests.factories import WORKER, claim_all, make_org
 from tests.jobs.queue.acts import enqueue_as, new_job
-from tests.jobs.queue.whole import assert_whole
+from tests.jobs.queue.whole import assert_whole, make_due
 
 pytestmark = pytest.mark.django_db
 
@@ -60,14 +64,65 @@ def heard() -> Any:
 @pytest.mark.django_db(transaction=True)
 def test_workers_are_woken_after_the_commit_once_a_batch(heard: Any) -> None:
     org = make_org()
+    jobs = [new_job(urgency=urgency) for urgency in ("low", "high", "medium", "low")]
     with transaction.atomic():
-        enqueue_many([new_job()] * 20, org=org, user=None)
+        enqueue_many(jobs, org=org, user=None)
         within = heard()
 
     after = eventually(heard)
 
     assert within == []
-    assert sorted(after) == sorted([(work_channel("default"), ""), (ANY_WORK, "")])
+    assert {channel for channel, _ in after} == {work_channel("default"), ANY_WORK}
+    assert len(after) == 2
+    lowest = Ready.objects.aggregate(lowest=Min("rank"))["lowest"]
+    assert {(place(word).queue, place(word).lowest_rank) for _, word in after} == {("default", lowest)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_hears_of_every_queue_hears_of_each_once(heard: Any) -> None:
+    enqueue_many([new_job(queue=f"q{number % 3}") for number in range(30)], org=make_org(), user=None)
+
+    after = eventually(heard)
+
+    assert [channel for channel, _ in after] == [ANY_WORK] * 3
+    assert sorted(place(word).queue for _, word in after) == ["q0", "q1", "q2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_ends_of_a_batch_that_wait_again_wake_once_a_queue(heard: Any) -> None:
+    org = make_org()
+    enqueue_many([new_job(queue=queue) for queue in ("default", "other") for _ in range(5)], org=org, user=None)
+    eventually(heard)
+    claims = claim_all() + claim_all("other")
+
+    finish([Ended(one, Outcome.RELEASED) for one in claims], worker_name="w")
+
+    after = eventually(heard)
+    assert sorted(channel for channel, _ in after) == sorted([ANY_WORK, ANY_WORK, work_channel("default")])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_woken_by_ends_alone(heard: Any) -> None:
+    enqueue_many([new_job() for _ in range(3)], org=make_org(), user=None)
+    eventually(heard)
+
+    finish([Ended(one, Outcome.DONE) for one in claim_all()], worker_name="w")
+    enqueue_many([new_job(queue="after")], org=make_org(), user=None)
+
+    assert [place(word).queue for _, word in eventually(heard)] == ["after"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_due_jobs_and_resumed_ones_wake_once_a_queue(heard: Any, world: World) -> None:
+    enqueue_many([new_job(delay_seconds=60) for _ in range(5)], org=world.org, user=None)
+    make_due()
+
+    promote()
+
+    assert {(channel, place(word).queue) for channel, word in eventually(heard)} == {
+        (ANY_WORK, "default"),
+        (work_channel("default"), "default"),
+    }
 
 
 @pytest.mark.django_db(transaction=True)
