@@ -52,7 +52,8 @@ decided AS MATERIALIZED (
                      AND paused.paused_at IS NOT NULL),
            {{limit_key}}
     FROM decided AS job
-    WHERE to_status = 'queued'
+    -- a job that is no more has no place
+    WHERE to_status = 'queued' AND EXISTS (SELECT FROM jobs_job AS known WHERE known.id = job.job_id)
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, job_id, queue, 'running', to_status, attempt, %(actor)s,
