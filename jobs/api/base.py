@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from jobs.errors import JobNotFound
 from jobs.models import Job, JobQuerySet
+from jobs.queue.enqueue import Enqueued
 from orgs.roles import Action
 from orgs.scope import Scope, scope_of
 
@@ -33,6 +34,15 @@ class OrgView(APIView):
         job = shown(Job.objects.for_org(self.scope.org)).filter(pk=parsed_id(job_id)).first()
         if job is None:
             raise JobNotFound
+        return job
+
+
+    def stored(self, found: Enqueued) -> Job:
+        """The job of a submit, whole. One that is new is read plainly: nobody can have asked for more of it yet."""
+        if not found.created:
+            return self.job(found.job_id)
+        job = Job.objects.for_org(self.scope.org).get(pk=found.job_id).without_lease()
+        job.creator, job.begun_at = self.scope.user.get_username(), job.started_at
         return job
 
 

@@ -21,7 +21,7 @@ class TasksView(OrgView):
     @docs.submit_task
     def post(self, request: Request) -> Response:
         found = submit(self, new_job(NewTaskSerializer.read(request), idempotency_key(request)))
-        return submitted(found, TaskSerializer(self.job(found.job_id)).data, reverse("api-task", args=[found.job_id]))
+        return submitted(found, TaskSerializer(self.stored(found)).data, reverse("api-task", args=[found.job_id]))
 
     @docs.list_tasks
     def get(self, request: Request) -> Response:

@@ -34,7 +34,7 @@ class JobsView(OrgView):
     @docs.submit
     def post(self, request: Request) -> Response:
         found = submit(self, new_job(NewJobSerializer.read(request), idempotency_key(request)))
-        return submitted(found, JobSerializer(self.job(found.job_id)).data, reverse("api-job", args=[found.job_id]))
+        return submitted(found, JobSerializer(self.stored(found)).data, reverse("api-job", args=[found.job_id]))
 
     @docs.list_jobs
     def get(self, request: Request) -> Response:

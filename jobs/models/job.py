@@ -139,6 +139,9 @@ class Job(models.Model):
     lease_message: str | None
     attempts_made: int
     cancel_requested: bool
+    # Set by the API, beside those.
+    creator: str | None
+    begun_at: datetime | None
 
     class Meta:
         constraints = [
@@ -186,6 +189,14 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.name} {self.pk}"
+
+    def without_lease(self) -> Self:
+        """As with_state() makes it where no worker has it; for one that was stored this moment."""
+        self.lease_attempt = self.lease_started_at = self.lease_worker = None
+        self.lease_progress = self.lease_message = None
+        self.cancel_requested = False
+        self.state, self.attempts_made = self.status, self.attempt
+        return self
 
     @property
     def short_id(self) -> str:
