@@ -33,6 +33,8 @@ def beside_peers(names: list[str]) -> None:
     with cluster.running() as server, redis_server.running() as redis_url:
         facts = machine.facts()
         found = compare.compare(wanted, server, redis_url)
+        # far from the first one: something else was at work on this machine
+        facts["bare_commits_per_second_at_the_end"] = round(machine.bare_commits())
     report = {**facts, "sizes": sizes.of_peers(), "peers": found}
     if not names or sizes.KEPT:
         results.write("peers", report)

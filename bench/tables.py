@@ -55,10 +55,12 @@ def of_peers(report: dict[str, Any]) -> str:
 
 
 def machine(report: dict[str, Any]) -> str:
+    later = report.get("bare_commits_per_second_at_the_end")
+    at_the_end = f" ({later:,} at the end)" if later else ""
     return (
         f"Measured {report['measured_at'][:10]}: {report['cores']} cores, Python {report['python']}, PostgreSQL"
         f" {report['postgresql']}, synchronous_commit={report['synchronous_commit']}; one connection commits"
-        f" {report['bare_commits_per_second']:,} bare transactions a second."
+        f" {report['bare_commits_per_second']:,} bare transactions a second{at_the_end}."
     )
 
 
