@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from analytics import views
 from jobs.listing import TooSlow
-from jobs.models import DepthSample, Job, ModelVersion, Queue
+from jobs.models import DepthSample, Job, ModelVersion, Queue, Ready
 from orgs.accounts import give_tokens
 from tests.analytics.rows import make_process, make_term
 from tests.conftest import World
@@ -94,7 +94,7 @@ def test_the_oldest_waiting_job_is_told_by_its_age(world: World) -> None:
     healthy()
     make_job(world.org)
     old = make_job(world.org)
-    Job.objects.filter(pk=old.pk).update(queued_at=timezone.now() - timedelta(minutes=10))
+    Ready.objects.filter(job_id=old.pk).update(queued_at=timezone.now() - timedelta(minutes=10))
 
     line = health_line(world)
 
@@ -145,7 +145,7 @@ def test_recent_dead_letters_need_attention_and_old_ones_do_not(world: World) ->
 def test_a_job_that_waits_for_long_is_said_unless_a_queue_is_paused(world: World) -> None:
     healthy()
     job = make_job(world.org)
-    Job.objects.filter(pk=job.pk).update(queued_at=timezone.now() - timedelta(minutes=5))
+    Ready.objects.filter(job_id=job.pk).update(queued_at=timezone.now() - timedelta(minutes=5))
 
     slow = health_line(world)
     Queue.objects.update(paused_at=timezone.now())

@@ -50,10 +50,19 @@ FROM generate_series(1, %(rows)s) AS n
 """
 LEASES = """
 INSERT INTO jobs_lease (
-    job_id, org_id, queue, type, attempt, token, worker_id, worker_name, predicted_ms, leased_at, renewed_at,
-    expires_at, cancel_requested, progress_message)
-SELECT id, org_id, queue, type, 1, id, id, 'w', 100, now(), now(), now(), false, ''
+    job_id, org_id, queue, type, attempt, token, worker_id, worker_name, predicted_ms, name, rank_offset,
+    attempt_limit, leased_at, renewed_at, expires_at, cancel_requested, progress_message)
+SELECT id, org_id, queue, type, 1, id, id, 'w', 100, name, 0, 4, now(), now(), now(), false, ''
 FROM jobs_job WHERE status = 'queued' ORDER BY queued_at LIMIT 50
+"""
+# The rest of those that wait; of its rival's many more, from long ago, are in the order too.
+READY = """
+INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held)
+SELECT id, org_id, queue, type, extract(epoch FROM queued_at), queued_at, 0, 100, false
+FROM jobs_job WHERE status = 'queued' AND id NOT IN (SELECT job_id FROM jobs_lease)
+UNION ALL
+SELECT gen_random_uuid(), %(rival)s, 'q', 'python', n, to_timestamp(n), 0, 100, false
+FROM generate_series(1, %(rows)s) AS n
 """
 QUESTIONS: dict[str, dict[str, Any]] = {
     "counts": {"dead_seconds": 15},
@@ -89,7 +98,7 @@ def faults(name: str, text: str, **params: Any) -> Iterator[str]:
 def test_every_question_is_answered_from_an_index_and_reads_what_it_needs(world: World) -> None:
     params = {"org": world.org.pk, "rival": world.rival.pk, "rows": ROWS}
     with connection.cursor() as cursor:
-        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES):
+        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES, READY):
             cursor.execute(statement, params)
         cursor.execute("ANALYZE")
 
