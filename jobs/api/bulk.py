@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import reverse
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +23,9 @@ class BulkView(OrgView):
     def post(self, request: Request) -> Response:
         """All that are valid are stored by one statement; 207 says that some were not."""
         asked = BulkSerializer.read(request)["jobs"]
-        items = [checked(item, index) for index, item in enumerate(asked)]
+        # one for all items: each new one would copy its fields
+        serializer = BulkJobSerializer()
+        items = [checked(serializer, item, index) for index, item in enumerate(asked)]
         scope = self.scope
         outcomes = iter(
             enqueue_many(
@@ -41,12 +44,12 @@ class BulkView(OrgView):
         return Response({**counts, "items": shown}, status=207 if counts[REFUSED] else 200)
 
 
-def checked(item: Any, index: int) -> NewJob | dict[str, Any]:
+def checked(serializer: BulkJobSerializer, item: Any, index: int) -> NewJob | dict[str, Any]:
     """The job, or the outcome of one whose shape is wrong."""
-    serializer = BulkJobSerializer(data=item)
-    if serializer.is_valid():
-        return new_job(dict(serializer.validated_data))
-    errors = faults.first(faults.of_detail(serializer.errors, f"/jobs/{index}"))
+    try:
+        return new_job(dict(serializer.run_validation(item)))
+    except ValidationError as error:
+        errors = faults.first(faults.of_detail(error.detail, f"/jobs/{index}"))
     return refused(index, "validation", "The job is not valid; see errors.", errors)
 
 
