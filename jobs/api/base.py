@@ -36,13 +36,13 @@ class OrgView(APIView):
             raise JobNotFound
         return job
 
-
     def stored(self, found: Enqueued) -> Job:
         """The job of a submit, whole. One that is new is read plainly: nobody can have asked for more of it yet."""
         if not found.created:
             return self.job(found.job_id)
         job = Job.objects.for_org(self.scope.org).get(pk=found.job_id).without_lease()
-        job.creator, job.begun_at = self.scope.user.get_username(), job.started_at
+        # what shown() annotates
+        vars(job).update(creator=self.scope.user.get_username(), begun_at=job.started_at)
         return job
 
 

@@ -139,9 +139,6 @@ class Job(models.Model):
     lease_message: str | None
     attempts_made: int
     cancel_requested: bool
-    # Set by the API, beside those.
-    creator: str | None
-    begun_at: datetime | None
 
     class Meta:
         constraints = [

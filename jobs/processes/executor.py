@@ -93,7 +93,11 @@ class Attempt:
         running.set(self.context)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        self.context.on_stop(lambda: loop.call_soon_threadsafe(task.cancel))
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        self.context.on_stop(cancel)
         try:
             return self.ended(await registry.get(self.claimed.type).perform_async(self.context))
         except BaseException as error:

@@ -115,7 +115,10 @@ def accept_linked(new: Sequence[NewJob], refused: Sequence[QueueError | None], o
             stored = dict(zip(good, store_new([new[place] for place in good], origin, waiting_on), strict=True))
             surprises = {place: stored[place] for place in plan.named if not is_new(stored[place])}
             if not surprises:
-                links.tie(plan, {place: one.job_id for place, one in stored.items() if is_new(one)}, origin.org)
+                fresh = {
+                    place: one.job_id for place, one in stored.items() if isinstance(one, Enqueued) and one.created
+                }
+                links.tie(plan, fresh, origin.org)
                 release_soon(plan.over)
                 return [(attempted | stored)[place] for place in range(len(new))]
             transaction.set_rollback(True)
