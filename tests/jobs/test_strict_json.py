@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.strict_json import MAX_DEPTH, NotStrict, loads
+from jobs.strict_json import MAX_DEPTH, NotStrict, dumps, loads
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
@@ -20,6 +20,48 @@ values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(t
 def test_what_is_sent_is_what_is_read(value: Any) -> None:
     assert loads(json.dumps(value)) == value
     assert loads(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
+@given(values)
+def test_what_is_written_reads_back_the_same_whatever_reads_it(value: Any) -> None:
+    text = dumps(value)
+
+    for read in (loads, json.loads):
+        assert same(read(text), value)
+    assert same(json.loads(json.dumps(value)), value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, and of the same kinds: 1, 1.0 and True are three things, 0.0 and -0.0 are two."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**400, -(10**400)])
+def test_big_integers_are_kept_to_the_last_digit(number: int) -> None:
+    assert json.loads(dumps({"a": [number, {"b": number}]})) == {"a": [number, {"b": number}]}
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf"), "\ud800", "\udc00x"])
+@pytest.mark.parametrize("place", [lambda bad: bad, lambda bad: [1, [bad]], lambda bad: {"a": {"b": bad}}])
+@pytest.mark.parametrize("beside", [None, 10**30], ids=["short", "beside a big integer"])
+def test_what_json_cannot_say_is_not_written(bad: Any, place: Any, beside: Any) -> None:
+    with pytest.raises(NotStrict):
+        dumps([beside, place(bad)])
+
+
+def test_half_of_a_pair_is_no_key_either() -> None:
+    with pytest.raises(NotStrict):
+        dumps({"\ud800": 1})
+
+
+@pytest.mark.parametrize("value", [{"a": object()}, {1, 2}, b"bytes"])
+def test_what_is_no_json_at_all_is_a_mistake_of_the_caller(value: Any) -> None:
+    with pytest.raises((TypeError, NotStrict)):
+        dumps(value)
 
 
 @given(st.binary() | st.text())

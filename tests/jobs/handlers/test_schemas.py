@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobs.handlers.schemas import Validator, faults
+from jobs.handlers import registry
+from jobs.handlers.base import Handler
+from jobs.handlers.schemas import Telling, Validator, faults
 
 SCHEMA = {
     "type": "object",
@@ -64,3 +68,44 @@ def test_each_fault_is_said_at_its_place(value: Any, found: list[tuple[str, str]
 def test_there_are_never_more_faults_than_a_person_reads() -> None:
     value = {"text": "a", **{f"x{n}": 1 for n in range(1_000)}}
     assert len(faults(Validator(SCHEMA), value)) == 20
+
+
+# Values of all kinds, and many that nearly fit.
+numbers = st.integers(-5, 8) | st.sampled_from([1.0, 2.0, 3.0, -0.0, 2.5, 2**63, -(2**70), 10**400, 1e308])
+scalars = (
+    st.none() | st.booleans() | numbers | st.sampled_from(["", "a", "ab", "abc", "abcd", "b", "a\u0301", "😀", "a\n"])
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abx"), inner, max_size=3)
+)
+payloads = st.dictionaries(st.sampled_from([*SCHEMA["properties"], "unknown"]), values, max_size=4)
+NESTED = {
+    "type": "array",
+    "items": {"anyOf": [{"type": "integer"}, {"type": "object", "additionalProperties": {"type": "number"}}]},
+    "maxItems": 3,
+}
+ANY_NUMBER = {"enum": [1, 2.0, "1", None, True, [1], {"a": 1}]}
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, NESTED, ANY_NUMBER, {"type": "integer", "maximum": 2**62}], ids=str)
+@given(value=payloads | values)
+def test_the_fast_rules_agree_with_those_that_tell(schema: dict[str, Any], value: Any) -> None:
+    validator, telling = Validator(schema), Telling(schema)
+
+    found = bool(telling.is_valid(value))
+
+    assert validator.is_valid(value) == found
+    assert (not faults(validator, value)) == found
+
+
+@pytest.mark.parametrize("handler", [registry.get(type) for type in registry.types()], ids=lambda one: one.type)
+def test_the_example_of_each_type_is_valid_by_the_fast_rules(handler: Handler) -> None:
+    assert handler.validator._is_plainly_valid(handler.example)
+
+
+@pytest.mark.parametrize("value", [1.0, 3.0, [1.0], {"a": 1.0}, True])
+def test_a_number_with_a_point_is_no_whole_number_however_deep(value: Any) -> None:
+    whole = {"type": "integer"}
+    schema = {"anyOf": [whole, {"type": ["array", "object"], "items": whole, "additionalProperties": whole}]}
+
+    assert not Validator(schema).is_valid(value)
