@@ -46,8 +46,6 @@ def compare(names: Sequence[str], server: Server, redis_url: str | None) -> dict
             except FAULTS as fault:
                 failed[name] = str(fault)[-600:]
                 print(f"round {number + 1}: {name} FAILED: {fault}", flush=True)
-    for runner in runners.values():
-        runner.close()
     return {
         name: {"failed": failed[name]}
         if name in failed

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,7 +41,7 @@ class Drained(NamedTuple):
 class Runner:
     def __init__(self, name: str, server: Server, redis_url: str | None = None) -> None:
         self.name, self.server = name, server
-        self.folder = Path(tempfile.mkdtemp(prefix="bench-counts-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=server.state))
         self.database = f"bench_{name}"
         ours = name == "smartqueue"
         self.python = sys.executable if ours else str(PEERS_VENV / "bin" / "python")
@@ -168,6 +167,3 @@ class Runner:
             return None
         ((done,),) = cluster.execute(self.about["done_sql"], database=self.database)
         return int(str(done))
-
-    def close(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -24,7 +24,6 @@ def main(names: list[str]) -> None:
             except (RuntimeError, TimeoutError, AssertionError) as fault:
                 failed.append(name)
                 print(f"{name} FAILED: {fault}", flush=True)
-        stage.close()
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
