@@ -1,10 +1,12 @@
 """Tasks that only tests run."""
 
+import asyncio
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +16,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 
-from jobs.handlers.base import Context, PermanentFailure, Stopped
+from jobs.handlers.base import Context, PermanentFailure, Stopped, running
 from jobs.handlers.python_task import task
 
 
@@ -154,3 +156,79 @@ def until_file(context: Context, path: str, started: str = "") -> int:
         if context.wait(0.02):
             context.check_stopped()
     return context.attempt
+
+
+# Made by tests in the same process: who waits there goes on when all have come.
+BARRIERS: dict[str, threading.Barrier] = {}
+# What the tasks below have begun, in that order.
+BEGUN: list[str] = []
+
+
+@task
+def meet(barrier: str) -> str:
+    """Wait, holding a thread, until as many as the barrier is for do the same."""
+    BARRIERS[barrier].wait(30)
+    return "met"
+
+
+@task
+def begin(name: str, gate: str = "") -> None:
+    """Say so, and wait for a gate."""
+    BEGUN.append(name)
+    if gate:
+        GATES[gate].wait(60)
+
+
+# How many wait in gather_async() now.
+GATHERED: dict[str, list[asyncio.Event]] = defaultdict(list)
+
+
+@task
+async def gather_async(key: str, parties: int) -> int:
+    """Wait, holding no thread, until so many do the same; all on one event loop."""
+    ours = asyncio.Event()
+    GATHERED[key].append(ours)
+    if len(GATHERED[key]) == parties:
+        for event in GATHERED[key]:
+            event.set()
+    await ours.wait()
+    return threading.get_ident()
+
+
+@task
+async def sleep_async(context: Context, seconds: float) -> str:
+    """Say when it sleeps, as one that is told to stop shows."""
+    context.log("asleep")
+    await asyncio.sleep(seconds)
+    return "awake"
+
+
+@task
+async def fail_async(message: str) -> None:
+    await asyncio.sleep(0)
+    raise ValueError(message)
+
+
+@task
+async def leave_async() -> None:
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+
+@task
+async def about_me_async(context: Context) -> dict[str, Any]:
+    """Use all that a context offers but files."""
+    context.log(f"hello from attempt {context.attempt}")
+    await asyncio.sleep(0)
+    context.progress(0.5, "half way")
+    current = running.get()
+    return {"attempt": context.attempt, "running": str(current.job_id) if current else ""}
+
+
+@task
+async def deaf_async(gate: str) -> str:
+    """Go on whatever is asked."""
+    while not GATES[gate].is_set():
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+    return "released"
