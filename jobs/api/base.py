@@ -37,10 +37,10 @@ class OrgView(APIView):
         return job
 
     def stored(self, found: Enqueued) -> Job:
-        """The job of a submit, whole. One that is new is read plainly: nobody can have asked for more of it yet."""
-        if not found.created:
+        """The job of a submit, whole: as it was stored, when it is new."""
+        if found.job is None:
             return self.job(found.job_id)
-        job = Job.objects.for_org(self.scope.org).get(pk=found.job_id).without_lease()
+        job = found.job.without_lease()
         # what shown() annotates
         vars(job).update(creator=self.scope.user.get_username(), begun_at=job.started_at)
         return job

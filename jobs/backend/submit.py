@@ -14,7 +14,6 @@ from jobs.backend.results import JobResult
 from jobs.errors import InvalidJob
 from jobs.handlers.base import running
 from jobs.handlers.django_task import Call, DjangoTaskHandler, task_at
-from jobs.models import Job
 from jobs.queue.enqueue import MAX_LENGTHS, NewJob, enqueue
 from jobs.strict_json import NotStrict, loads
 from jobs.tasks_api import AnyTask, BaseTaskBackend, InvalidTaskError, TaskResultStatus, normalize_json
@@ -38,7 +37,7 @@ def submit(backend: BaseTaskBackend, task: AnyTask, args: Sequence[Any], kwargs:
         task=task,
         id=str(stored.job_id),
         status=TaskResultStatus.READY,
-        enqueued_at=Job.objects.values_list("created_at", flat=True).get(pk=stored.job_id),
+        enqueued_at=stored.job.created_at if stored.job else None,
         started_at=None,
         finished_at=None,
         last_attempted_at=None,

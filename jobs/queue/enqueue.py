@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from jobs.queue.new_job import (
 )
 from jobs.queue.notify import wake
 from jobs.queue.release import release_soon
+from jobs.states import Status
 from jobs.strict_json import written
 from orgs.models import Org, User
 from orgs.roles import Role
@@ -38,6 +40,8 @@ class Enqueued:
 
     job_id: UUID
     created: bool
+    # As it was stored, where it came alone and is new.
+    job: Job | None = None
 
 
 def enqueue(
@@ -143,14 +147,33 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
         rows[index]["waiting_on"] = jobs
     if origin.batch_id:
         rows = [{**row, "batch_id": origin.batch_id} for row in rows]
-    fresh = store(rows, origin)
+    stored = store(rows, origin)
+    fresh = {row[0] for row in stored}
+    if len(new) == 1 and stored:
+        return [Enqueued(ids[0], True, as_job(new[0], rows[0], origin, *stored[0][4:]))]
     each = list(zip(new, ids, strict=True))
     earlier = earlier_jobs(origin.org, [one for one, job_id in each if job_id not in fresh])
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
 
 
-def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
-    """One statement for all of them; returns which were new, and wakes the workers of their queues."""
+def as_job(
+    new: NewJob, row: Mapping[str, Any], origin: Origin, status: str, run_at: datetime | None, created_at: datetime
+) -> Job:
+    """What enqueue.sql stored, without reading it back."""
+    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds"}}
+    known |= {"payload": new.payload, "run_at": run_at, "status": status, "created_at": created_at}
+    return Job(
+        **known,
+        org=origin.org,
+        created_by=origin.user,
+        correlation_id=origin.correlation_id,
+        attempt_limit=row["max_attempts"],
+        queued_at=created_at if status == Status.QUEUED else None,
+    )
+
+
+def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
+    """One statement for all of them; returns those that were new, and wakes the workers of their queues."""
     org, user, correlation_id = origin.org, origin.user, origin.correlation_id
     stored = sql.rows(
         "enqueue",
@@ -160,9 +183,10 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> set[UUID]:
         correlation_id=correlation_id,
         actor=f"user:{user.get_username()}" if user else "system",
         address=origin.address,
+        alone=len(rows) == 1,
     )
-    wake(((queue, rank) for _, queue, rank, _ in stored if rank is not None), limited=any(row[3] for row in stored))
-    return {job_id for job_id, *_ in stored}
+    wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
+    return stored
 
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:

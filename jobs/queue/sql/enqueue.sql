@@ -33,7 +33,7 @@ WITH asked AS (
     -- two batches with the same keys wait for each other in one order
     ORDER BY idempotency_key, position
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, org_id, queue, type, status, queued_at, rank_offset, predicted_ms, limit_key, created_at
+    RETURNING id, org_id, queue, type, status, run_at, queued_at, rank_offset, predicted_ms, limit_key, created_at
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, 0,
@@ -68,5 +68,8 @@ WITH asked AS (
     HAVING count(*) > 0
 )
 SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + rank_offset END AS rank,
-       EXISTS (SELECT FROM waiting WHERE limit_key IS NOT NULL) AS limited
+       EXISTS (SELECT FROM waiting WHERE limit_key IS NOT NULL) AS limited,
+       -- what only the database knows of a job that is stored alone, for whoever shows it
+       CASE WHEN %(alone)s::boolean THEN status END, CASE WHEN %(alone)s::boolean THEN run_at END,
+       CASE WHEN %(alone)s::boolean THEN created_at END
 FROM stored
