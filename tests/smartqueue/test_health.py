@@ -35,7 +35,10 @@ def test_readiness_names_what_is_wrong(client: Client) -> None:
 @pytest.mark.django_db
 def test_readiness_misses_a_migration(client: Client) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'jobs' AND name LIKE '0002%'")
+        cursor.execute(
+            "DELETE FROM django_migrations WHERE app = 'jobs'"
+            " AND name = (SELECT max(name) FROM django_migrations WHERE app = 'jobs')"
+        )
 
     response = client.get("/readyz")
 
