@@ -101,6 +101,7 @@ class Worker(Loop):
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        sql.only_for_the_queue()
         self.ticker.start()
         log.info("worker started", extra={"queues": self.queues, "types": self.types, "slots": self.slots})
         super().run()

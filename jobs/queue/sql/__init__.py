@@ -5,6 +5,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,32 @@ def named(
         yield name, read(value) if read and value is not None else value
 
 
+class Thread(threading.local):
+    """What this thread's session is for."""
+
+    only_the_queue = False
+    tuned: Any = None
+
+
+_thread = Thread()
+
+
+def only_for_the_queue() -> None:
+    """This thread's session runs nothing but these statements: let them be planned by index.
+
+    A plan is made once a session, maybe when the leases are few and a scan of their table is cheapest; where vacuum
+    cannot clear what has ended since, that scan reads all of it, each time.
+    """
+    _thread.only_the_queue = True
+
+
+def tuned(session: Any) -> Any:
+    if _thread.only_the_queue and _thread.tuned is not session:
+        session.execute("SET enable_seqscan = off")
+        _thread.tuned = session
+    return session
+
+
 Tuples = list[tuple[Any, ...]]
 
 
@@ -71,8 +98,8 @@ def rows(name: str, **params: Any) -> Tuples:
 def together(*calls: tuple[str, dict[str, Any]]) -> list[Tuples]:
     """Several hot statements in one round trip and, outside a transaction, one commit: all of them or none."""
     connection.ensure_connection()
-    session = connection.connection
     with connection.wrap_database_errors:
+        session = tuned(connection.connection)
         if len(calls) == 1:
             return [prepared(session, *calls[0]).fetchall()]
         with session.pipeline():
