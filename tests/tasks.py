@@ -232,3 +232,11 @@ async def deaf_async(gate: str) -> str:
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(0.01)
     return "released"
+
+
+@task
+def mark_when(context: Context, gate: str, path: str) -> int:
+    """Wait for a file, then leave a line in another, which is the last thing it does."""
+    answer = until_file(context, gate)
+    mark(context, path)
+    return answer
