@@ -41,10 +41,11 @@ class Forks:
     def fork(self) -> None:
         # a signal between the fork and its being noted down would not reach the new process
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self.begin()
-        self.pids.add(pid)
+        if not self.stopping:
+            pid = os.fork()
+            if pid == 0:
+                self.begin()
+            self.pids.add(pid)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def begin(self) -> None:
@@ -72,8 +73,7 @@ class Forks:
             return
         log.error("a worker process ended; another takes its place", extra={"pid": pid, "code": code})
         time.sleep(PAUSE_SECONDS)
-        if not self.stopping:
-            self.fork()
+        self.fork()
 
     def pass_on(self, number: int, frame: FrameType | None) -> None:
         """The first signal lets them drain, the second ends them at once: they know which it is."""
