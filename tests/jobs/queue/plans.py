@@ -174,7 +174,8 @@ def assert_by_index(found: Nodes, *, most_rows: int) -> None:
         if not node["Actual Loops"]:
             continue
         where = f"{node['Node Type']} on {node.get('Relation Name')}"
-        if node["Node Type"] == "Seq Scan":
+        # of an empty table there is nothing to read
+        if node["Node Type"] == "Seq Scan" and node["Actual Rows"] + node.get("Rows Removed by Filter", 0):
             assert node["Relation Name"] not in GREAT, where
         if re.search("Scan|Sort|LockRows", node["Node Type"]):
             rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
