@@ -38,7 +38,8 @@ class OrgView(APIView):
 
     def stored(self, found: Enqueued) -> Job:
         """The job of a submit, whole: as it was stored, when it is new."""
-        if found.job is None:
+        # one that waits for others that have ended already was told so after it was stored
+        if found.job is None or found.job.waiting_on:
             return self.job(found.job_id)
         job = found.job.without_lease()
         # what shown() annotates

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework.exceptions import ErrorDetail
 
-from jobs.errors import InvalidJob, InvalidLimit, InvalidPayload, QueueError, UnknownJobType
+from jobs.errors import BatchRefused, InvalidJob, InvalidLimit, InvalidPayload, QueueError, UnknownJobType
 
 Fault = dict[str, str]
 MOST_FAULTS = 50
@@ -35,6 +35,12 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]
+        case BatchRefused():
+            return [
+                one
+                for inner, refused in error.errors
+                for one in of_error(refused, inner) or [fault(inner, refused.code, refused.detail)]
+            ]
     return []
 
 

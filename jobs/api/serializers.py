@@ -9,8 +9,8 @@ from rest_framework import serializers
 
 from jobs import states
 from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
-from jobs.models import Job
-from jobs.queue.enqueue import MAX_LENGTHS, NewJob
+from jobs.models import Dependency, Job
+from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, NewJob
 from jobs.ranking import URGENCY_FACTOR
 from jobs.states import Outcome, Status
 from orgs.serializers import StrictSerializer
@@ -19,6 +19,7 @@ URGENCIES = list(URGENCY_FACTOR)
 STATUSES = [str(status) for status in Status]
 OUTCOMES = [str(outcome) for outcome in Outcome]
 SOURCES = ["model", "history", "type_median", "default"]
+CONDITIONS = [Dependency.SUCCESS, Dependency.END]
 COMPATIBLE_STATUSES = [*states.COMPATIBLE, "CANCELLED"]
 
 
@@ -53,6 +54,18 @@ class NewJobSerializer(StrictSerializer):
         required=False, min_value=1, max_value=settings.JOB_TIMEOUT_CAP_SECONDS, help_text="Of each attempt."
     )
     max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=settings.MAX_ATTEMPTS_CAP)
+    after = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        max_length=MAX_PARENTS,
+        help_text="Jobs that must be done first. If one of them fails or is cancelled, this one is cancelled.",
+    )
+    after_end = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        max_length=MAX_PARENTS,
+        help_text="Jobs that must have ended first, however they end.",
+    )
 
 
 def new_job(asked: dict[str, Any], key: str | None = None) -> NewJob:
@@ -102,6 +115,8 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     cancel_requested = serializers.BooleanField(help_text="It runs, and its worker is asked to stop.")
     worker = serializers.CharField(source="lease_worker", allow_null=True, help_text="While it runs.")
     run_at = MomentField(allow_null=True)
+    waits_for = serializers.IntegerField(source="waiting_on", help_text="How many jobs must end before it is queued.")
+    batch_id = serializers.UUIDField(allow_null=True)
     timeout_seconds = serializers.IntegerField()
     idempotency_key = serializers.CharField(allow_null=True)
     correlation_id = serializers.CharField()
@@ -134,14 +149,36 @@ class LinksSerializer(serializers.Serializer[Any]):
     replay = serializers.CharField()
 
 
+class DependencySerializer(serializers.Serializer[Dependency]):
+    """A job that another waits for."""
+
+    job_id = serializers.UUIDField(source="parent_id")
+    condition = serializers.ChoiceField(CONDITIONS)
+    status_url = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "string", "format": "uri-reference"})
+    def get_status_url(self, dependency: Dependency) -> str:
+        return reverse("api-job", args=[dependency.parent_id])
+
+
 class JobSerializer(JobSummarySerializer):
     """A job, whole."""
+
+    MOST_DEPENDENCIES: ClassVar = 100
 
     description = serializers.CharField(allow_blank=True)
     payload = serializers.DictField()
     result = serializers.JSONField(help_text="What its handler answered.")
     error = serializers.CharField(allow_blank=True)
+    dependencies = serializers.SerializerMethodField(help_text="What it still waits for: the first hundred.")
     links = serializers.SerializerMethodField()
+
+    @extend_schema_field(DependencySerializer(many=True))
+    def get_dependencies(self, job: Job) -> Any:
+        if not job.waiting_on:
+            return []
+        waits = Dependency.objects.filter(child_id=job.pk).order_by("parent_id")[: self.MOST_DEPENDENCIES]
+        return DependencySerializer(waits, many=True).data
 
     @extend_schema_field(LinksSerializer)
     def get_links(self, job: Job) -> dict[str, str]:

@@ -7,11 +7,11 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from jobs.api.fields import MomentField, TextField
+from jobs.api.fields import MomentField, NameField, TextField
 from jobs.api.filters import DeadLetterNarrowing
 from jobs.api.serializers import OUTCOMES, SOURCES, STATUSES, JobSummarySerializer, NewJobSerializer
 from jobs.models import Artefact, Attempt, LogLine, ModelVersion, Queue, Transition
-from jobs.queue.enqueue import MAX_LENGTHS
+from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
 from orgs.serializers import StrictSerializer
 
 BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
@@ -24,7 +24,28 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class BulkJobSerializer(NewJobSerializer):
+class LinkedJobSerializer(NewJobSerializer):
+    """A job of a call with many; it may wait for those before it."""
+
+    ref = NameField(
+        required=False, max_length=MAX_LENGTHS["ref"], help_text="What later jobs of the same call name it by."
+    )
+    after = serializers.ListField(
+        child=NameField(max_length=MAX_LENGTHS["ref"]),
+        required=False,
+        max_length=MAX_PARENTS,
+        help_text="Jobs that must be done first: ids, or the `ref` of a job before it in this call. If one of them "
+        "fails or is cancelled, this one is cancelled.",
+    )
+    after_end = serializers.ListField(
+        child=NameField(max_length=MAX_LENGTHS["ref"]),
+        required=False,
+        max_length=MAX_PARENTS,
+        help_text="Jobs that must have ended first, however they end: ids, or refs.",
+    )
+
+
+class BulkJobSerializer(LinkedJobSerializer):
     """One job of a bulk call."""
 
     idempotency_key = TextField(required=False, max_length=MAX_LENGTHS["idempotency_key"])

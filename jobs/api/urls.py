@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.api import bulk, catalogue, dead_letters, history, platform, prediction, tasks, views
+from jobs.api import batches, bulk, catalogue, dead_letters, history, platform, prediction, tasks, views
 
 urlpatterns = [
     path("jobs/", views.JobsView.as_view(), name="api-jobs"),
@@ -16,6 +16,13 @@ urlpatterns = [
     path("jobs/<str:job_id>/logs/", history.LogsView.as_view(), name="api-job-logs"),
     path("jobs/<str:job_id>/artefacts/", history.ArtefactsView.as_view(), name="api-job-artefacts"),
     path("jobs/<str:job_id>/artefacts/<str:artefact_id>/", history.ArtefactView.as_view(), name="api-job-artefact"),
+    path("batches/", batches.BatchesView.as_view(), name="api-batches"),
+    path("batches/<str:batch_id>/", batches.BatchView.as_view(), name="api-batch"),
+    path(
+        "batches/<str:batch_id>/cancellation/",
+        batches.BatchCancellationView.as_view(),
+        name="api-batch-cancellation",
+    ),
     path("dead-letters/", dead_letters.DeadLettersView.as_view(), name="api-dead-letters"),
     path("job-types/", catalogue.JobTypesView.as_view(), name="api-job-types"),
     path("queues/", catalogue.QueuesView.as_view(), name="api-queues"),

@@ -3,14 +3,31 @@
 from typing import Any, Self
 
 from django.db import models
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from jobs.ids import uuid7
+from jobs.models.dependency import Ending
 from orgs.models import Org, User
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def for_org(self, org: Org) -> Self:
         return self.filter(org=org)
+
+    def with_counts(self) -> Self:
+        """Annotate `ended_done`, `ended_failed` and `ended_cancelled`: exact, with the ends not counted yet."""
+        return self.annotate(
+            ended_done=F("done") + uncounted("done"),
+            ended_failed=F("failed") + uncounted("failed") - uncounted("replayed"),
+            ended_cancelled=F("cancelled") + uncounted("cancelled"),
+        )
+
+
+def uncounted(status: str) -> Coalesce:
+    ends = Ending.objects.filter(batch_id=OuterRef("pk"), status=status).order_by()
+    counted = ends.values("batch_id").annotate(jobs=Count("pk")).values("jobs")
+    return Coalesce(Subquery(counted, output_field=models.IntegerField()), 0)
 
 
 class Batch(models.Model):
@@ -41,6 +58,11 @@ class Batch(models.Model):
     callback_error = models.CharField(max_length=200, blank=True)
 
     objects = BatchQuerySet.as_manager()
+
+    # Set by with_counts().
+    ended_done: int
+    ended_failed: int
+    ended_cancelled: int
 
     class Meta:
         constraints = [

@@ -52,6 +52,7 @@ class Prune:
         transaction.on_commit(lambda: delete_files(looked.files))
         if looked.last is None:
             sql.run("prune_samples", days=settings.RETENTION_DAYS)
+            sql.run("prune_batches", days=settings.RETENTION_DAYS)
         return looked.last is not None
 
 

@@ -16,6 +16,8 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
+from jobs.queue.batches import enqueue_batch
+from jobs.queue.enqueue import NewJob
 from orgs.models import User
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job, make_user
@@ -23,6 +25,7 @@ from tests.factories import api, make_dead_letter, make_job, make_user
 ROOT = Path(__file__).parent.parent.parent
 METHODS = ("get", "put", "post", "delete", "patch")
 WRITE_IT = "SMARTQUEUE_TESTING=1 python manage.py spectacular --file openapi.yaml"
+ADD = {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}
 # Paths about the document itself.
 NOT_DOCUMENTED = {"/api/v1/schema/", "/api/v1/docs/"}
 
@@ -213,6 +216,11 @@ def with_queue(world: World, body: Any) -> Prepared:
     return api(world.owner), {"name": make_job(world.org).queue}
 
 
+def with_batch(world: World, body: Any) -> Prepared:
+    made = enqueue_batch([NewJob("python", ADD)], org=world.org, user=None)
+    return api(world.operator), {"batch_id": str(made.batch_id)}
+
+
 def with_guest(world: World, body: Any) -> Prepared:
     if "username" in body:
         make_user(body["username"])
@@ -230,6 +238,8 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "replay_job": with_dead_letter,
     "replay_jobs": as_operator,
     "pause_queue": with_queue,
+    "submit_batch": as_operator,
+    "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,
 }

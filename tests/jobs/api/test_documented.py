@@ -1,6 +1,7 @@
 """What the jobs' API answers is what its document says: shapes, statuses, headers."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.http import HttpResponse
@@ -124,6 +125,7 @@ def test_every_documented_parameter_of_a_list_is_known(world: World, busy: dict[
         "sort": "name",
         "status": "FAILED",
         "attempt": "1",
+        "batch": str(UUID(int=1)),
     }
     moments = {"created_after", "created_before", "failed_after", "failed_before"}
     names = [parameter["name"] for parameter in operation.says["parameters"] if parameter.get("in") == "query"]

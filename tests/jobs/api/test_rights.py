@@ -12,7 +12,9 @@ from django.urls import URLPattern, reverse
 from pytest_django.fixtures import Settings
 
 from jobs.api.urls import urlpatterns
-from jobs.models import Artefact, Job, Lease, Queue, Ready, Transition
+from jobs.models import Artefact, Batch, Job, Lease, Queue, Ready, Transition
+from jobs.queue.batches import enqueue_batch
+from jobs.queue.enqueue import NewJob
 from orgs.models import Org
 from orgs.roles import Action, Role, can
 from tests.conftest import World
@@ -20,7 +22,7 @@ from tests.factories import api, make_dead_letter, make_job
 
 pytestmark = pytest.mark.django_db
 
-ADD = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+ADD: dict[str, Any] = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
 PLATFORM = None
 
 
@@ -56,6 +58,10 @@ CALLS = [
     Call("GET", "api-job-logs", Action.READ),
     Call("GET", "api-job-artefacts", Action.READ),
     Call("GET", "api-job-artefact", Action.READ),
+    Call("POST", "api-batches", Action.SUBMIT, good=201, stranger=201, body={"jobs": [ADD]}),
+    Call("GET", "api-batches", Action.READ, stranger=200),
+    Call("GET", "api-batch", Action.READ),
+    Call("POST", "api-batch-cancellation", Action.CANCEL, body={}),
     Call("GET", "api-dead-letters", Action.READ, stranger=200),
     Call("GET", "api-job-types", Action.READ, stranger=200),
     Call("GET", "api-queues", Action.READ, stranger=200),
@@ -82,7 +88,14 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
     artefact.file.name = default_storage.save("a", ContentFile(b"a"))
     artefact.sha256 = sha256(b"a").hexdigest()
     artefact.save()
-    known = {"job_id": str(queued.pk), "task_id": str(queued.pk), "artefact_id": str(artefact.pk), "name": "secret"}
+    batch = enqueue_batch([NewJob("python", ADD["payload"], queue="secret")], org=world.org, user=None)
+    known = {
+        "batch_id": str(batch.batch_id),
+        "job_id": str(queued.pk),
+        "task_id": str(queued.pk),
+        "artefact_id": str(artefact.pk),
+        "name": "secret",
+    }
     found = {}
     for pattern in urlpatterns:
         own = {**known, "job_id": str(dead.pk)} if pattern.name == "api-job-replay" else known
@@ -102,6 +115,7 @@ def state_of(org: Org) -> list[Any]:
     """Everything of an organisation that a call could change."""
     return [
         list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
+        list(Batch.objects.for_org(org).order_by("pk").values()),
         list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
         list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),
