@@ -33,7 +33,8 @@ class NewBatchSerializer(StrictSerializer):
     """Jobs that belong together: all are stored, or none."""
 
     name = NameField(required=False, default="", max_length=64)
-    jobs = LinkedJobSerializer(many=True, min_length=1, max_length=settings.BULK_MAX_JOBS)
+    # many=True makes a ListSerializer of it, which takes the two lengths
+    jobs = LinkedJobSerializer(many=True, min_length=1, max_length=settings.BULK_MAX_JOBS)  # type: ignore[call-arg]
     callback = NewCallbackSerializer(
         required=False, help_text="A job that is enqueued once, when the batch is through."
     )

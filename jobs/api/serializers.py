@@ -149,7 +149,7 @@ class LinksSerializer(serializers.Serializer[Any]):
     replay = serializers.CharField()
 
 
-class DependencySerializer(serializers.Serializer[Dependency]):
+class DependencySerializer(serializers.Serializer[Any]):
     """A job that another waits for."""
 
     job_id = serializers.UUIDField(source="parent_id")

@@ -24,6 +24,11 @@ class Dependency(models.Model):
     def __str__(self) -> str:
         return f"{self.child_id} after {self.condition} of {self.parent_id}"
 
+    @property
+    def short_id(self) -> str:
+        """Of the job that is waited for, as lists show it."""
+        return str(self.parent_id)[-8:]
+
 
 class Ending(models.Model):
     """A job that others wait for, or that is of a batch, has ended: written by the statement that ended it, deleted by

@@ -8,7 +8,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.http.response import HttpResponseBase
 
 from jobs.handlers import registry
-from jobs.models import Artefact, Job, Lease, LogLine
+from jobs.models import Artefact, Dependency, Job, Lease, LogLine
 from jobs.pages.commands import submit_command
 from jobs.pages.history import steps, tries
 from jobs.pages.live import job_version, unchanged
@@ -21,6 +21,7 @@ from orgs.scope import Scope
 
 # A job in one of these stays as it is; a dead letter may be replayed by somebody else.
 SETTLED = TERMINAL - {Status.FAILED}
+MOST_PARENTS = 10
 
 
 def get_job_for(scope: Scope, job_id: UUID) -> Job:
@@ -53,10 +54,18 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "tries": tries(job, lease),
         "steps": steps(job),
         "waiting": waiting(job),
+        "parents": parents(job),
         "result_parts": parts(job.result) if job.status in TERMINAL else [],
         "artefacts": Artefact.objects.for_org(job.org).filter(job_id=job.pk).order_by("attempt", "name")[:100],
         "curl": submit_command(request, job.org, job),
     }
+
+
+def parents(job: Job) -> list[Dependency]:
+    """Some of the jobs it waits for."""
+    if not job.waiting_on:
+        return []
+    return list(Dependency.objects.filter(child_id=job.pk).order_by("parent_id")[:MOST_PARENTS])
 
 
 @org_page(Action.READ)

@@ -65,3 +65,18 @@ def test_a_job_that_waits_for_its_time_says_when(world: World) -> None:
     page = page_of(world, job)
 
     assert "It starts in 59 m" in page.one("section", css="scheduled").text
+
+
+def test_a_job_that_waits_for_others_names_them(world: World) -> None:
+    first, second = make_job(world.org), make_job(world.org)
+    job = make_job(world.org, after=[first.pk], after_end=[second.pk])
+
+    page = page_of(world, job)
+    row = browser(world.operator).get("/jobs/").content.decode()
+
+    waits = page.one("section", css="scheduled").text
+    assert "It waits for 2 other jobs:" in waits
+    assert f"{first.short_id} (done)" in waits
+    assert f"{second.short_id} (ended)" in waits
+    assert "Due at" not in page.text
+    assert "waits for 2" in row
