@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import batch_docs as docs
-from jobs.api.base import OrgView, correlation_id, parsed_id
+from jobs.api.base import OrgView, address, correlation_id, parsed_id
 from jobs.api.batch_shapes import (
     BatchCancelledSerializer,
     BatchSerializer,
@@ -39,6 +39,7 @@ class BatchesView(OrgView):
             name=asked["name"],
             role=scope.role,
             correlation_id=correlation_id(request),
+            address=address(request),
         )
         batch = batch_of(str(made.batch_id), scope)
         batch.job_ids = made.job_ids  # type: ignore[attr-defined]

@@ -55,11 +55,12 @@ def enqueue_batch(
     name: str = "",
     role: str = Role.ORG_ADMIN,
     correlation_id: str = "",
+    address: str | None = None,
 ) -> EnqueuedBatch:
     """Store the jobs and their batch in one transaction. Raises BatchRefused, saying of each job what is wrong."""
     refused = [unfit(one, NOT_IN_A_BATCH) or refusal(one, org, role) for one in jobs]
     check(jobs, refused, callback, org, role, name)
-    origin = Origin(org, user, correlation_id or uuid7().hex, uuid7())
+    origin = Origin(org, user, correlation_id or uuid7().hex, batch_id=uuid7(), address=address)
     with transaction.atomic():
         Batch.objects.create(
             pk=origin.batch_id,

@@ -8,6 +8,7 @@ from jobs.models import Batch, Ending, Job
 from jobs.queue.callbacks import sweep
 from jobs.queue.finish import Ended, finish
 from jobs.states import Outcome
+from orgs.models import AuditEntry
 from tests.conftest import World
 from tests.factories import api, claim_all, make_job
 
@@ -159,3 +160,12 @@ def test_a_cancellation_says_what_became_of_the_jobs(world: World) -> None:
 def test_an_unknown_batch_is_not_there(world: World, batch_id: str) -> None:
     assert api(world.operator).get(f"{BATCHES}{batch_id}/").status_code == 404
     assert api(world.operator).post(f"{BATCHES}{batch_id}/cancellation/", {}).status_code == 404
+
+
+def test_a_batch_is_audited_with_who_and_from_where(world: World) -> None:
+    made = make_batch(world, add(), add())
+
+    entry = AuditEntry.objects.get(action="job.submit")
+
+    assert (entry.org, entry.actor, entry.address, entry.target) == (world.org, world.operator, "127.0.0.1", "2 jobs")
+    assert set(entry.detail["jobs"]) == set(made["job_ids"])
