@@ -18,7 +18,6 @@ QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 log = structlog.get_logger("smartqueue.requests")
 
 
-
 def of_attempt(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Say which attempt the line is of, when it is written while one runs."""
     context = running.get()

@@ -31,6 +31,8 @@ WITH RECURSIVE waiting AS (
 )
 SELECT coalesce(bool_or(NOT locked), false) AS busy,
        set_config('smartqueue.locked_orgs', coalesce(string_agg(org_id::text, ',') FILTER (WHERE locked), ''), true),
-       -- the next statement looks costlier than it is, and takes longer to plan than to run
-       set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)
+       -- The next statement takes longer to plan than to run, looks costlier than it is, and is to be planned for
+       -- tables that have grown since.
+       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
+       set_config('enable_seqscan', 'off', true)
 FROM tried
