@@ -17,6 +17,8 @@ from django.db import connection
 FOLDER = Path(__file__).parent
 # Django has such columns read as text, for its JSONField to parse.
 JSONB = 3802
+LOOK_UP = "SELECT set_config(name, 'off', false) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', " \
+    "'enable_mergejoin']) AS name"
 FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -72,17 +74,17 @@ _thread = Thread()
 
 
 def only_for_the_queue() -> None:
-    """This thread's session runs nothing but these statements: let them be planned by index.
+    """This thread's session runs nothing but these statements: let each row be looked up by index.
 
-    A plan is made once a session, maybe when the leases are few and a scan of their table is cheapest; where vacuum
-    cannot clear what has ended since, that scan reads all of it, each time.
+    A plan is made for the rows that live, and leases are few: to read all of them seems cheapest. Where vacuum cannot
+    clear what has ended since, that is all that ever ran, each time.
     """
     _thread.only_the_queue = True
 
 
 def tuned(session: Any) -> Any:
     if _thread.only_the_queue and _thread.tuned is not session:
-        session.execute("SET enable_seqscan = off")
+        session.execute(LOOK_UP)
         _thread.tuned = session
     return session
 
