@@ -17,8 +17,10 @@ from django.db import connection
 FOLDER = Path(__file__).parent
 # Django has such columns read as text, for its JSONField to parse.
 JSONB = 3802
-LOOK_UP = "SELECT set_config(name, 'off', false) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', " \
+LOOK_UP = (
+    "SELECT set_config(name, 'off', false) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', "
     "'enable_mergejoin']) AS name"
+)
 FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 
 
