@@ -54,6 +54,12 @@ class NewJobSerializer(StrictSerializer):
         required=False, min_value=1, max_value=settings.JOB_TIMEOUT_CAP_SECONDS, help_text="Of each attempt."
     )
     max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=settings.MAX_ATTEMPTS_CAP)
+    limit_key = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=MAX_LENGTHS["limit_key"],
+        help_text="Jobs of one key share the limits that the organisation has set for it; see /limits/.",
+    )
     after = serializers.ListField(
         child=serializers.UUIDField(),
         required=False,
@@ -117,6 +123,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     run_at = MomentField(allow_null=True)
     waits_for = serializers.IntegerField(source="waiting_on", help_text="How many jobs must end before it is queued.")
     batch_id = serializers.UUIDField(allow_null=True)
+    limit_key = serializers.CharField(allow_blank=True)
     timeout_seconds = serializers.IntegerField()
     idempotency_key = serializers.CharField(allow_null=True)
     correlation_id = serializers.CharField()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.api import batches, bulk, catalogue, dead_letters, history, platform, prediction, tasks, views
+from jobs.api import batches, bulk, catalogue, dead_letters, history, limits, platform, prediction, tasks, views
 
 urlpatterns = [
     path("jobs/", views.JobsView.as_view(), name="api-jobs"),
@@ -27,6 +27,9 @@ urlpatterns = [
     path("job-types/", catalogue.JobTypesView.as_view(), name="api-job-types"),
     path("queues/", catalogue.QueuesView.as_view(), name="api-queues"),
     path("queues/<str:name>/pause/", catalogue.PauseView.as_view(), name="api-queue-pause"),
+    path("limits/", limits.LimitsView.as_view(), name="api-limits"),
+    # the key of a job may have slashes
+    path("limits/<str:scope>/<path:name>/", limits.LimitView.as_view(), name="api-limit"),
     path("predict/", prediction.PredictView.as_view(), name="api-predict"),
     path("model/", prediction.ModelView.as_view(), name="api-model"),
     path("tasks/", tasks.TasksView.as_view(), name="api-tasks"),

@@ -14,25 +14,20 @@ from jobs.handlers import registry
 from jobs.handlers.base import StopReason
 from jobs.models import WorkerProcess
 from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
-from jobs.processes.floors import Floors
 from jobs.processes.keeper import Keeper, ask
-from jobs.processes.limited import LimitedQueues
-from jobs.processes.listener import Listener
+from jobs.processes.lookout import Lookout
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.reporting import flush
 from jobs.processes.ticker import Chore, Ticker
-from jobs.processes.turns import Turns
 from jobs.queue import sql
-from jobs.queue.claim import Ask, Claimed, busy_queues, claim, waiting
-from jobs.queue.finish import Ended, Settled, finish, finish_and_claim
+from jobs.queue.claim import Ask, Claimed, claim
+from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each
 from jobs.queue.lease import give_back
-from jobs.queue.notify import ANY_WORK, command_channel, place, work_channel
 from jobs.states import Outcome
 
 log = logging.getLogger(__name__)
 
-ALL_QUEUES = "*"
 FLUSH_SECONDS = 0.5
 DEADLINE_SECONDS = 0.1
 PARENT_SECONDS = 1.0
@@ -43,7 +38,6 @@ CONTENDED_SECONDS = 0.02
 # At the end of a drain, from asking the rest to stop until their jobs are given back.
 RELEASE_GRACE_SECONDS = 2.5
 EXIT_NO_SLOTS = 75
-UNSTORABLE = "BadResult"
 
 
 class Worker(Loop):
@@ -59,14 +53,13 @@ class Worker(Loop):
         parent: int | None = None,
     ) -> None:
         super().__init__(idle_seconds=settings.POLL_SECONDS)
-        self.queues = sorted(set(queues))
         self.types = sorted(set(types)) or registry.types()
         self.slots = slots
         self.until_empty = until_empty
         # The process that minds this one: without it this one ends.
         self.parent = parent
         self.exit_code = 0
-        self.presence = Presence("worker", slots=slots, queues=self.queues, types=self.types)
+        self.presence = Presence("worker", slots=slots, queues=sorted(set(queues)), types=self.types)
         self.keeper = Keeper(self.presence.id, self.on_abandon)
         self.attempts = self.keeper.attempts
         # Slots whose threads have not returned from an attempt that was ended without them.
@@ -78,32 +71,29 @@ class Worker(Loop):
         self.enough = 1
         self.thread_slots = ThreadSlots(slots, self.on_end)
         self.loop_slots = LoopSlots(self.on_end)
-        self.listener = Listener()
-        self.ticker = Ticker(
-            [
-                Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat),
-                Chore("renew", settings.LEASE_RENEW_SECONDS, self.keeper.renew),
-                Chore("deadlines", DEADLINE_SECONDS, self.keeper.check_deadlines),
-                Chore("flush", FLUSH_SECONDS, self.keeper.flush),
-                Chore("parent", PARENT_SECONDS, self.check_parent),
-                Chore("peers", settings.HEARTBEAT_SECONDS, self.count_peers),
-            ]
+        self.ticker = Ticker(self.chores())
+        self.lookout = Lookout(
+            queues=self.presence.queues, types=self.types, worker_id=self.presence.id, hurry=self.ticker.hurry
         )
-        self.serve_from = 0
-        # Queues that may hold work for us, in the order in which they are asked, and from which rank on.
-        self.asking: list[str] = []
-        self.floors = Floors()
-        self.turns = Turns()
-        self.limited = LimitedQueues(self.types)
         # A claim may have been committed without its answer reaching us.
         self.answer_lost = False
+
+    def chores(self) -> list[Chore]:
+        return [
+            Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat),
+            Chore("renew", settings.LEASE_RENEW_SECONDS, self.keeper.renew),
+            Chore("deadlines", DEADLINE_SECONDS, self.keeper.check_deadlines),
+            Chore("flush", FLUSH_SECONDS, self.keeper.flush),
+            Chore("parent", PARENT_SECONDS, self.check_parent),
+            Chore("peers", settings.HEARTBEAT_SECONDS, lambda: self.lookout.seat()),
+        ]
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         sql.only_for_the_queue()
         self.ticker.start()
-        log.info("worker started", extra={"queues": self.queues, "types": self.types, "slots": self.slots})
+        log.info("worker started", extra={"queues": self.presence.queues, "types": self.types, "slots": self.slots})
         super().run()
 
     def step(self) -> bool:
@@ -137,7 +127,7 @@ class Worker(Loop):
         settled, taken = bool(self.unsettled), 0
         free = self.free_slots() + len(self.unsettled)
         if free > 0:
-            queues = self.queues_to_ask()
+            queues = self.lookout.queues_to_ask()
             taken = self.take_limited(free)
             for name in queues:
                 if taken == free:
@@ -152,30 +142,31 @@ class Worker(Loop):
 
     def claim_from(self, name: str, slots: int) -> int:
         """Claim from one queue, writing on the way what has ended."""
-        floors = self.floors.of(name)
+        floors = self.lookout.floors.of(name)
         ask = Ask(name, self.types, slots, self.presence.id, self.presence.name, floors)
         held_until = time.monotonic() + settings.LEASE_SECONDS
         self.answer_lost = True
         claims = self.settle_and_claim(ask) if self.unsettled else claim(**ask._asdict())
-        self.floors.taken(name, claims, everywhere=not floors)
+        self.lookout.floors.taken(name, claims, everywhere=not floors)
         self.start([Attempt(claimed, held_until) for claimed in claims])
         self.answer_lost = False
         if len(claims) < slots:
-            self.asking.remove(name)
+            self.lookout.exhausted(name)
         return len(claims)
 
     def take_limited(self, slots: int) -> int:
         """Claim jobs that have limits, where some are known to wait; what has ended makes room for them first."""
-        taken = 0
-        for name in self.limited.due():
+        limited, taken = self.lookout.limited, 0
+        for name in limited.due():
             if self.unsettled:
                 self.settle()
             if taken == slots:
                 break
             held_until = time.monotonic() + settings.LEASE_SECONDS
-            ask = Ask(name, self.types, slots - taken, self.presence.id, self.presence.name, self.floors.known(name))
+            floors = self.lookout.floors.known(name)
+            ask = Ask(name, self.types, slots - taken, self.presence.id, self.presence.name, floors)
             self.answer_lost = True
-            claims = self.limited.claim(ask)
+            claims = limited.claim(ask)
             self.start([Attempt(claimed, held_until) for claimed in claims])
             self.answer_lost = False
             taken += len(claims)
@@ -198,56 +189,27 @@ class Worker(Loop):
         if given:
             log.warning("gave back jobs of a claim without an answer", extra={"jobs": given})
 
-    def queues_to_ask(self) -> list[str]:
-        """The queues to ask now, having made sure to hear of new work in them; `*` is every queue there is."""
-        everything = ALL_QUEUES in self.queues
-        channels = [ANY_WORK] if everything else [work_channel(name) for name in self.queues]
-        if self.listener.listen([*channels, command_channel(self.presence.id)]):
-            # a command may have been sent while nobody listened
-            self.ticker.hurry("renew")
-        if not self.asking:
-            self.asking = busy_queues() if everything else list(self.queues)
-        self.limited.look(self.asking)
-        self.serve_from += 1
-        first = self.serve_from % max(len(self.asking), 1)
-        return self.asking[first:] + self.asking[:first]
-
     def receive(self) -> None:
-        """Take the notifications that ended the sleep: where new work is, and commands."""
-        for channel, word in self.listener.received():
-            if channel == command_channel(self.presence.id):
-                self.ticker.hurry(word)
-                continue
-            name, rank, jobs, limited = place(word)
-            self.floors.lower(name, rank)
-            if limited:
-                self.limited.add([name])
-            if name not in self.asking:
-                self.asking.append(name)
-            if not self.attempts and (seconds := self.turns.seconds(word, jobs)):
-                super().sleep(seconds)
+        """Take the notifications that ended the sleep; when idle, let the worker whose turn it is go first."""
+        seconds = self.lookout.receive()
+        if seconds and not self.attempts:
+            super().sleep(seconds)
 
     def sockets(self) -> list[object]:
-        return list(self.listener.sockets())
+        return list(self.lookout.listener.sockets())
 
     def sleep(self, seconds: float) -> None:
-        seconds = min(seconds, self.limited.seconds())
+        seconds = min(seconds, self.lookout.limited.seconds())
         super().sleep(min(CONTENDED_SECONDS, seconds) if not self.stopping and self.contended() else seconds)
 
     def contended(self) -> bool:
-        """Whether another worker's claim hides work from ours: it locks more rows than it takes."""
         if self.free_slots() <= 0:
             return False
         try:
-            queues = busy_queues() if ALL_QUEUES in self.queues else self.queues
-            return waiting(queues=queues, types=self.types)
+            return self.lookout.hidden()
         except Error:
             self.forget_connection()
             return False
-
-    def count_peers(self) -> None:
-        found = sql.rows("peers", queues=self.queues, dead_seconds=settings.WORKER_DEAD_SECONDS)
-        self.turns.seat(self.presence.id, [worker_id for (worker_id,) in found])
 
     def check_parent(self) -> None:
         if self.parent is not None and os.getppid() != self.parent and not self.stopping:
@@ -276,7 +238,7 @@ class Worker(Loop):
             return False
         with self.keeper.writing:
             flush(attempt.reporter for attempt, _ in self.unsettled)
-            settled = self.finish_batch([ended for _, ended in self.unsettled])
+            settled = self.finish_all()
         self.forget(settled)
         return True
 
@@ -288,9 +250,12 @@ class Worker(Loop):
                 settled, claims = finish_and_claim([ended for _, ended in self.unsettled], ask)
             except (DataError, IntegrityError):
                 log.exception("an end was refused")
-                settled, claims = self.finish_batch([ended for _, ended in self.unsettled]), []
+                settled, claims = self.finish_all(), []
         self.forget(settled)
         return claims
+
+    def finish_all(self) -> list[Settled]:
+        return finish_each([ended for _, ended in self.unsettled], worker_name=self.presence.name)
 
     def forget(self, settled: Iterable[Settled]) -> None:
         """The attempts whose ends are in the database, or known to be fenced, are out of our hands."""
@@ -318,18 +283,6 @@ class Worker(Loop):
             log.error("every slot is stuck in a handler that does not stop; this worker ends")
             self.exit_code = EXIT_NO_SLOTS
             self.stop()
-
-    def finish_batch(self, ends: list[Ended]) -> list[Settled]:
-        """Those that were still ours. An end the database refuses must not hold up the others."""
-        try:
-            return finish(ends, worker_name=self.presence.name)
-        except (DataError, IntegrityError):
-            log.exception("an end was refused")
-            if len(ends) > 1:
-                return [settled for end in ends for settled in self.finish_batch([end])]
-            if ends[0].error_type == UNSTORABLE:
-                return []  # the watchdog will end it
-            return self.finish_batch([unstorable(ends[0])])
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -366,18 +319,7 @@ class Worker(Loop):
 
     def close(self) -> None:
         self.ticker.stop()
-        self.listener.close()
+        self.lookout.listener.close()
         self.presence.leave()
         super().close()
         log.info("worker stopped", extra={"jobs_processed": self.presence.jobs_processed})
-
-
-def unstorable(end: Ended) -> Ended:
-    """What stands for an end that the database refuses."""
-    return Ended(
-        end.claimed,
-        Outcome.ERROR,
-        error_type=UNSTORABLE,
-        error="The result cannot be stored.",
-        permanent=True,
-    )

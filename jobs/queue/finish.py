@@ -1,11 +1,13 @@
 """End attempts: done, to be retried, failed, cancelled or released. Only for those that still hold their lease."""
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DataError, IntegrityError
 
 from jobs import backoff
 from jobs.queue import sql
@@ -16,6 +18,9 @@ from jobs.queue.notify import wake
 from jobs.states import Outcome
 from jobs.strict_json import written
 
+log = logging.getLogger(__name__)
+
+UNSTORABLE = "BadResult"
 MAX_ERROR_CHARACTERS = 8_000
 # Outcomes after which there may be another try, later.
 RETRIED = {Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED}
@@ -52,6 +57,25 @@ class Settled(NamedTuple):
 def finish(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
     """Write a batch of ends in one statement. An attempt that is missing in the answer had lost its lease."""
     return told(sql.rows("finish", **finish_params(ended, worker_name)))
+
+
+def finish_each(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
+    """finish(), where an end that the database refuses does not hold up the others."""
+    try:
+        return finish(ended, worker_name=worker_name)
+    except (DataError, IntegrityError):
+        log.exception("an end was refused")
+        if len(ended) > 1:
+            return [settled for end in ended for settled in finish_each([end], worker_name=worker_name)]
+        if ended[0].error_type == UNSTORABLE:
+            return []  # the watchdog will end it
+        return finish_each([unstorable(ended[0])], worker_name=worker_name)
+
+
+def unstorable(end: Ended) -> Ended:
+    """What stands for an end that the database refuses."""
+    text = "The result cannot be stored."
+    return Ended(end.claimed, Outcome.ERROR, error_type=UNSTORABLE, error=text, permanent=True)
 
 
 def finish_and_claim(ended: Sequence[Ended], ask: Ask) -> tuple[list[Settled], list[Claimed]]:

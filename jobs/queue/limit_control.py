@@ -54,7 +54,7 @@ def set_limit(
     It counts at once for what is enqueued from now on; what waits already comes under it batch by batch.
     """
     scope.require(Action.MANAGE_LIMITS)
-    fields = {
+    fields: dict[str, Any] = {
         "max_running": max_running,
         "rate_count": rate_count,
         "rate_seconds": rate_seconds,
@@ -63,6 +63,8 @@ def set_limit(
     if found := [*name_faults(limit_scope, name), *faults(**fields)]:
         raise InvalidLimit(found)
     with brief():
+        # one after the other: none of them is over the most, and each tells of the one before
+        Org.objects.select_for_update(no_key=True).get(pk=scope.org.pk)
         limits = Limit.objects.for_org(scope.org)
         old = limits.filter(scope=limit_scope, name=name).select_for_update().first()
         if old is None and limits.count() >= MOST_LIMITS:
@@ -179,8 +181,12 @@ def forget_buckets() -> bool:
 
 
 def with_use(limits: Sequence[Limit], org: Org) -> list[Limit]:
-    """With `running`, what counts against each now, and `tokens`, where all its jobs share one bucket."""
+    """With `running`, what counts against each now, and `tokens`, where all its jobs share one bucket.
+
+    One that has been removed in the meantime is shown as it was, and unused.
+    """
     use = {row.id: row for row in sql.run("limit_use", org_id=org.pk, limit_ids=[limit.pk for limit in limits])}
     for limit in limits:
-        limit.running, limit.tokens = use[limit.pk].running, use[limit.pk].tokens
+        row = use.get(limit.pk)
+        limit.running, limit.tokens = (row.running, row.tokens) if row else (0, None)
     return list(limits)

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from jobs.handlers import registry
 from jobs.handlers.base import HandlerNotReady
 from jobs.processes.forks import Forks
-from jobs.processes.worker import ALL_QUEUES, Worker
+from jobs.processes.lookout import ALL_QUEUES
+from jobs.processes.worker import Worker
 from jobs.queue.enqueue import QUEUE_NAME
 
 

@@ -126,17 +126,7 @@ WITH RECURSIVE moment AS MATERIALIZED (
     FROM of_type WHERE nth_of_type <= type_room
 ), others AS MATERIALIZED (
     -- What claim.sql would take: limited jobs have no more than their turn.
-    SELECT head.job_id, head.rank
-    FROM unnest(%(types)s::text[], %(floors)s::float8[]) AS served (type, floor)
-    CROSS JOIN LATERAL (
-        SELECT ready.job_id, ready.rank
-        FROM jobs_ready AS ready
-        WHERE ready.queue = %(queue)s AND ready.type = served.type AND ready.rank >= served.floor
-          AND NOT ready.held AND ready.limit_key IS NULL
-          AND NOT coalesce(ready.org_id = ANY (ARRAY(
-              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL)), false)
-        ORDER BY ready.rank, ready.job_id
-        LIMIT %(slots)s
+    {{turn}}
     ) AS head
 ), best AS (
     SELECT job_id, rank, true AS limited FROM of_org WHERE nth_of_org <= org_room

@@ -19,11 +19,7 @@ WITH due AS MATERIALIZED (
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
-           predicted_ms,
-           EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
-                     AND paused.paused_at IS NOT NULL),
-           {{limit_key}}
+           predicted_ms, {{held}}, {{limit_key}}
     FROM promoted AS job
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)

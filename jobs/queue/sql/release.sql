@@ -57,11 +57,7 @@ WITH taken AS MATERIALIZED (
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
-           predicted_ms,
-           EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
-                     AND paused.paused_at IS NOT NULL),
-           {{limit_key}}
+           predicted_ms, {{held}}, {{limit_key}}
     FROM told AS job
     WHERE status = 'queued'
 ), moved AS (

@@ -47,10 +47,7 @@ decided AS MATERIALIZED (
 ), requeued AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT job_id, org_id, queue, type, date_part('epoch', ended_at) + rank_offset, ended_at, attempt, predicted_ms,
-           EXISTS (SELECT FROM jobs_queue AS paused
-                   WHERE paused.org_id = job.org_id AND paused.name = job.queue
-                     AND paused.paused_at IS NOT NULL),
-           {{limit_key}}
+           {{held}}, {{limit_key}}
     FROM decided AS job
     -- a job that is no more has no place
     WHERE to_status = 'queued' AND EXISTS (SELECT FROM jobs_job AS known WHERE known.id = job.job_id)

@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from pytest_django.fixtures import Settings
 
 from jobs.api.urls import urlpatterns
-from jobs.models import Artefact, Batch, Job, Lease, Queue, Ready, Transition
+from jobs.models import Artefact, Batch, Job, Lease, Limit, Queue, Ready, Transition
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
 from orgs.models import Org
@@ -67,6 +67,9 @@ CALLS = [
     Call("GET", "api-queues", Action.READ, stranger=200),
     Call("POST", "api-queue-pause", Action.PAUSE, body={}),
     Call("DELETE", "api-queue-pause", Action.PAUSE),
+    Call("GET", "api-limits", Action.READ, stranger=200),
+    Call("PUT", "api-limit", Action.MANAGE_LIMITS, stranger=201, body={"max_running": 1}),
+    Call("DELETE", "api-limit", Action.MANAGE_LIMITS, good=204),
     Call("POST", "api-predict", Action.READ, stranger=200, body=ADD),
     Call("GET", "api-model", Action.READ, stranger=200),
     Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
@@ -94,11 +97,14 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
         "job_id": str(queued.pk),
         "task_id": str(queued.pk),
         "artefact_id": str(artefact.pk),
+        "scope": "type",
         "name": "secret",
     }
+    Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
+    particular = {"api-job-replay": {"job_id": str(dead.pk)}, "api-limit": {"name": "python"}}
     found = {}
     for pattern in urlpatterns:
-        own = {**known, "job_id": str(dead.pk)} if pattern.name == "api-job-replay" else known
+        own = known | particular.get(str(pattern.name), {})
         kwargs = {name: own[name] for name in pattern.pattern.converters}
         found[str(pattern.name)] = reverse(str(pattern.name), kwargs=kwargs)
     return found
@@ -116,6 +122,7 @@ def state_of(org: Org) -> list[Any]:
     return [
         list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
         list(Batch.objects.for_org(org).order_by("pk").values()),
+        list(Limit.objects.for_org(org).order_by("pk").values()),
         list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
         list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),

@@ -28,7 +28,7 @@ def make_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Worke
     for gate in list(tasks.GATES.values()):
         gate.set()
     for worker in made:
-        worker.listener.close()
+        worker.lookout.listener.close()
         worker.close_sockets()
 
 

@@ -216,7 +216,7 @@ def test_a_lost_listening_session_costs_no_job(make_worker: MakeWorker) -> None:
     org, worker = make_org(), make_worker()
     make_job(org)
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 1)
-    worker.listener.lost(psycopg.OperationalError("gone"))
+    worker.lookout.listener.lost(psycopg.OperationalError("gone"))
 
     enqueue_many([new_job(head_start_seconds=EARLIER)] * 5, org=org, user=None)
 

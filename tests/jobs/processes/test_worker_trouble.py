@@ -36,7 +36,7 @@ def test_an_end_that_cannot_be_written_is_kept_and_nothing_new_is_claimed(
         raise error("the database is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker_module, "finish", away)
+        patched.setattr(worker_module, "finish_each", away)
         patched.setattr(worker_module, "finish_and_claim", away)
         for _ in range(3):
             assert not worker.guarded_step()
@@ -166,7 +166,7 @@ def test_a_drain_writes_the_end_of_what_had_ended_and_not_a_release(
     worker.stop()
     waited: list[float] = []
     batches: list[int] = []
-    wait, finish = worker.settle_until, worker_module.finish
+    wait, finish = worker.settle_until, worker_module.finish_each
 
     def counted_wait(end: float) -> None:
         wait(end)
@@ -179,7 +179,7 @@ def test_a_drain_writes_the_end_of_what_had_ended_and_not_a_release(
         return finish(ends, **fields)
 
     monkeypatch.setattr(worker, "settle_until", counted_wait)
-    monkeypatch.setattr(worker_module, "finish", finish_at_last)
+    monkeypatch.setattr(worker_module, "finish_each", finish_at_last)
 
     worker.drain()
 

@@ -1,0 +1,14 @@
+-- Up to %(slots)s jobs of each type (head), best rank first, of those that no limit is about.
+SELECT head.job_id, head.rank
+    FROM unnest(%(types)s::text[], %(floors)s::float8[]) AS served (type, floor)
+    CROSS JOIN LATERAL (
+        SELECT ready.job_id, ready.rank
+        FROM jobs_ready AS ready
+        WHERE ready.queue = %(queue)s AND ready.type = served.type AND ready.rank >= served.floor
+          AND NOT ready.held AND ready.limit_key IS NULL
+          -- A pause counts at once, also for rows not yet marked held. In coalesce() the planner cannot guess how
+          -- many rows this leaves: guessing none, where one organisation has nearly all, it would sort the backlog.
+          AND NOT coalesce(ready.org_id = ANY (ARRAY(
+              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL)), false)
+        ORDER BY ready.rank, ready.job_id
+        LIMIT %(slots)s
