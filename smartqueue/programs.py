@@ -42,7 +42,10 @@ def web_command(listener: socket.socket) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--bind", f"fd://{listener.fileno()}"),
         *("--worker-class", "gthread", "--preload", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"),
-        *("--max-requests", "2000", "--max-requests-jitter", "200", "--no-control-socket"),
+        # seldom: a process that is replaced closes connections on which a request may be on its way
+        *("--max-requests", "100000", "--max-requests-jitter", "10000", "--no-control-socket"),
+        # longer than proxies and clients keep an idle connection, for the same reason
+        *("--keep-alive", "75"),
         # as long as it takes: up to there an address that is too long gets our own answer
         *("--limit-request-line", "8190"),
     ]
