@@ -3,11 +3,16 @@
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from jobs.api import batch_shapes as shapes
-from jobs.api.docs import ADD, body, listing
+from jobs.api.docs import ADD, KEY_REUSED, LOCATION, REPLAYED, body, listing
 from jobs.api.filters import PageQuery
 from jobs.api.serializers import CancellationSerializer
 
-LOCATION = OpenApiParameter("Location", str, OpenApiParameter.HEADER, response=[201])
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Up to 255 characters of your choice. For 24 hours the same key and body bring the same batch.",
+)
 PIPELINE = {
     "name": "nightly",
     "jobs": [{**ADD, "ref": "extract"}, {**ADD, "ref": "load", "after": ["extract"]}, {**ADD, "after_end": ["load"]}],
@@ -19,9 +24,15 @@ submit = extend_schema(
     summary="Submit jobs that belong together",
     description="All are stored, or none. A job may wait for those before it, by their `ref`; the callback is enqueued "
     "once, when all are done or all have ended.",
-    parameters=[LOCATION],
+    parameters=[KEY, LOCATION, REPLAYED],
     request=shapes.NewBatchSerializer,
-    responses={201: OpenApiResponse(shapes.NewBatchAnswerSerializer, description="Stored.")},
+    responses={
+        201: OpenApiResponse(shapes.NewBatchAnswerSerializer, description="Stored."),
+        200: OpenApiResponse(
+            shapes.NewBatchAnswerSerializer, description="A repeat: the batch that the key brought before."
+        ),
+        422: KEY_REUSED,
+    },
     examples=[
         body("Two jobs", {"jobs": [ADD, ADD]}),
         body("A pipeline with a callback", PIPELINE),

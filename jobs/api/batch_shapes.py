@@ -86,9 +86,12 @@ class BatchSerializer(serializers.Serializer[Batch]):
 
 
 class NewBatchAnswerSerializer(BatchSerializer):
-    """A batch that was just made."""
+    """A batch as its submit is answered."""
 
-    job_ids = serializers.ListField(child=serializers.UUIDField(), help_text="In the order sent.")
+    job_ids = serializers.ListField(
+        child=serializers.UUIDField(),
+        help_text="In the order sent. A repeat leaves out those that have been deleted since, by their age.",
+    )
 
 
 class BatchCancelledSerializer(serializers.Serializer[Any]):

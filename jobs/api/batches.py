@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import batch_docs as docs
-from jobs.api.base import OrgView, address, correlation_id, parsed_id
+from jobs.api.base import OrgView, address, correlation_id, idempotency_key, parsed_id
 from jobs.api.batch_shapes import (
     BatchCancelledSerializer,
     BatchSerializer,
@@ -40,11 +40,15 @@ class BatchesView(OrgView):
             role=scope.role,
             correlation_id=correlation_id(request),
             address=address(request),
+            idempotency_key=idempotency_key(request),
         )
         batch = batch_of(str(made.batch_id), scope)
         batch.job_ids = made.job_ids  # type: ignore[attr-defined]
-        location = reverse("api-batch", args=[batch.pk])
-        return Response(NewBatchAnswerSerializer(batch).data, status=201, headers={"Location": location})
+        headers = {"Location": reverse("api-batch", args=[batch.pk])}
+        if not made.created:
+            headers["Idempotent-Replayed"] = "true"
+        body = NewBatchAnswerSerializer(batch).data
+        return Response(body, status=201 if made.created else 200, headers=headers)
 
     @docs.list_batches
     def get(self, request: Request) -> Response:

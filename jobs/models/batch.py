@@ -57,6 +57,10 @@ class Batch(models.Model):
     # Why the callback could not be enqueued: its type is no longer served, say.
     callback_error = models.CharField(max_length=200, blank=True)
 
+    # The caller's, for a day; and what must be alike for a repeat to be a repeat.
+    idempotency_key = models.CharField(max_length=255, null=True)
+    fingerprint = models.CharField(max_length=64, null=True)
+
     objects = BatchQuerySet.as_manager()
 
     # Set by with_counts().
@@ -71,6 +75,11 @@ class Batch(models.Model):
                 | models.Q(callback_when__in=["success", "end"], callback__isnull=False),
                 name="batch_callback_has_condition",
             ),
+            models.UniqueConstraint(
+                fields=["org", "idempotency_key"],
+                condition=models.Q(idempotency_key__isnull=False),
+                name="batch_idempotency_uniq",
+            ),
         ]
         indexes = [
             models.Index(fields=["org", "-id"], name="batch_list_idx"),
@@ -80,6 +89,11 @@ class Batch(models.Model):
                 name="batch_callback_due_idx",
             ),
             models.Index(fields=["finished_at"], name="batch_age_idx"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(idempotency_key__isnull=False),
+                name="batch_idempotency_age_idx",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,23 +1,25 @@
 """Batches: jobs enqueued together, all or none, counted as they end, with a callback when they have."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from jobs.errors import BatchRefused, InvalidJob, JobNotFound, QueueError
+from jobs.errors import BatchRefused, InvalidJob, JobNotFound, KeyReused, QueueError
 from jobs.ids import uuid7
 from jobs.models import Batch, Job, Lease
 from jobs.queue import sql
 from jobs.queue.brief import brief
 from jobs.queue.callbacks import follow_soon
-from jobs.queue.enqueue import Enqueued, NewJob, Origin, accept, refusal
+from jobs.queue.enqueue import MAX_LENGTHS, Enqueued, NewJob, Origin, accept, canonical, refusal
+from jobs.queue.new_job import fingerprint
 from jobs.queue.notify import command
 from jobs.states import Status
+from jobs.strict_json import UNSTORABLE, written
 from orgs import audit
 from orgs.models import Org, User
 from orgs.roles import Action, Role
@@ -39,11 +41,32 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
+class NewBatch:
+    """What a caller asks for."""
+
+    jobs: Sequence[NewJob]
+    callback: Callback | None
+    name: str
+    idempotency_key: str | None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What must be alike for a repeat to be a repeat: everything but the key."""
+        if self.idempotency_key is None:
+            return None
+        # the fingerprint of a job leaves out its ref, which says here which job another waits for
+        jobs = [[one.ref, fingerprint(one)] for one in self.jobs]
+        callback = [self.callback.when, fingerprint(self.callback.job)] if self.callback else None
+        return hashlib.sha256(canonical([self.name, jobs, callback])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class EnqueuedBatch:
-    """A batch, and its jobs in the order given."""
+    """A batch, and its jobs in the order given; `created` is False when the idempotency key had already brought it."""
 
     batch_id: UUID
     job_ids: list[UUID]
+    created: bool
 
 
 def enqueue_batch(
@@ -56,50 +79,81 @@ def enqueue_batch(
     role: str = Role.ORG_ADMIN,
     correlation_id: str = "",
     address: str | None = None,
+    idempotency_key: str | None = None,
 ) -> EnqueuedBatch:
-    """Store the jobs and their batch in one transaction. Raises BatchRefused, saying of each job what is wrong."""
+    """Store the jobs and their batch in one transaction, or find those that the key has already brought.
+
+    Raises BatchRefused, saying of each job what is wrong, and KeyReused; then nothing was stored.
+    """
+    asked = NewBatch(jobs, callback, name, idempotency_key)
     refused = [unfit(one, NOT_IN_A_BATCH) or refusal(one, org, role) for one in jobs]
-    check(jobs, refused, callback, org, role, name)
-    origin = Origin(org, user, correlation_id or uuid7().hex, batch_id=uuid7(), address=address)
-    with transaction.atomic():
-        Batch.objects.create(
-            pk=origin.batch_id,
-            org=org,
-            name=name,
-            total=len(jobs),
-            correlation_id=origin.correlation_id,
-            created_by=user,
-            created_at=Now(),
-            callback=asked_for(callback.job) if callback else None,
-            callback_when=callback.when if callback else "",
-        )
+    check(asked, refused, org, role)
+    batch_id = uuid7()
+    origin = Origin(org, user, correlation_id or uuid7().hex, batch_id=batch_id, address=address)
+    # whoever sends the same key at the same time waits for this transaction
+    with transaction.atomic() if idempotency_key is None else brief():
+        if not make(asked, origin):
+            return earlier(asked, org)
         outcomes = accept(jobs, refused, origin)
         ids = [outcome.job_id for outcome in outcomes if isinstance(outcome, Enqueued)]
         if len(ids) < len(jobs):
             raise BatchRefused(faulty(outcomes))
-    assert origin.batch_id
-    return EnqueuedBatch(origin.batch_id, ids)
+    return EnqueuedBatch(batch_id, ids, created=True)
 
 
-def check(
-    jobs: Sequence[NewJob],
-    refused: Sequence[QueueError | None],
-    callback: Callback | None,
-    org: Org,
-    role: str,
-    name: str,
-) -> None:
+def make(asked: NewBatch, origin: Origin) -> bool:
+    """Store the batch without its jobs; False when its key is taken."""
+    callback = asked.callback
+    made = sql.run(
+        "make_batch",
+        id=origin.batch_id,
+        org_id=origin.org.pk,
+        called=asked.name,
+        total=len(asked.jobs),
+        correlation_id=origin.correlation_id,
+        user_id=origin.user.pk if origin.user else None,
+        callback=written(asked_for(callback.job)) if callback else None,
+        callback_when=callback.when if callback else "",
+        idempotency_key=asked.idempotency_key,
+        fingerprint=asked.fingerprint,
+    )
+    return bool(made)
+
+
+def earlier(asked: NewBatch, org: Org) -> EnqueuedBatch:
+    """The batch that the key has brought. Raises KeyReused."""
+    batch = Batch.objects.for_org(org).filter(idempotency_key=asked.idempotency_key).first()
+    # None: the key's day ended between the two statements; the caller may use it again
+    if batch is None or batch.fingerprint != asked.fingerprint:
+        raise KeyReused
+    # ids are made in the order given (uuid7s), so that it need not be kept
+    jobs = Job.objects.filter(batch_id=batch.pk).order_by("pk")
+    return EnqueuedBatch(batch.pk, list(jobs.values_list("pk", flat=True)), created=False)
+
+
+def check(asked: NewBatch, refused: Sequence[QueueError | None], org: Org, role: str) -> None:
+    callback = asked.callback
     faults = faulty(refused)
     if callback and (error := unfit(callback.job, NOT_FOR_A_CALLBACK) or refusal(callback.job, org, role)):
         faults.append(("/callback/job", error))
     if callback and callback.when not in (Batch.SUCCESS, Batch.END):
         faults.append(("/callback", InvalidJob([("/when", "One of success, end.")])))
-    if not jobs:
-        faults.append(("", InvalidJob([("/jobs", "At least one.")])))
-    if len(name) > 64 or "\0" in name:
-        faults.append(("", InvalidJob([("/name", "At most 64 characters, none of them NUL.")])))
+    if found := list(own_faults(asked)):
+        faults.append(("", InvalidJob(found)))
     if faults:
         raise BatchRefused(faults)
+
+
+def own_faults(asked: NewBatch) -> Iterator[tuple[str, str]]:
+    """What is wrong with the batch itself: (JSON pointer, sentence)."""
+    if not asked.jobs:
+        yield "/jobs", "At least one."
+    for name in ("name", "idempotency_key"):
+        text = getattr(asked, name) or ""
+        if len(text) > MAX_LENGTHS[name] or UNSTORABLE.search(text):
+            yield f"/{name}", f"At most {MAX_LENGTHS[name]} characters, none of them NUL."
+    if asked.idempotency_key == "":
+        yield "/idempotency_key", "May not be empty."
 
 
 def faulty(outcomes: Sequence[Enqueued | QueueError | None]) -> list[tuple[str, QueueError]]:

@@ -159,6 +159,8 @@ def canonical(value: Any) -> bytes:
 def fingerprint(new: NewJob) -> str:
     """What must be alike for a repeat to be a repeat: everything the caller asked for."""
     asked = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "idempotency_key"}
+    # as JSON says it: a caller in Python may give a UUID, say
+    asked["payload"] = json.loads(dumps(new.payload))
     asked["run_at"] = new.run_at.isoformat() if new.run_at else None
     for name in ("after", "after_end"):
         asked[name] = [str(word) for word in asked[name]]

@@ -28,9 +28,14 @@ def sample_depth() -> None:
 
 
 def expire_keys(*, batch: int | None = None) -> bool:
+    """Of jobs and of batches."""
     batch = batch or settings.PRUNE_BATCH
-    (answer,) = sql.run("expire_keys", hours=settings.IDEMPOTENCY_HOURS, batch=batch)
-    return bool(answer.freed == batch)
+    freed = [
+        answer.freed
+        for name in ("expire_keys", "expire_batch_keys")
+        for answer in sql.run(name, hours=settings.IDEMPOTENCY_HOURS, batch=batch)
+    ]
+    return bool(max(freed) == batch)
 
 
 class Prune:

@@ -1,6 +1,9 @@
 """Time-ordered ids."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
 
 from jobs.ids import first_uuid7, uuid7, uuid7s
 
@@ -25,6 +28,14 @@ def test_ids_made_together_are_in_order_and_all_different() -> None:
     assert len(set(made)) == len(made) == 10_011
     assert {(one.version, one.variant) for one in made} == {(7, "specified in RFC 4122")}
     assert [one.int >> 64 for one in made] == sorted(one.int >> 64 for one in made)
+
+
+def test_ids_made_together_rise_though_the_clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 1_800_000_000_123_456_789)
+
+    stamps = [one.int >> 64 for one in uuid7s(10_000)]
+
+    assert all(earlier < later for earlier, later in pairwise(stamps))
 
 
 def test_the_random_part_of_ids_made_together_has_nothing_in_common() -> None:

@@ -145,6 +145,58 @@ def test_a_body_of_the_wrong_shape_is_refused_by_its_place(world: World, body: A
     assert not Batch.objects.exists()
 
 
+# --- Idempotency ------------------------------------------------------------------------------------------------
+
+
+def submit(client: Any, key: str, **fields: Any) -> Any:
+    body = {"jobs": [add(title=str(number)) for number in range(3)], "callback": {"job": add()}, **fields}
+    return client.post(BATCHES, body, headers={"Idempotency-Key": key})
+
+
+def test_a_repeat_with_the_same_key_brings_the_same_batch(world: World) -> None:
+    client = api(world.operator)
+    first = submit(client, "nightly-17")
+    claim_all(slots=1)
+
+    again = submit(client, '"nightly-17"')
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert (again["Idempotent-Replayed"], again["Location"]) == ("true", first["Location"])
+    assert "Idempotent-Replayed" not in first
+    assert (Batch.objects.count(), Job.objects.count()) == (1, 3)
+    assert AuditEntry.objects.filter(action="job.submit").count() == 1
+
+
+def test_a_key_with_another_body_is_refused(world: World) -> None:
+    client = api(world.operator)
+    submit(client, "k")
+
+    response = submit(client, "k", name="other")
+
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:smartqueue:problem:idempotency_key_reused"
+    assert Batch.objects.count() == 1
+
+
+def test_a_key_belongs_to_its_organisation(world: World) -> None:
+    submit(api(world.operator), "k")
+
+    assert submit(api(world.outsider), "k").status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", '""', "x" * 256])
+def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
+    response = submit(api(world.operator), key)
+
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/idempotency_key"]
+    assert not Batch.objects.exists()
+
+
+# --- One batch --------------------------------------------------------------------------------------------------
+
+
 def test_a_cancellation_says_what_became_of_the_jobs(world: World) -> None:
     made = make_batch(world, *[add()] * 3)
     claim_all(slots=1)

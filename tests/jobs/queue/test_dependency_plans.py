@@ -1,11 +1,13 @@
 """How PostgreSQL runs the statements about dependencies and batches when there is a great deal of them: by an index."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from jobs.models import Batch, Dependency, Ending, Job
 from jobs.queue.batches import unended
@@ -13,7 +15,7 @@ from jobs.queue.callbacks import call_back
 from jobs.queue.release import release
 from orgs.models import Org
 from tests.factories import make_org
-from tests.jobs.queue.plans import MANY, assert_by_index, plan
+from tests.jobs.queue.plans import MANY, Explain, assert_by_index, plan, plan_for_any
 
 pytestmark = pytest.mark.django_db
 
@@ -34,12 +36,14 @@ ENDINGS = """
     INSERT INTO jobs_ending (org_id, job_id, status, batch_id)
     SELECT org_id, parent_id, 'done', %(batch)s FROM (SELECT DISTINCT org_id, parent_id FROM jobs_dependency) AS parents
 """
+# One was made each minute, for two weeks.
 BATCHES = """
-    INSERT INTO jobs_batch (id, org_id, name, total, done, failed, cancelled, correlation_id, created_at, callback,
-        callback_when, callback_error, callback_due_at)
-    SELECT gen_random_uuid(), %(org_id)s, '', 5, 0, 0, 0, 'c', now(), '{"type": "python"}', 'end', '',
-           CASE WHEN number %% 1000 = 0 THEN now() END
+    INSERT INTO jobs_batch (id, org_id, name, total, done, failed, cancelled, correlation_id, created_at, finished_at,
+        callback, callback_when, callback_error, callback_due_at, idempotency_key)
+    SELECT gen_random_uuid(), %(org_id)s, '', 5, 0, 0, 0, 'c', made, made, '{"type": "python"}', 'end', '',
+           CASE WHEN number %% 1000 = 0 THEN now() END, number
     FROM generate_series(1, 20000) AS number
+    CROSS JOIN LATERAL (SELECT now() - make_interval(mins => number) AS made) AS times
 """
 
 
@@ -130,6 +134,44 @@ def test_the_jobs_of_a_batch_are_read_a_page_at_a_time(org: Org) -> None:
 
     assert "job_batch_idx" in plan
     assert len(next(unended(batch_id))) == 1_000
+
+
+def test_keys_of_batches_that_ended_are_found_by_their_age(org: Org) -> None:
+    found = plan("expire_batch_keys", hours=24, batch=500)
+
+    # what other tests wrote and took back is still in the index
+    assert_reads(found, most_rows=550)
+    assert any(node.get("Index Name") == "batch_idempotency_age_idx" for node in found)
+    assert Batch.objects.filter(idempotency_key=None).count() == 500
+    assert_reads(plan("expire_batch_keys", hours=24 * 100, batch=500), most_rows=1)
+
+
+@pytest.mark.parametrize("explain", [plan, plan_for_any])
+def test_a_batch_with_a_key_reads_none_of_the_others(org: Org, explain: Explain) -> None:
+    values = {"id": UUID(int=1), "org_id": org.pk, "called": "", "total": 1, "correlation_id": "c", "user_id": None}
+    values |= {"callback": None, "callback_when": "", "idempotency_key": "100", "fingerprint": "f"}
+
+    found = explain("make_batch", **values)
+
+    assert_reads(found, most_rows=1)
+    assert (found[0]["Conflict Arbiter Indexes"], found[0]["Conflicting Tuples"]) == (["batch_idempotency_uniq"], 1)
+    assert "batch_idempotency_uniq" in explained(Batch.objects.for_org(org).filter(idempotency_key="100"))
+
+
+def test_batches_that_ended_long_ago_are_found_by_their_age(org: Org) -> None:
+    with_jobs = Batch.objects.latest("pk")
+    Batch.objects.filter(pk=with_jobs.pk).update(finished_at=Now() - timedelta(days=60), callback_due_at=None)
+    old = Batch.objects.filter(finished_at__lt=Now() - timedelta(days=13), callback_due_at=None)
+    before = old.count()
+    assert before > 1_000
+
+    found = plan("prune_batches", days=13)
+
+    # what other tests wrote and took back is still in the index
+    assert_reads(found, most_rows=2 * before)
+    assert any(node.get("Index Name") == "batch_age_idx" for node in found)
+    assert list(old) == [with_jobs]
+    assert_reads(plan("prune_batches", days=100), most_rows=1)
 
 
 def test_a_sweep_with_dependents_reads_its_batch(org: Org) -> None:

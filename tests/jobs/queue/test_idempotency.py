@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -73,3 +74,16 @@ def test_keys_end_in_bounded_batches(world: World) -> None:
     Job.objects.update(created_at=timezone.now() - timedelta(hours=25))
 
     assert [expire_keys(batch=2), expire_keys(batch=2)] == [True, False]
+
+
+def test_what_python_may_put_in_a_payload_is_compared_as_json(world: World) -> None:
+    order = UUID(int=7)
+    first = enqueue_as(world.org, type="http", payload=noting(order), idempotency_key="k")
+
+    again = enqueue_as(world.org, type="http", payload=noting(str(order)), idempotency_key="k")
+
+    assert (again.job_id, again.created) == (first.job_id, False)
+
+
+def noting(value: Any) -> dict[str, Any]:
+    return {"url": "https://example.com/", "method": "POST", "json": {"order": value}}
