@@ -76,7 +76,7 @@ class LimitsView(OrgView):
     def get(self, request: Request) -> Response:
         asked = PageQuery.asked(request)
         rows = Limit.objects.for_org(self.scope.org)
-        limits, next_cursor = key_page(rows, "pk", limit=asked["limit"], cursor=asked["cursor"])
+        limits, next_cursor = key_page(rows, "id", limit=asked["limit"], cursor=asked["cursor"])
         return page_response(request, limit_control.with_use(limits, self.scope.org), next_cursor, LimitSerializer)
 
 

@@ -221,6 +221,10 @@ def with_batch(world: World, body: Any) -> Prepared:
     return api(world.operator), {"batch_id": str(made.batch_id)}
 
 
+def with_type(world: World, body: Any) -> Prepared:
+    return api(world.owner), {"scope": "type", "name": "python"}
+
+
 def with_guest(world: World, body: Any) -> Prepared:
     if "username" in body:
         make_user(body["username"])
@@ -238,6 +242,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "replay_job": with_dead_letter,
     "replay_jobs": as_operator,
     "pause_queue": with_queue,
+    "set_limit": with_type,
     "submit_batch": as_operator,
     "cancel_batch": with_batch,
     "predict_job": as_operator,

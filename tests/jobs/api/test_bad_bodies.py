@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Job, Queue, Transition
+from jobs.models import Job, Limit, Queue, Transition
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -78,42 +78,43 @@ BODIES = {
     "true": b"true",
     "null": b"null",
 }
-TAKERS = ["jobs", "bulk", "replay many", "cancellation", "replay", "predict", "tasks", "pause"]
 
 
 @pytest.fixture
-def takers(world: World) -> dict[str, str]:
-    """Every path that takes a body."""
+def takers(world: World) -> list[tuple[str, str]]:
+    """Every method and path that takes a body."""
     dead, queued = make_dead_letter(world.org), make_job(world.org)
-    return {
-        "jobs": JOBS,
-        "bulk": f"{JOBS}bulk/",
-        "replay many": f"{JOBS}replay/",
-        "cancellation": f"{JOBS}{queued.pk}/cancellation/",
-        "replay": f"{JOBS}{dead.pk}/replay/",
-        "predict": "/api/v1/predict/",
-        "tasks": "/api/v1/tasks/",
-        "pause": "/api/v1/queues/default/pause/",
-    }
+    return [
+        ("POST", JOBS),
+        ("POST", f"{JOBS}bulk/"),
+        ("POST", f"{JOBS}replay/"),
+        ("POST", f"{JOBS}{queued.pk}/cancellation/"),
+        ("POST", f"{JOBS}{dead.pk}/replay/"),
+        ("POST", "/api/v1/predict/"),
+        ("POST", "/api/v1/tasks/"),
+        ("POST", "/api/v1/queues/default/pause/"),
+        ("PUT", "/api/v1/limits/type/python/"),
+    ]
 
 
-def untouched() -> tuple[int, int, list[str], bool]:
+def untouched() -> tuple[int, int, list[str], bool, bool]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
         sorted(Job.objects.values_list("status", flat=True)),
         Queue.objects.filter(paused_at__isnull=False).exists(),
+        Limit.objects.exists(),
     )
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_body_that_is_no_json_we_keep_is_refused_everywhere(
-    world: World, takers: dict[str, str], body: bytes
+    world: World, takers: list[tuple[str, str]], body: bytes
 ) -> None:
     client, before = api(world.owner), untouched()
 
-    for path in takers.values():
-        assert_refused(client.generic("POST", path, body, content_type="application/json"))
+    for method, path in takers:
+        assert_refused(client.generic(method, path, body, content_type="application/json"))
 
     assert untouched() == before
 
@@ -135,11 +136,11 @@ CONTENT_TYPES = [
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_only_application_json_is_read(world: World, takers: dict[str, str], content_type: str) -> None:
+def test_only_application_json_is_read(world: World, takers: list[tuple[str, str]], content_type: str) -> None:
     client, before = api(world.owner), untouched()
 
-    for path in takers.values():
-        assert_refused(client.generic("POST", path, TEXT.encode(), content_type=content_type), 415)
+    for method, path in takers:
+        assert_refused(client.generic(method, path, TEXT.encode(), content_type=content_type), 415)
 
     assert untouched() == before
 

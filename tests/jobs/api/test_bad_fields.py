@@ -25,6 +25,7 @@ FIELDS: list[tuple[str, Any]] = [
     *[("queue", value) for value in ("", "A", "a b", "-a", "a" * 41, "ü", "a\n", "../x", 1, None, [])],
     *[("urgency", value) for value in ("", "HIGH", "urgent", 1, None, [], {}, True)],
     *[("category", value) for value in ("", "database", "x' OR 1=1", 1, None, [])],
+    *[("limit_key", value) for value in ("x" * 65, 1, None, True, [], {})],
     *[("delay_seconds", value) for value in (-1, -0.001, 1e10, 10**20, 10**399, "1", True, None, [], "１２")],
     *[("timeout_seconds", value) for value in (0, -1, 1.5, 2.0, 2**31, 2**63, 2**70, 10**399, "5", "１２", True, None)],
     *[("max_attempts", value) for value in (0, -1, 1.0, 26, 2**31, 2**63, 2**70, "3", "３", True, None, [])],

@@ -66,6 +66,9 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     assert len(fits("list_tasks", client.get("/api/v1/tasks/"))["items"]) == 5
     assert len(fits("list_dead_letters", client.get("/api/v1/dead-letters/"))["items"]) == 1
     assert len(fits("list_queues", client.get("/api/v1/queues/"))["items"]) == 2
+    api(world.owner).put("/api/v1/limits/key/k/", {"max_running": 1})
+    api(world.owner).put("/api/v1/limits/key/l/", {"rate_count": 1, "rate_seconds": 1.5})
+    assert len(fits("list_limits", client.get("/api/v1/limits/"))["items"]) == 2
     assert fits("list_job_types", client.get("/api/v1/job-types/"))["items"]
     assert fits("get_model", client.get("/api/v1/model/"))["active"]
     platform = api(world.platform_admin).get("/api/v1/platform/jobs/")
@@ -103,6 +106,11 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str]) -> None:
         ("predict_job", client.post("/api/v1/predict/", add), 200),
         ("pause_queue", client.post("/api/v1/queues/default/pause/", {}), 200),
         ("resume_queue", client.delete("/api/v1/queues/default/pause/"), 200),
+        ("set_limit", client.put("/api/v1/limits/key/a/b/", {"max_running": 1}), 201),
+        ("set_limit", client.put("/api/v1/limits/key/a/b/", {"rate_count": 1, "rate_seconds": 60}), 200),
+        ("set_limit", client.put("/api/v1/limits/key/a/b/", {"burst": 1}), 400),
+        ("set_limit", api(world.viewer).put("/api/v1/limits/key/a/b/", {"max_running": 1}), 403),
+        ("remove_limit", client.delete("/api/v1/limits/key/none/"), 404),
         ("submit_task", client.post("/api/v1/tasks/", add), 201),
         ("submit_job", api().post(JOBS, add), 401),
         ("submit_job", api(world.viewer).post(JOBS, add), 403),
@@ -113,7 +121,7 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str]) -> None:
         fits(operation_id, response)
 
 
-@pytest.mark.parametrize("operation_id", ["list_jobs", "list_dead_letters", "list_logs", "list_tasks"])
+@pytest.mark.parametrize("operation_id", ["list_jobs", "list_dead_letters", "list_logs", "list_tasks", "list_limits"])
 def test_every_documented_parameter_of_a_list_is_known(world: World, busy: dict[str, str], operation_id: str) -> None:
     operation = BY_ID[operation_id]
     values = {
