@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from jobs.errors import InvalidPayload, UnknownJobType
@@ -93,7 +93,8 @@ class Context:
     # Made by the first that waits: most attempts are over before anybody does.
     _stopped: threading.Event | None = None
     _on_stop: list[Callable[[], None]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # One for all: it is held for a few instructions, and to make one takes longer than that.
+    _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def log(self, text: str, stream: str = "log") -> None:
         """Add lines to the job's log; `stream` is log, stdout or stderr."""

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -33,9 +33,11 @@ Line = tuple[int, str, str, float]
 class AttemptReporter:
     """The Reporter of one attempt. Its handler writes from its thread, the worker takes from another."""
 
+    # One for all: it is held for a few instructions, and to make one takes longer than that.
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
     def __init__(self, claimed: Claimed) -> None:
         self.claimed = claimed
-        self._lock = threading.Lock()
         self._lines: list[Line] = []
         self._sequence = 0
         self._progress: tuple[float, str] | None = None

@@ -4,7 +4,7 @@ import logging
 import os
 import queue
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from django.conf import settings
@@ -257,16 +257,17 @@ class Worker(Loop):
     def finish_all(self) -> list[Settled]:
         return finish_each([ended for _, ended in self.unsettled], worker_name=self.presence.name)
 
-    def forget(self, settled: Iterable[Settled]) -> None:
+    def forget(self, settled: Sequence[Settled]) -> None:
         """The attempts whose ends are in the database, or known to be fenced, are out of our hands."""
-        written = {(one.job_id, one.attempt) for one in settled}
         ended, self.unsettled = self.unsettled, []
         for attempt, _ in ended:
-            claimed = attempt.claimed
-            self.attempts.pop(claimed.token, None)
-            if (claimed.job_id, claimed.attempt) in written:
-                self.presence.jobs_processed += 1
-            else:
+            self.attempts.pop(attempt.claimed.token, None)
+        self.presence.jobs_processed += len(settled)
+        if len(settled) == len(ended):
+            return
+        written = {(one.job_id, one.attempt) for one in settled}
+        for claimed in (attempt.claimed for attempt, _ in ended):
+            if (claimed.job_id, claimed.attempt) not in written:
                 log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
 
     def collect_ends(self) -> None:

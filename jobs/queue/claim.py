@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from django.conf import settings
 from jobs.queue import sql
 
 ANYWHERE = float("-inf")
+# What PostgreSQL writes has no blanks around it that json.loads() would look for.
+read = json.JSONDecoder().raw_decode
 
 
 class Claimed(NamedTuple):
@@ -84,10 +87,10 @@ def params(ask: Ask) -> dict[str, Any]:
 def claimed(rows: sql.Tuples) -> list[Claimed]:
     """In order of rank."""
     found = [
-        Claimed(*row[:6], json.loads(row[6]), *row[7:13], programs(row[13]), row[14])  # type: ignore[call-arg]
+        Claimed(*row[:6], read(row[6])[0], *row[7:13], programs(row[13]), row[14])  # type: ignore[call-arg]
         for row in rows
     ]
-    found.sort(key=lambda one: one.rank)
+    found.sort(key=attrgetter("rank"))
     return found
 
 

@@ -101,13 +101,12 @@ def told(rows: sql.Tuples) -> list[Settled]:
 def as_row(end: Ended) -> dict[str, Any]:
     """For finish.sql, which knows what the columns are that a usual end leaves out."""
     claimed, outcome, result, error_type, error, _, permanent = end
-    row = {
-        "job_id": claimed.job_id,
-        "attempt": claimed.attempt,
-        "token": claimed.token,
-        "outcome": outcome,
-        "result": result,
-    }
+    row = {"job_id": claimed.job_id, "attempt": claimed.attempt, "token": claimed.token}
+    if result is not None:
+        row["result"] = result
+    if outcome is Outcome.DONE:
+        return row
+    row["outcome"] = outcome
     if outcome in RETRIED:
         row["retry_seconds"] = retry_seconds(end)
     if error or error_type or permanent:
