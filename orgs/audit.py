@@ -22,7 +22,8 @@ def record(
         actor=actor,
         actor_name=actor.get_username() if actor else "",
         action=action,
-        target=str(target)[:128],
+        # a path may hold what the database cannot
+        target=str(target).replace("\0", "\ufffd")[:128],
         detail=detail,
         address=request.META.get("REMOTE_ADDR") or None if request else None,
         correlation_id=getattr(request, "correlation_id", "") if request else "",

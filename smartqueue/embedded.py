@@ -29,16 +29,27 @@ from smartqueue.state import owner, prepare, secret, write_private
 
 MAJOR = "18"
 ROLE = DATABASE = "smartqueue"
+MEGABYTE = 2**20
+
+
+def shared_buffers() -> str:
+    """An eighth of the memory, from 128 MB to 1 GB: what is written anew soon need not be read back, nor evicted."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(max(memory // 8 // MEGABYTE, 128), 1024)}MB"
+
+
 # Written to postgresql.conf when the cluster is made; from then on the file is its owner's to change.
 CONF = {
     "max_connections": "120",
-    "shared_buffers": "128MB",
+    "shared_buffers": shared_buffers(),
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
     "log_checkpoints": "off",
     # Queue statements are short; compiling them costs more than it saves.
     "jit": "off",
+    # A busy queue writes 30 MB of log a second; after each checkpoint whole pages again.
+    "max_wal_size": "4GB",
     # A commit of a thousand jobs is half a megabyte of log.
     "wal_buffers": "16MB",
     # The hot tables live by being vacuumed often.

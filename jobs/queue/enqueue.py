@@ -175,9 +175,11 @@ def as_job(
 def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     """One statement for all of them; returns those that were new, and wakes the workers of their queues."""
     org, user, correlation_id = origin.org, origin.user, origin.correlation_id
+    alike = taken_out(rows) if len(rows) > 1 else {}
     stored = sql.rows(
         "enqueue",
         jobs=orjson.dumps(rows).decode(),
+        alike=orjson.dumps(alike).decode(),
         org_id=org.pk,
         user_id=user.pk if user else None,
         correlation_id=correlation_id,
@@ -187,6 +189,23 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     )
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored
+
+
+# What each job has, and often all of a call have the same.
+OFTEN_ALIKE = (
+    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
+    *("timeout_seconds", "max_attempts"),
+)
+
+
+def taken_out(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What all the rows have alike, which goes from them."""
+    first = rows[0]
+    alike = {name: first[name] for name in OFTEN_ALIKE if all(row[name] == first[name] for row in rows)}
+    for row in rows:
+        for name in alike:
+            del row[name]
+    return alike
 
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:

@@ -1,13 +1,29 @@
 -- Store jobs, put the due ones in order and log the moves: one statement for one job or a thousand.
--- A job whose idempotency key exists is left out of the answer.
+-- A job whose idempotency key exists is left out of the answer. What they have all alike is sent once: to read each
+-- field of each job would take a third of the time.
 WITH asked AS (
-    SELECT *
+    SELECT id, title, description, payload, payload_bytes, category, predicted_low_ms, predicted_high_ms,
+           model_version, run_at, delay_seconds, idempotency_key, fingerprint, limit_key, waiting_on, batch_id, position,
+           coalesce(job.queue, alike.queue) AS queue,
+           coalesce(job.type, alike.type) AS type,
+           coalesce(job.name, alike.name) AS name,
+           coalesce(job.urgency, alike.urgency) AS urgency,
+           coalesce(job.predicted_ms, alike.predicted_ms) AS predicted_ms,
+           coalesce(job.prediction_source, alike.prediction_source) AS prediction_source,
+           coalesce(job.priority, alike.priority) AS priority,
+           coalesce(job.rank_offset, alike.rank_offset) AS rank_offset,
+           coalesce(job.timeout_seconds, alike.timeout_seconds) AS timeout_seconds,
+           coalesce(job.max_attempts, alike.max_attempts) AS max_attempts
     FROM json_to_recordset(%(jobs)s::json) AS job (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, position int
+    )
+    CROSS JOIN json_to_record(%(alike)s::json) AS alike (
+        queue text, type text, name text, urgency text, predicted_ms float8, prediction_source text, priority float8,
+        rank_offset float8, timeout_seconds int, max_attempts int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once

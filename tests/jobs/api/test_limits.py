@@ -299,7 +299,7 @@ def test_an_organisation_has_no_more_limits_than_it_may(world: World, monkeypatc
 
 
 @pytest.mark.parametrize("role", ["operator", "viewer"])
-@pytest.mark.parametrize("name", ["k", "new"])
+@pytest.mark.parametrize("name", ["k", "new", "a\x00b"])
 def test_only_who_manages_limits_may_change_them(world: World, role: str, name: str) -> None:
     put(api(world.owner), "key", "k", **ONE)
     before = kept()

@@ -177,8 +177,10 @@ def test_ends_and_the_next_claim_are_one_commit() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("error", [{"result": "\0"}, {"error_type": "a\0b"}])
-def test_a_refused_end_takes_all_back(error: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "said"), [(Outcome.DONE, {"result": "\0"}), (Outcome.ERROR, {"error_type": "a\0b"})]
+)
+def test_a_refused_end_takes_all_back(outcome: Outcome, said: dict[str, Any]) -> None:
     org = make_org()
     for _ in range(2):
         make_job(org)
@@ -186,7 +188,7 @@ def test_a_refused_end_takes_all_back(error: dict[str, Any]) -> None:
     make_job(org)
 
     with pytest.raises(DataError):
-        finish_and_claim([Ended(good, Outcome.DONE), Ended(bad, Outcome.DONE, **error)], ask())
+        finish_and_claim([Ended(good, Outcome.DONE), Ended(bad, outcome, **said)], ask())
 
     assert Lease.objects.count() == 2
     assert Ready.objects.count() == 1
