@@ -5,11 +5,17 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
+from orgs.callers import Callers
+
 
 class BearerAuthentication(JWTAuthentication):
     """`Authorization: Bearer <access>`. Cookies are never accepted, so the API needs no CSRF token."""
 
     www_authenticate_realm = "smartqueue"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user_model = Callers()  # type: ignore[assignment]
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -64,6 +64,9 @@ class User(AbstractUser):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    # Of whoever calls the API, read with him for the first question of the request.
+    memberships_read: "list[Membership] | None" = None
+
     class Meta(AbstractUser.Meta):
         constraints = [models.UniqueConstraint(Lower("username"), name="user_username_ci_uniq")]
 

@@ -5,6 +5,7 @@ organisation does not exist for it: 404, never 403.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,9 @@ def scope_of(request: Any, action: Action | None = None, *, slug: str | None = N
     plain: HttpRequest = getattr(request, "_request", request)
     scope: Scope | None = getattr(plain, "_scope", None)
     if scope is None or (slug and slug != scope.org.slug):
-        scope = find_scope(request.user, slug or request.headers.get(ORG_HEADER))
+        # the first question of the request: nothing has been done yet since he was read
+        known = getattr(request.user, "memberships_read", None)
+        scope = find_scope(request.user, slug or request.headers.get(ORG_HEADER), known)
         plain._scope = scope  # type: ignore[attr-defined]
     if action is not None:
         if not scope.can(action):
@@ -63,16 +66,18 @@ def person(request: Any) -> User:
     return request.user
 
 
-def find_scope(user: User, slug: str | None) -> Scope:
-    memberships = Membership.objects.select_related("org").filter(user=user)
-    if slug:
-        # What is no slug cannot be one of his, and may be nothing a query takes.
-        if not re.match(SLUG_PATTERN, slug):
-            raise Http404
-        membership = memberships.filter(org__slug=slug).first()
-        if membership is None:
-            return platform_scope(user, Org.objects.filter(slug=slug).first())
-        return Scope(user, membership.org, membership.role)
+def find_scope(user: User, slug: str | None, known: Sequence[Membership] | None = None) -> Scope:
+    """`known` are all his memberships, where they have just been read."""
+    # What is no slug cannot be one of his, and may be nothing a query takes.
+    if slug and not re.match(SLUG_PATTERN, slug):
+        raise Http404
+    if known is None:
+        named = {"org__slug": slug} if slug else {}
+        memberships = list(Membership.objects.select_related("org").filter(user=user, **named))
+    else:
+        memberships = [one for one in known if not slug or one.org.slug == slug]
+    if slug and not memberships:
+        return platform_scope(user, Org.objects.filter(slug=slug).first())
     # The active one, else the oldest: he may have been removed from the active one.
     active = sorted(memberships, key=lambda found: (found.org_id != user.active_org_id, found.pk))
     if active:
