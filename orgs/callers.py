@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 
 from orgs.models import Membership, Org, User
 
@@ -39,13 +39,23 @@ def joined(user: User, of_membership: tuple[Any, ...], of_org: tuple[Any, ...]) 
 def read(user_id: int) -> list[list[tuple[Any, ...]]]:
     """Of each row the parts that belong to TABLES."""
     text, ends = statement()
-    # what Django does before the first statement of a request
-    connection.close_if_health_check_failed()
+    try:
+        rows = asked(text, user_id)
+    except DatabaseError:
+        # A connection of an earlier request may have been lost since. To ask again is as good as Django's own question
+        # before the first statement of a request, which this one spares all others.
+        if connection.connection is None or connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        rows = asked(text, user_id)
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    return [[row[begin:end] for begin, end in ends] for row in rows]
+
+
+def asked(text: str, user_id: int) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        cursor = psycopg.Cursor(connection.connection)
-        rows = cursor.execute(text.encode(), [user_id], prepare=True).fetchall()
-    return [[row[begin:end] for begin, end in ends] for row in rows]
+        return psycopg.Cursor(connection.connection).execute(text.encode(), [user_id], prepare=True).fetchall()
 
 
 @cache

@@ -1,19 +1,19 @@
 """Submits over REST at a steady rate, whatever the answers take: a slow answer does not put off the next request."""
 
 import json
+import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from typing import Any, NamedTuple
-
-import urllib3
 
 from bench.percentiles import percentiles
 
-THREADS = 32
+CLIENTS = 32
 WARM_UP = 100
 BODY = {"type": "python", "payload": {"task": "bench.noop", "kwargs": {"number": -1}}, "queue": "bench"}
 
@@ -38,12 +38,15 @@ class Stream:
         self.lock = threading.Lock()
         self.begun = time.monotonic()
         self.sent = 0
-        self.pool = urllib3.PoolManager(maxsize=THREADS, block=True, retries=False, timeout=30)
-        self.threads = [threading.Thread(target=self.run) for _ in range(THREADS)]
+        self.threads = [threading.Thread(target=self.run) for _ in range(CLIENTS)]
+        # as many clients, each with a connection of its own that it keeps
+        self.connections = queue.SimpleQueue[HTTPConnection]()
+        for _ in self.threads:
+            self.connections.put(HTTPConnection(self.address.removeprefix("http://"), timeout=30))
 
     def __enter__(self) -> "Stream":
         # every process of the web imports and opens what it does once
-        with ThreadPoolExecutor(THREADS) as several:
+        with ThreadPoolExecutor(CLIENTS) as several:
             self.warmed_up = sum(status == "201" for status in several.map(lambda _: self.submit(), range(WARM_UP)))
         self.begun = time.monotonic()
         for thread in self.threads:
@@ -72,11 +75,18 @@ class Stream:
             self.answers.append(Answer(due, time.monotonic() - due, status))
 
     def submit(self) -> str:
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
+        # the one that was idle for longest: they take turns
+        connection = self.connections.get()
         try:
-            answer = self.pool.request("POST", f"{self.address}/api/v1/jobs/", body=json.dumps(BODY), headers=headers)
-        except urllib3.exceptions.HTTPError as fault:
+            connection.request("POST", "/api/v1/jobs/", body=json.dumps(BODY), headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+        except (HTTPException, OSError) as fault:
+            connection.close()
             return type(fault).__name__
+        finally:
+            self.connections.put(connection)
         return str(answer.status)
 
 
