@@ -201,7 +201,9 @@ class JobSerializer(JobSummarySerializer):
 
     @extend_schema_field(LinksSerializer)
     def get_links(self, job: Job) -> dict[str, str]:
-        return {name: reverse(f"api-job-{name}", args=[job.pk]) for name in LinksSerializer.NAMES}
+        # each stands below the job: to resolve every one would take longer than all else that is shown
+        here = self.get_status_url(job)
+        return {name: f"{here}{name}/" for name in LinksSerializer.NAMES}
 
 
 class TaskSerializer(serializers.Serializer[Job]):

@@ -22,6 +22,7 @@ LOOK_UP = (
     "'enable_mergejoin']) AS name"
 )
 FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
 class Row(dict[str, Any]):
@@ -38,10 +39,26 @@ class Statement(NamedTuple):
     name: str
     text: str
 
+    def numbered(self) -> tuple[bytes, list[str]]:
+        """The text as PostgreSQL takes it, with $1 for %(name)s, and the names in that order."""
+        names: list[str] = []
+
+        def number(found: re.Match[str]) -> str:
+            if found[1] not in names:
+                names.append(found[1])
+            return f"${names.index(found[1]) + 1}"
+
+        return PLACEHOLDER.sub(number, self.text).encode(), names
+
 
 @cache
 def statement(name: str) -> Statement:
     return Statement(name, FRAGMENT.sub(lambda found: statement(found[1]).text.rstrip(), source(name)))
+
+
+@cache
+def numbered(name: str) -> tuple[bytes, list[str]]:
+    return statement(name).numbered()
 
 
 def source(name: str) -> str:
@@ -111,6 +128,8 @@ def together(*calls: tuple[str, dict[str, Any]]) -> list[Tuples]:
             return [cursor.fetchall() for cursor in cursors]
 
 
-def prepared(session: Any, name: str, params: dict[str, Any]) -> "psycopg.Cursor[tuple[Any, ...]]":
+def prepared(session: Any, name: str, params: dict[str, Any]) -> "psycopg.RawCursor[tuple[Any, ...]]":
     # not Django's own cursor: that one puts the values into the text, which is then planned anew each time
-    return psycopg.Cursor(session).execute(statement(name).text, params, prepare=True, binary=True)
+    # and with the placeholders counted once
+    text, names = numbered(name)
+    return psycopg.RawCursor(session).execute(text, [params[each] for each in names], prepare=True, binary=True)
