@@ -20,7 +20,7 @@ def noop(number: int = -1, queue: str = "bench") -> NewJob:
 
 
 class Smartqueue(Peer):
-    options = ("10", "100", "300")
+    options = ("10", "100", "500")
     tuning = "slots"
     done_sql = "SELECT count(*) FROM jobs_job WHERE status = 'done' AND queue = 'bench'"
     left_sql = """SELECT (SELECT count(*) FROM jobs_ready WHERE queue = 'bench')
