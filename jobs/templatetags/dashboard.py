@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.http import HttpRequest
@@ -154,9 +154,9 @@ def due(moment: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
-def running_for(moment: datetime | None) -> SafeString | str:
-    """How long something has been going on; app.js keeps it up to date."""
-    if moment is None:
+def running_for(moment: datetime | Literal[""] | None) -> SafeString | str:
+    """How long something has been going on; app.js keeps it up to date. Empty where it was over when it was read."""
+    if not moment:
         return "–"
     passed = (timezone.now() - moment) / timedelta(seconds=1)
     return format_html(

@@ -1,6 +1,7 @@
 """The page of one job."""
 
 import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pytest_django import DjangoAssertNumQueries
 
-from jobs.models import Artefact, Job
+from jobs.models import Artefact, Job, Lease
 from jobs.queue.claim import Claimed
 from jobs.queue.control import cancel, replay
 from jobs.queue.lease import report
@@ -143,6 +144,15 @@ def test_a_running_job_shows_how_far_it_is(world: World) -> None:
     assert "25 %" in page.text
     assert "a quarter" in page.text
     assert "working" in page.by_id("attempt-1").text
+
+
+def test_a_job_that_ends_while_its_page_is_made_is_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job(world.org)
+    claim_all()
+    gone = SimpleNamespace(objects=SimpleNamespace(filter=lambda **_: Lease.objects.none()))
+    monkeypatch.setattr("jobs.pages.job.Lease", gone)
+
+    assert "running" in page_of(world, job).text
 
 
 def test_a_job_being_stopped_says_so(world: World) -> None:
