@@ -39,7 +39,7 @@ COPY_ROWS = env_int("COPY_ROWS", 50_000, minimum=1)
 OPEN_SECONDS = env_int("OPEN_SECONDS", 300, minimum=5)
 FEED_RATE = env_int("FEED_RATE", 1_500, minimum=20)
 REST_RATE = env_int("REST_RATE", 200, minimum=1)
-REST_SECONDS = env_seconds("REST_SECONDS", 30, minimum=1)
+REST_SECONDS = env_seconds("REST_SECONDS", 20, minimum=1)
 # Runs that the model learns from, and how long it may.
 REST_RUNS = env_int("REST_RUNS", 500, minimum=100)
 RETRIES_DUE = env_int("RETRIES_DUE", 100_000, minimum=2)

@@ -13,11 +13,23 @@ from jobs.models import ModelVersion
 from jobs.training import train_org
 from orgs.models import Org
 
-ABOUT = "submits over REST at a steady rate, 2 gunicorn workers; from the moment each was due to its answer"
-SIZES = ("REST_RATE", "REST_SECONDS", "REST_RUNS")
+ABOUT = (
+    "submits over REST at a steady rate, 2 gunicorn workers, a connection each; from the moment each was due to its "
+    "answer; the run with the median p99"
+)
+SIZES = ("TIMES", "REST_RATE", "REST_SECONDS", "REST_RUNS")
 
 
 def measure(stage: Stage) -> dict[str, Any]:
+    runs = sorted((one_run(stage) for _ in range(sizes.TIMES)), key=lambda figures: figures["p99_ms"])
+    return {
+        **runs[len(runs) // 2],
+        "errors_of_all_runs": sum(figures["errors"] for figures in runs),
+        "p99_ms_of_each_run": [figures["p99_ms"] for figures in runs],
+    }
+
+
+def one_run(stage: Stage) -> dict[str, Any]:
     stage.fresh()
     learn(stage)
     before = stage.number("SELECT count(*) FROM jobs_job")
