@@ -56,8 +56,8 @@ class Lookout:
             if channel == command_channel(self.worker_id):
                 self.hurry(word)
                 continue
-            name, rank, jobs, limited = place(word)
-            self.floors.lower(name, rank)
+            name, lowest, highest, jobs, limited = place(word)
+            self.floors.lower(name, lowest, highest)
             if limited:
                 self.limited.add([name])
             if name not in self.asking:

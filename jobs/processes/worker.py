@@ -143,11 +143,12 @@ class Worker(Loop):
     def claim_from(self, name: str, slots: int) -> int:
         """Claim from one queue, writing on the way what has ended."""
         floors = self.lookout.floors.of(name)
-        ask = Ask(name, self.types, slots, self.presence.id, self.presence.name, floors)
+        spans = self.lookout.floors.spans(name) if floors else ()
+        ask = Ask(name, self.types, slots, self.presence.id, self.presence.name, floors, spans)
         held_until = time.monotonic() + settings.LEASE_SECONDS
         self.answer_lost = True
         claims = self.settle_and_claim(ask) if self.unsettled else claim(**ask._asdict())
-        self.lookout.floors.taken(name, claims, everywhere=not floors)
+        self.lookout.floors.taken(name, claims, everywhere=not floors, full=len(claims) == slots)
         self.start([Attempt(claimed, held_until) for claimed in claims])
         self.answer_lost = False
         if len(claims) < slots:
@@ -163,8 +164,8 @@ class Worker(Loop):
             if taken == slots:
                 break
             held_until = time.monotonic() + settings.LEASE_SECONDS
-            floors = self.lookout.floors.known(name)
-            ask = Ask(name, self.types, slots - taken, self.presence.id, self.presence.name, floors)
+            floors, spans = self.lookout.floors.known(name), self.lookout.floors.spans(name)
+            ask = Ask(name, self.types, slots - taken, self.presence.id, self.presence.name, floors, spans)
             self.answer_lost = True
             claims = limited.claim(ask)
             self.start([Attempt(claimed, held_until) for claimed in claims])

@@ -1,6 +1,7 @@
 """Take queued jobs for a worker."""
 
 import json
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -46,7 +47,10 @@ class Claimed(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Whose claim it is, of what, and from which rank on (by type; anywhere when it is not there)."""
+    """Whose claim it is, of what, and from which rank on (by type; anywhere when it is not there).
+
+    `spans`, (lowest, highest), are looked through too where they are below that rank.
+    """
 
     queue: str
     types: Sequence[str]
@@ -54,6 +58,7 @@ class Ask(NamedTuple):
     worker_id: UUID
     worker_name: str
     floors: Mapping[str, float] = {}
+    spans: Sequence[tuple[float, float]] = ()
 
 
 def claim(
@@ -64,24 +69,35 @@ def claim(
     worker_id: UUID,
     worker_name: str,
     floors: Mapping[str, float] | None = None,
+    spans: Sequence[tuple[float, float]] = (),
 ) -> list[Claimed]:
     """Lease up to `slots` jobs of one queue, lowest rank first. Never the same job for two callers."""
-    ask = Ask(queue, types, slots, worker_id, worker_name, floors or {})
+    ask = Ask(queue, types, slots, worker_id, worker_name, floors or {}, spans)
     return claimed(sql.rows("claim", **params(ask)))
 
 
 def params(ask: Ask) -> dict[str, Any]:
     types = sorted(set(ask.types))
+    looks = [look for type in types for look in looks_for(type, ask)]
     return {
         "queue": ask.queue,
         "types": types,
-        "floors": [ask.floors.get(type, ANYWHERE) for type in types],
+        "span_types": [type for type, _, _ in looks],
+        "floors": [floor for _, floor, _ in looks],
+        "ceilings": [ceiling for _, _, ceiling in looks],
         "slots": ask.slots,
         "worker_id": ask.worker_id,
         "worker_name": ask.worker_name,
         "lease_seconds": float(settings.LEASE_SECONDS),
         "secret": secrets.token_hex(16),
     }
+
+
+def looks_for(type: str, ask: Ask) -> list[tuple[str, float, float]]:
+    """(type, lowest, highest rank) of each span to look through, none twice."""
+    floor = ask.floors.get(type, ANYWHERE)
+    below = [(type, low, high) for low, high in ask.spans if high < floor]
+    return [*below, (type, floor, math.inf)]
 
 
 def claimed(rows: sql.Tuples) -> list[Claimed]:

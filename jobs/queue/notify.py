@@ -36,7 +36,10 @@ def wake(places: Iterable[tuple[str, float]], *, limited: bool = False, many: bo
         ranks.setdefault(queue, []).append(float(rank))
     if ranks:
         notes = [
-            (channel, f"{queue} {min(found)!r} {MANY if many else len(found)}{LIMITED if limited else ''}")
+            (
+                channel,
+                f"{queue} {min(found)!r} {max(found)!r} {MANY if many else len(found)}{LIMITED if limited else ''}",
+            )
             for queue, found in sorted(ranks.items())
             for channel in (ANY_WORK, work_channel(queue))
         ]
@@ -48,13 +51,14 @@ class Place(NamedTuple):
 
     queue: str
     lowest_rank: float
+    highest_rank: float
     jobs: int
     limited: bool
 
 
 def place(word: str) -> Place:
-    queue, rank, jobs = word.removesuffix(LIMITED).split()
-    return Place(queue, float(rank), int(jobs), word.endswith(LIMITED))
+    queue, lowest, highest, jobs = word.removesuffix(LIMITED).split()
+    return Place(queue, float(lowest), float(highest), int(jobs), word.endswith(LIMITED))
 
 
 def command(worker_ids: Iterable[UUID], word: str) -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from jobs.models import Job, Ready
 from jobs.processes import floors as floors_module
-from jobs.processes.floors import LOOK_SECONDS, LOOK_SHARE, Floors
+from jobs.processes.floors import LOOK_SECONDS, LOOK_SHARE, MOST_SPANS, Floors
 from jobs.queue import sql
-from jobs.queue.claim import Claimed, claim
+from jobs.queue.claim import Ask, Claimed, claim
+from jobs.queue.claim import params as claim_params
 from jobs.queue.enqueue import enqueue_many
 from tests.concurrency import elsewhere
 from tests.conftest import World
@@ -45,10 +46,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def taken(floors: Floors, *claims: tuple[str, float]) -> None:
+def taken(floors: Floors, *claims: tuple[str, float], full: bool = False) -> None:
     """A claim of the queue q that answered these (type, rank)."""
     everywhere = not floors.of("q")
-    floors.taken("q", [claimed(*one) for one in claims], everywhere=everywhere)
+    floors.taken("q", [claimed(*one) for one in claims], everywhere=everywhere, full=full)
 
 
 def claimed(type: str, rank: float) -> Claimed:
@@ -70,10 +71,69 @@ def test_a_notification_lowers_those_that_are_above(clock: Clock) -> None:
     floors = Floors()
     taken(floors, ("http", 1.0), ("python", 3.0))
 
-    floors.lower("q", 2.0)
-    floors.lower("never asked", 0.0)
+    floors.lower("q", 2.0, 4.0)
+    floors.lower("never asked", 0.0, 9.0)
 
     assert floors.of("q") == {"http": 1.0, "python": 2.0}
+    assert floors.spans("q") == []
+
+
+def test_what_comes_in_far_below_is_a_span_by_itself(clock: Clock) -> None:
+    floors = Floors()
+    taken(floors, ("http", 1.0), ("python", 9.0))
+
+    floors.lower("q", 2.0, 3.0)
+
+    assert floors.of("q") == {"http": 1.0, "python": 9.0}
+    assert floors.spans("q") == [(2.0, 3.0)]
+    assert floors.spans("other") == []
+
+
+def test_a_span_is_left_as_far_as_it_was_taken(clock: Clock) -> None:
+    floors = Floors()
+    taken(floors, ("python", 9.0))
+    floors.lower("q", 2.0, 3.0)
+    floors.lower("q", 4.0, 6.0)
+
+    taken(floors, ("python", 2.0), ("python", 5.0), full=True)
+    assert (floors.of("q"), floors.spans("q")) == ({"python": 9.0}, [(5.0, 6.0)])
+
+    taken(floors)
+    assert floors.spans("q") == [(5.0, 6.0)]
+
+    taken(floors, ("python", 5.5), full=False)
+    assert (floors.of("q"), floors.spans("q")) == ({"python": 9.0}, [])
+
+
+def test_a_look_everywhere_begins_anew(clock: Clock) -> None:
+    floors = Floors()
+    taken(floors, ("python", 9.0))
+    floors.lower("q", 2.0, 3.0)
+    clock.now += LOOK_SECONDS
+
+    taken(floors, ("python", 1.0), full=True)
+
+    assert (floors.of("q"), floors.spans("q")) == ({"python": 1.0}, [])
+
+
+def test_spans_that_overlap_are_one(clock: Clock) -> None:
+    floors = Floors()
+    taken(floors, ("python", 99.0))
+
+    for low, high in [(5.0, 6.0), (1.0, 3.0), (2.0, 4.0), (6.0, 7.0), (8.0, 8.0)]:
+        floors.lower("q", low, high)
+
+    assert floors.spans("q") == [(1.0, 4.0), (5.0, 7.0), (8.0, 8.0)]
+
+
+def test_many_spans_become_one(clock: Clock) -> None:
+    floors = Floors()
+    taken(floors, ("python", 99.0))
+
+    for number in range(MOST_SPANS + 1):
+        floors.lower("q", number, number + 0.5)
+
+    assert floors.spans("q") == [(0, MOST_SPANS + 0.5)]
 
 
 def test_a_look_everywhere_is_due_once_a_second(clock: Clock) -> None:
@@ -99,7 +159,7 @@ def test_looks_take_no_more_than_their_share_of_the_time(look_seconds: list[floa
                 clock.now += 0.25
             clock.now += seconds
             looked += seconds
-            floors.taken("q", [claimed("python", 1.0)], everywhere=True)
+            floors.taken("q", [claimed("python", 1.0)], everywhere=True, full=False)
         while floors.of("q"):
             clock.now += 0.25
 
@@ -173,16 +233,17 @@ def test_a_claim_with_floors_does_not_read_what_a_long_transaction_keeps() -> No
 
         from_the_floor = pages_read(float(DEAD))
         everywhere = pages_read(float("-inf"))
+        with_a_span = pages_read(float(DEAD), (10.0, 20.0))
 
     assert from_the_floor < 100
+    assert with_a_span < 100
     assert everywhere > DEAD / 2
 
 
-def pages_read(floor: float) -> int:
+def pages_read(floor: float, *spans: tuple[float, float]) -> int:
     """How many pages of tables and indexes the picking of ten jobs touches, their going away left out."""
     params: dict[str, Any] = {
-        "queue": "default", "types": ["python"], "floors": [floor], "slots": 10, "worker_id": WORKER,
-        "worker_name": "w", "lease_seconds": 30.0, "secret": "s",
+        **claim_params(Ask("default", ["python"], 10, WORKER, "w", {"python": floor}, spans)), "secret": "s",
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -208,6 +269,25 @@ def test_a_claim_from_a_floor_takes_nothing_below_it(world: World) -> None:
     )
 
     assert [one.rank for one in found] == [5.0, 6.0, 7.0, 8.0]
+
+
+def test_a_claim_takes_the_best_of_its_spans_and_of_what_is_above_its_floor(world: World) -> None:
+    for rank in range(12):
+        job = make_job(world.org)
+        Ready.objects.filter(job_id=job.pk).update(rank=rank)
+
+    found = claim(
+        queue="default",
+        types=["python", "shell"],
+        slots=6,
+        worker_id=WORKER,
+        worker_name="w",
+        floors={"python": 8.0},
+        spans=[(1.0, 2.0), (5.0, 5.5), (7.0, 9.0)],
+    )
+
+    # the last span is not below the floor: that it reaches over is no reason to take a job twice
+    assert [one.rank for one in found] == [1.0, 2.0, 5.0, 8.0, 9.0, 10.0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -53,8 +53,9 @@ def explain(request: pytest.FixtureRequest) -> Explain:
 FIRST = "00000000-0000-0000-0000-000000000000"
 CLAIM: dict[str, Any] = {
     "queue": "default",
-    "types": ["http", "python", "shell"],
+    "span_types": ["http", "python", "shell"],
     "floors": [float("-inf")] * 3,
+    "ceilings": [float("inf")] * 3,
     "slots": 10,
     "worker_id": WORKER,
     "worker_name": "w",
@@ -169,7 +170,7 @@ def test_keys_that_ended_are_found_by_their_age(org: Org) -> None:
 
 
 def test_a_claim_with_floors_begins_there(explain: Explain, org: Org) -> None:
-    types: list[str] = CLAIM["types"]
+    types: list[str] = CLAIM["span_types"]
     before = [Ready.objects.filter(type=type).order_by("rank").values_list("rank", flat=True)[9_999] for type in types]
 
     found = explain("claim", **CLAIM | {"floors": before})
@@ -177,6 +178,16 @@ def test_a_claim_with_floors_begins_there(explain: Explain, org: Org) -> None:
     assert_by_index(found, most_rows=30)
     below = [Ready.objects.filter(type=type, rank__lt=rank).count() for type, rank in zip(types, before, strict=True)]
     assert below == [9_999] * 3
+
+
+def test_a_claim_with_spans_reads_only_these_and_from_the_floors_on(explain: Explain, org: Org) -> None:
+    ranks = Ready.objects.filter(type="python").order_by("rank").values_list("rank", flat=True)
+    low, high, floor = ranks[100], ranks[104], ranks[9_999]
+    spans = {"span_types": ["python"] * 2, "floors": [low, floor], "ceilings": [high, float("inf")]}
+
+    found = explain("claim", **CLAIM | spans)
+
+    assert_by_index(found, most_rows=20)
 
 
 def test_a_submission_reads_only_the_queues_and_limits(explain: Explain, org: Org) -> None:
