@@ -39,7 +39,8 @@ class Stream:
         self.begun = time.monotonic()
         self.sent = 0
         self.threads = [threading.Thread(target=self.run) for _ in range(CLIENTS)]
-        # as many clients, each with a connection of its own that it keeps
+        # A connection for each submit, as from a proxy or a shell. Kept ones stay with the process of the web that took
+        # them, and one of the two may have most of the work.
         self.connections = queue.SimpleQueue[HTTPConnection]()
         for _ in self.threads:
             self.connections.put(HTTPConnection(self.address.removeprefix("http://"), timeout=30))
@@ -76,7 +77,6 @@ class Stream:
 
     def submit(self) -> str:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
-        # the one that was idle for longest: they take turns
         connection = self.connections.get()
         try:
             connection.request("POST", "/api/v1/jobs/", body=json.dumps(BODY), headers=headers)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from jobs.api import docs, faults
 from jobs.api.base import OrgView, address, correlation_id
-from jobs.api.serializers import new_job
+from jobs.api.serializers import NewJobSerializer, new_job, shared
 from jobs.api.shapes import CREATED, EXISTING, REFUSED, BulkJobSerializer, BulkSerializer
 from jobs.errors import QueueError
 from jobs.queue.enqueue import Enqueued, NewJob, enqueue_many
@@ -23,8 +23,7 @@ class BulkView(OrgView):
     def post(self, request: Request) -> Response:
         """All that are valid are stored by one statement; 207 says that some were not."""
         asked = BulkSerializer.read(request)["jobs"]
-        # one for all items: each new one would copy its fields
-        serializer = BulkJobSerializer()
+        serializer = shared(BulkJobSerializer)
         items = [checked(serializer, item, index) for index, item in enumerate(asked)]
         scope = self.scope
         outcomes = iter(
@@ -44,7 +43,7 @@ class BulkView(OrgView):
         return Response({**counts, "items": shown}, status=207 if counts[REFUSED] else 200)
 
 
-def checked(serializer: BulkJobSerializer, item: Any, index: int) -> NewJob | dict[str, Any]:
+def checked(serializer: NewJobSerializer, item: Any, index: int) -> NewJob | dict[str, Any]:
     """The job, or the outcome of one whose shape is wrong."""
     try:
         return new_job(dict(serializer.run_validation(item)))

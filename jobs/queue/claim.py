@@ -96,7 +96,9 @@ def params(ask: Ask) -> dict[str, Any]:
 def looks_for(type: str, ask: Ask) -> list[tuple[str, float, float]]:
     """(type, lowest, highest rank) of each span to look through, none twice."""
     floor = ask.floors.get(type, ANYWHERE)
-    below = [(type, low, high) for low, high in ask.spans if high < floor]
+    # one may reach over the floor, which another notification has lowered since
+    end = math.nextafter(floor, -math.inf)
+    below = [(type, low, min(high, end)) for low, high in ask.spans if low < floor]
     return [*below, (type, floor, math.inf)]
 
 

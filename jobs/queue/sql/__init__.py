@@ -39,17 +39,6 @@ class Statement(NamedTuple):
     name: str
     text: str
 
-    def numbered(self) -> tuple[bytes, list[str]]:
-        """The text as PostgreSQL takes it, with $1 for %(name)s, and the names in that order."""
-        names: list[str] = []
-
-        def number(found: re.Match[str]) -> str:
-            if found[1] not in names:
-                names.append(found[1])
-            return f"${names.index(found[1]) + 1}"
-
-        return PLACEHOLDER.sub(number, self.text).encode(), names
-
 
 @cache
 def statement(name: str) -> Statement:
@@ -58,7 +47,15 @@ def statement(name: str) -> Statement:
 
 @cache
 def numbered(name: str) -> tuple[bytes, list[str]]:
-    return statement(name).numbered()
+    """The text as PostgreSQL takes it, with $1 for %(name)s, and the names in that order."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[1] not in names:
+            names.append(found[1])
+        return f"${names.index(found[1]) + 1}"
+
+    return PLACEHOLDER.sub(number, statement(name).text).encode(), names
 
 
 def source(name: str) -> str:

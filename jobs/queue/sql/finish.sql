@@ -8,7 +8,7 @@ WITH ended AS (
 ), freed AS (
     DELETE FROM jobs_lease AS lease USING ended
     WHERE lease.job_id = ended.job_id AND lease.attempt = ended.attempt AND lease.token = ended.token
-    RETURNING lease.*, coalesce(ended.outcome, 'done') AS outcome, ended.result, coalesce(ended.error_type, '') AS error_type,
-              coalesce(ended.error, '') AS error, coalesce(ended.retry_seconds, 0) AS retry_seconds,
+    RETURNING lease.*, coalesce(ended.outcome, 'done') AS outcome, ended.result,
+              coalesce(ended.error_type, '') AS error_type, coalesce(ended.error, '') AS error, coalesce(ended.retry_seconds, 0) AS retry_seconds,
               coalesce(ended.permanent, false) AS permanent
 ), {{settle}}

@@ -286,8 +286,8 @@ def test_a_claim_takes_the_best_of_its_spans_and_of_what_is_above_its_floor(worl
         spans=[(1.0, 2.0), (5.0, 5.5), (7.0, 9.0)],
     )
 
-    # the last span is not below the floor: that it reaches over is no reason to take a job twice
-    assert [one.rank for one in found] == [1.0, 2.0, 5.0, 8.0, 9.0, 10.0]
+    # the last span reaches over the floor: no reason to leave out what is below, nor to take a job twice
+    assert [one.rank for one in found] == [1.0, 2.0, 5.0, 7.0, 8.0, 9.0]
 
 
 @pytest.mark.django_db(transaction=True)
