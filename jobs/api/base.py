@@ -39,9 +39,10 @@ class OrgView(APIView):
     def stored(self, found: Enqueued) -> Job:
         """The job of a submit, whole: as it was stored, when it is new."""
         # one that waits for others that have ended already was told so after it was stored
-        if found.job is None or found.job.waiting_on:
+        job = found.job
+        if job is None or job.waiting_on:
             return self.job(found.job_id)
-        job = found.job.without_lease()
+        job.without_lease()
         # what shown() annotates
         vars(job).update(creator=self.scope.user.get_username(), begun_at=job.started_at)
         return job

@@ -33,11 +33,12 @@ def submit(backend: BaseTaskBackend, task: AnyTask, args: Sequence[Any], kwargs:
         )
     except InvalidJob as error:
         raise InvalidTaskError(" ".join(f"{pointer[1:]}: {sentence}" for pointer, sentence in error.errors)) from error
+    job = stored.job
     return JobResult(
         task=task,
         id=str(stored.job_id),
         status=TaskResultStatus.READY,
-        enqueued_at=stored.job.created_at if stored.job else None,
+        enqueued_at=job.created_at if job else None,
         started_at=None,
         finished_at=None,
         last_attempted_at=None,

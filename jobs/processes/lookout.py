@@ -11,7 +11,7 @@ from jobs.processes.listener import Listener
 from jobs.processes.turns import Turns
 from jobs.queue import sql
 from jobs.queue.claim import busy_queues, waiting
-from jobs.queue.notify import ANY_WORK, command_channel, place, work_channel
+from jobs.queue.notify import NEW_WORK, command_channel, place
 
 ALL_QUEUES = "*"
 
@@ -23,6 +23,7 @@ class Lookout:
         self, *, queues: Sequence[str], types: Sequence[str], worker_id: UUID, hurry: Callable[[str], None]
     ) -> None:
         self.queues = queues
+        self.everything = ALL_QUEUES in queues
         self.types = types
         self.worker_id = worker_id
         self.hurry = hurry
@@ -36,13 +37,11 @@ class Lookout:
 
     def queues_to_ask(self) -> list[str]:
         """The queues to ask now, having made sure to hear of new work in them; `*` is every queue there is."""
-        everything = ALL_QUEUES in self.queues
-        channels = [ANY_WORK] if everything else [work_channel(name) for name in self.queues]
-        if self.listener.listen([*channels, command_channel(self.worker_id)]):
+        if self.listener.listen([NEW_WORK, command_channel(self.worker_id)]):
             # a command may have been sent while nobody listened
             self.hurry("renew")
         if not self.asking:
-            self.asking = busy_queues() if everything else list(self.queues)
+            self.asking = busy_queues() if self.everything else list(self.queues)
         self.limited.look(self.asking)
         self.serve_from += 1
         first = self.serve_from % max(len(self.asking), 1)
@@ -57,6 +56,8 @@ class Lookout:
                 self.hurry(word)
                 continue
             name, lowest, highest, jobs, limited = place(word)
+            if not (self.everything or name in self.queues):
+                continue
             self.floors.lower(name, lowest, highest)
             if limited:
                 self.limited.add([name])
@@ -71,7 +72,7 @@ class Lookout:
 
     def hidden(self) -> bool:
         """Whether another worker's claim hides work from ours: it locks more rows than it takes."""
-        queues = busy_queues() if ALL_QUEUES in self.queues else self.queues
+        queues = busy_queues() if self.everything else self.queues
         return waiting(queues=queues, types=self.types)
 
     def seat(self) -> None:

@@ -1,8 +1,9 @@
 """Accept jobs: check, estimate, rank, store and wake a worker. The row and its place in the queue are one commit."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -40,8 +41,13 @@ class Enqueued:
 
     job_id: UUID
     created: bool
-    # As it was stored, where it came alone and is new.
-    job: Job | None = None
+    # Makes the next: most callers want only the id.
+    make_job: Callable[[], Job] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def job(self) -> Job | None:
+        """As it was stored, where it came alone and is new."""
+        return self.make_job() if self.make_job else None
 
 
 def enqueue(
@@ -150,7 +156,7 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     stored = store(rows, origin)
     fresh = {row[0] for row in stored}
     if len(new) == 1 and stored:
-        return [Enqueued(ids[0], True, as_job(new[0], rows[0], origin, *stored[0][4:]))]
+        return [Enqueued(ids[0], True, partial(as_job, new[0], rows[0], origin, *stored[0][4:]))]
     each = list(zip(new, ids, strict=True))
     earlier = earlier_jobs(origin.org, [one for one, job_id in each if job_id not in fresh])
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]

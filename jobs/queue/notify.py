@@ -1,4 +1,4 @@
-"""Waking workers: one channel a queue for new work, one a worker process for commands."""
+"""Waking workers: one channel for new work, in whichever queue, and one a worker process for commands."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,16 +8,11 @@ from django.db import transaction
 
 from jobs.queue import sql
 
-NEW_WORK = "smartqueue_queue_"
-# For workers that serve every queue: they need not know the names.
-ANY_WORK = NEW_WORK + "*"
+# PostgreSQL wakes every session that listens, whatever it listens to: a channel a queue would save nothing.
+NEW_WORK = "smartqueue_work"
 COMMANDS = "smartqueue_worker_"
 LIMITED = " limited"
 MANY = 1_000_000
-
-
-def work_channel(queue: str) -> str:
-    return NEW_WORK + queue
 
 
 def command_channel(worker_id: UUID) -> str:
@@ -37,11 +32,10 @@ def wake(places: Iterable[tuple[str, float]], *, limited: bool = False, many: bo
     if ranks:
         notes = [
             (
-                channel,
+                NEW_WORK,
                 f"{queue} {min(found)!r} {max(found)!r} {MANY if many else len(found)}{LIMITED if limited else ''}",
             )
             for queue, found in sorted(ranks.items())
-            for channel in (ANY_WORK, work_channel(queue))
         ]
         transaction.on_commit(lambda: notify(notes), robust=True)
 
@@ -70,5 +64,9 @@ def command(worker_ids: Iterable[UUID], word: str) -> None:
 
 def notify(notes: list[tuple[str, str]]) -> None:
     """(channel, word) pairs, in one statement."""
+    if len(notes) == 1:
+        # nearly always; an array takes as long to send as all the rest
+        sql.rows("notify", channel=notes[0][0], word=notes[0][1])
+        return
     channels, words = zip(*notes, strict=True)
-    sql.rows("notify", channels=list(channels), words=list(words))
+    sql.rows("notify_many", channels=list(channels), words=list(words))

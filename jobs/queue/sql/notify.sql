@@ -1,2 +1,2 @@
--- Send notifications: (channel, word) pairs.
-SELECT pg_notify(channel, word) FROM unnest(%(channels)s::text[], %(words)s::text[]) AS note (channel, word)
+-- Send one notification.
+SELECT pg_notify(%(channel)s::text, %(word)s::text)

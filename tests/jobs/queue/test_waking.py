@@ -4,21 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 from django.db.models import Min
 
 from jobs.models import Job, Ready
 from jobs.processes.listener import Listener
-from jobs.queue import enqueue as enqueue_module
 from jobs.queue.enqueue import enqueue_many
 from jobs.queue.finish import Ended, finish
-from jobs.queue.notify import ANY_WORK, command_channel, place, work_channel
+from jobs.queue.notify import NEW_WORK, place
 from jobs.queue.promote import promote
 from jobs.states import Outcome
 from tests.concurrency import at_once, elsewhere
 from tests.conftest import World
 from tests.eventually import eventually
-from tests.factories import WORKER, claim_all, make_org
+from tests.factories import claim_all, make_org
 from tests.jobs.queue.acts import enqueue_as, new_job
 from tests.jobs.queue.whole import assert_whole, make_due
 
@@ -54,9 +53,9 @@ def test_batches_with_the_same_keys_and_queues_in_other_orders_do_not_deadlock()
 
 @pytest.fixture
 def heard() -> Any:
-    """Hear the channels of `default`; call it for what came."""
+    """Hear of new work; call it for what came."""
     listener = Listener()
-    listener.listen([work_channel("default"), ANY_WORK, command_channel(WORKER)])
+    listener.listen([NEW_WORK])
     yield listener.received
     listener.close()
 
@@ -72,19 +71,16 @@ def test_workers_are_woken_after_the_commit_once_a_batch(heard: Any) -> None:
     after = eventually(heard)
 
     assert within == []
-    assert {channel for channel, _ in after} == {work_channel("default"), ANY_WORK}
-    assert len(after) == 2
     lowest = Ready.objects.aggregate(lowest=Min("rank"))["lowest"]
-    assert {(place(word).queue, place(word).lowest_rank) for _, word in after} == {("default", lowest)}
+    assert [(place(word).queue, place(word).lowest_rank) for _, word in after] == [("default", lowest)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_hears_of_every_queue_hears_of_each_once(heard: Any) -> None:
+def test_a_batch_wakes_once_a_queue(heard: Any) -> None:
     enqueue_many([new_job(queue=f"q{number % 3}") for number in range(30)], org=make_org(), user=None)
 
     after = eventually(heard)
 
-    assert [channel for channel, _ in after] == [ANY_WORK] * 3
     assert sorted(place(word).queue for _, word in after) == ["q0", "q1", "q2"]
 
 
@@ -98,7 +94,7 @@ def test_the_ends_of_a_batch_that_wait_again_wake_once_a_queue(heard: Any) -> No
     finish([Ended(one, Outcome.RELEASED) for one in claims], worker_name="w")
 
     after = eventually(heard)
-    assert sorted(channel for channel, _ in after) == sorted([ANY_WORK, ANY_WORK, work_channel("default")])
+    assert sorted(place(word).queue for _, word in after) == ["default", "other"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -119,10 +115,7 @@ def test_due_jobs_and_resumed_ones_wake_once_a_queue(heard: Any, world: World) -
 
     promote()
 
-    assert {(channel, place(word).queue) for channel, word in eventually(heard)} == {
-        (ANY_WORK, "default"),
-        (work_channel("default"), "default"),
-    }
+    assert [place(word).queue for _, word in eventually(heard)] == ["default"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,8 +125,8 @@ def test_nobody_is_woken_for_a_scheduled_job(heard: Any) -> None:
     enqueue_as(org, delay_seconds=60)
     enqueue_as(org)
 
-    # What arrived is of the second one only: the channels keep their order.
-    assert len(eventually(heard)) == 2
+    # What arrived is of the second one only: the channel keeps its order.
+    assert len(eventually(heard)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -147,16 +140,6 @@ def test_a_stored_job_is_reported_stored_when_waking_fails(monkeypatch: pytest.M
 
     assert found.created
     assert Job.objects.filter(pk=found.job_id).exists()
-
-
-def test_channel_names_fit_whatever_the_queue_is_called(world: World) -> None:
-    name = "q" * 40
-    assert enqueue_module.QUEUE_NAME.fullmatch(name)
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW max_identifier_length")
-        limit = int(cursor.fetchone()[0])
-
-    assert max(len(work_channel(name)), len(command_channel(WORKER))) <= limit
 
 
 @pytest.mark.django_db(transaction=True)
