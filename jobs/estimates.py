@@ -7,7 +7,6 @@ than PREDICT_SECONDS is not asked again for MODEL_REST_SECONDS; the chain goes o
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +17,11 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
+from jobs.active_model import LoadedModel, current_model
 from jobs.deadline import Overdue, within
-from jobs.models import ModelVersion
 from jobs.queue import sql
 from orgs.models import Org
-from predictor.runtime import Prediction, Run, RuntimeModel, Submission
-from predictor.weights import WeightsError, load
+from predictor.runtime import Prediction, Run, Submission
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +30,8 @@ MAX_MS = 7 * 24 * 3600 * 1000.0
 MEDIAN_KINDS = 50
 # What a bulk call may take longer for each of its jobs: thirty times what it takes where nothing else runs.
 SECONDS_EACH = 0.001
-# Of how many organisations a process keeps the model in memory, each up to a megabyte: those that submitted last.
-MODELS_KEPT = 200
+# How many answers are kept of each kind.
+SAID_KEPT = 1_000
 
 
 class Kind(NamedTuple):
@@ -84,24 +82,42 @@ def estimate_many(org: Org, asked: Sequence[Asked], *, user: str) -> list[Estima
     """For many in one matrix call and at most three queries; falls back instead of raising."""
     try:
         with unspoilt():
-            histories, medians = past(org, asked)
-            model = current_model(org) if histories else None
+            known = past(org, asked)
+            model = current_model(org) if any(one.history for one in known.values()) else None
     except Error:
         log.exception("estimates fall back to the default")
         return [default() for _ in asked]
-    plain = {kind: without_model(kind, histories, medians) for kind in {one.kind for one in asked}}
-    estimates = [plain[one.kind] for one in asked]
-    if model is None or model.resting:
-        return estimates
-    seen = [index for index, one in enumerate(asked) if one.kind in histories]
-    predictions = predict(model, [submission(asked[i], histories, user) for i in seen])
-    for index, prediction in zip(seen, predictions, strict=False):
+    # often few of a call differ in anything that matters here
+    alike = list(dict.fromkeys(asked))
+    estimates = {one: without_model(known[one.kind]) for one in alike}
+    if model is not None and not model.resting:
+        estimates |= with_model(model, alike, known, user)
+    return [estimates[one] for one in asked]
+
+
+def with_model(
+    model: LoadedModel, asked: Sequence[Asked], known: "dict[Kind, Known]", user: str
+) -> dict[Asked, Estimate]:
+    """What the model says of those with a history. While that is fresh, it is asked once of what is alike."""
+    now = timezone.now()
+    hour = now.hour + now.minute / 60
+    estimates: dict[Asked, Estimate] = {}
+    new: dict[Asked, Submission] = {}
+    for one in asked:
+        past_of_kind = known[one.kind]
+        if found := past_of_kind.said.get((model.version, one.payload_bytes, user, hour)):
+            estimates[one] = found
+        elif past_of_kind.history:
+            new[one] = submission(one, past_of_kind.history, user, hour)
+    predictions = predict(model, list(new.values())) if new else []
+    for one, prediction in zip(new, predictions, strict=False):
         low, middle, high = (clamp(ms) for ms in (prediction.low_ms, prediction.ms, prediction.high_ms))
-        estimates[index] = Estimate(middle, low, high, "model", model.version)
+        estimates[one] = Estimate(middle, low, high, "model", model.version)
+        known[one.kind].keep((model.version, one.payload_bytes, user, hour), estimates[one])
     return estimates
 
 
-def predict(loaded: "LoadedModel", submissions: list[Submission]) -> list[Prediction]:
+def predict(loaded: LoadedModel, submissions: list[Submission]) -> list[Prediction]:
     """The model's answers; none of them, and the model rests, when it failed in any way."""
     try:
         limit = settings.PREDICT_SECONDS + SECONDS_EACH * len(submissions)
@@ -123,12 +139,11 @@ def usable(prediction: Prediction) -> bool:
     return all(math.isfinite(ms) and ms > 0 for ms in (prediction.ms, prediction.low_ms, prediction.high_ms))
 
 
-def without_model(kind: Kind, histories: dict[Kind, History], medians: dict[str, float]) -> Estimate:
-    history = histories.get(kind)
-    if history is not None and history.runtimes_ms:
-        return Estimate(clamp(recent_average(history.runtimes_ms)), None, None, "history")
-    if kind.type in medians:
-        return Estimate(clamp(medians[kind.type]), None, None, "type_median")
+def without_model(known: "Known") -> Estimate:
+    if known.history is not None and known.history.runtimes_ms:
+        return Estimate(clamp(recent_average(known.history.runtimes_ms)), None, None, "history")
+    if known.median is not None:
+        return Estimate(clamp(known.median), None, None, "type_median")
     return default()
 
 
@@ -160,11 +175,19 @@ def unspoilt() -> Iterator[None]:
         yield
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Known:
     """What the past says of a kind: its own runs, or the median of its type, or neither."""
 
     history: History | None = None
     median: float | None = None
+    # What the model said of jobs of the kind, by all that it was told beside the history.
+    said: dict[tuple[int, int, str, float], Estimate] = field(default_factory=dict)
+
+    def keep(self, circumstances: tuple[int, int, str, float], estimate: Estimate) -> None:
+        if len(self.said) >= SAID_KEPT:
+            self.said.clear()
+        self.said[circumstances] = estimate
 
 
 # By organisation and kind, until when it is fresh: a burst of one kind asks once.
@@ -172,7 +195,7 @@ _known: dict[tuple[int, Kind], tuple[float, Known]] = {}
 KNOWN_KEPT = 20_000
 
 
-def past(org: Org, asked: Sequence[Asked]) -> tuple[dict[Kind, History], dict[str, float]]:
+def past(org: Org, asked: Sequence[Asked]) -> dict[Kind, Known]:
     """What these kinds took before, and the medians of the types of those that were never seen."""
     now = time.monotonic()
     kinds = {one.kind for one in asked}
@@ -183,8 +206,7 @@ def past(org: Org, asked: Sequence[Asked]) -> tuple[dict[Kind, History], dict[st
             _known.clear()
         fresh_until = now + settings.HISTORY_FRESH_SECONDS
         _known.update({(org.pk, kind): (fresh_until, known[kind]) for kind in unknown})
-    histories = {kind: one.history for kind, one in known.items() if one.history}
-    return histories, {kind.type: one.median for kind, one in known.items() if one.median is not None}
+    return known
 
 
 def read_past(org: Org, kinds: Sequence[Kind]) -> dict[Kind, Known]:
@@ -204,79 +226,13 @@ def read_past(org: Org, kinds: Sequence[Kind]) -> dict[Kind, Known]:
     return {kind: Known(histories.get(kind), None if kind in histories else medians.get(kind.type)) for kind in kinds}
 
 
-def submission(one: Asked, histories: dict[Kind, History], user: str) -> Submission:
-    now = timezone.now()
-    history = histories[one.kind]
+def submission(one: Asked, history: History, user: str, hour: float) -> Submission:
     runs = zip(history.runtimes_ms, history.gaps_seconds, history.failed, strict=False)
     return Submission(
         type=one.type,
         name=one.name,
         user=user,
         payload_bytes=one.payload_bytes,
-        hour=now.hour + now.minute / 60,
+        hour=hour,
         history=tuple(Run(runtime_ms=ms, gap_seconds=gap, failed=failed) for ms, gap, failed in runs),
     )
-
-
-@dataclass(slots=True)
-class LoadedModel:
-    """A model in use by the threads of this process, and whether it is left alone for a while."""
-
-    version: int
-    model: RuntimeModel
-    rests_until: float = 0.0
-    # Calls that were given up on and may still be going on.
-    overdue: list[threading.Thread] = field(default_factory=list)
-
-    @property
-    def resting(self) -> bool:
-        return time.monotonic() < self.rests_until or any(thread.is_alive() for thread in self.overdue)
-
-    def rest(self, overdue: threading.Thread | None = None) -> None:
-        self.rests_until = time.monotonic() + settings.MODEL_REST_SECONDS
-        self.overdue = [thread for thread in [*self.overdue, overdue] if thread is not None and thread.is_alive()]
-
-
-@dataclass(slots=True)
-class Slot:
-    checked: float
-    loaded: LoadedModel | None
-
-
-_slots: dict[int, Slot] = {}
-_lock = threading.Lock()
-
-
-def current_model(org: Org) -> LoadedModel | None:
-    """The organisation's active model, asked for again every MODEL_RELOAD_SECONDS; None without a usable one."""
-    slot = _slots.get(org.pk)
-    if slot is not None and time.monotonic() - slot.checked < settings.MODEL_RELOAD_SECONDS:
-        return slot.loaded
-    active = ModelVersion.objects.for_org(org).filter(active=True)
-    version = active.values_list("version", flat=True).first()
-    loaded = slot.loaded if slot is not None else None
-    if version is None:
-        loaded = None
-    elif loaded is None or loaded.version != version:
-        loaded = read_model(active.filter(version=version).first())
-    with _lock:
-        _slots[org.pk] = Slot(time.monotonic(), loaded)
-        if len(_slots) > MODELS_KEPT:
-            del _slots[min(_slots, key=lambda pk: _slots[pk].checked)]
-    return loaded
-
-
-def read_model(row: ModelVersion | None) -> LoadedModel | None:
-    if row is None:
-        return None
-    try:
-        return LoadedModel(row.version, load(bytes(row.weights)))
-    except WeightsError:
-        log.exception("model version %s of %s is broken", row.version, row.org_id)
-        return None
-
-
-def forget_models() -> None:
-    """Read every model again at its next use (after training in this process, and in tests)."""
-    with _lock:
-        _slots.clear()

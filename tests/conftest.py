@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 
-from jobs import estimates
+from jobs import active_model
 from orgs.models import Membership, Org, User
 from orgs.roles import Role
 from tests.factories import PASSWORD
@@ -72,6 +72,6 @@ def world(db: None) -> World:
 @pytest.fixture(autouse=True)
 def no_models_between_tests() -> Iterator[None]:
     """A model read in one test must not predict in the next."""
-    estimates.forget_models()
+    active_model.forget_models()
     yield
-    estimates.forget_models()
+    active_model.forget_models()

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import random
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,15 @@ from bench.percentiles import percentiles
 
 CLIENTS = 32
 WARM_UP = 100
-BODY = {"type": "python", "payload": {"task": "bench.noop", "kwargs": {"number": -1}}, "queue": "bench"}
+# Payloads of twelve sizes: what is kept of one prediction serves those of its size.
+SIZES = 12
+
+
+def body() -> bytes:
+    number = -(10 ** random.randrange(SIZES))
+    return json.dumps(
+        {"type": "python", "payload": {"task": "bench.noop", "kwargs": {"number": number}}, "queue": "bench"}
+    ).encode()
 
 
 class Answer(NamedTuple):
@@ -79,7 +88,7 @@ class Stream:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
         connection = self.connections.get()
         try:
-            connection.request("POST", "/api/v1/jobs/", body=json.dumps(BODY), headers=headers)
+            connection.request("POST", "/api/v1/jobs/", body=body(), headers=headers)
             answer = connection.getresponse()
             answer.read()
         except (HTTPException, OSError) as fault:

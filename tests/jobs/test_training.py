@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django.fixtures import Settings
 
-from jobs import estimates
+from jobs import active_model
 from jobs.estimates import estimate
 from jobs.models import ModelVersion, RuntimeHistory
 from jobs.queue import sql
@@ -36,7 +36,7 @@ def payload_decides(count: int, scale: float = 1.0) -> list[PastRun]:
 def train(*args: str, **options: Any) -> str:
     out = StringIO()
     call_command("train", *args, stdout=out, **options)
-    estimates.forget_models()
+    active_model.forget_models()
     return out.getvalue()
 
 
@@ -126,7 +126,7 @@ def test_without_an_organisation_each_gets_a_model_of_its_own_runs(world: World)
 
     train(max_seconds=0.5)
 
-    ours, theirs = (estimates.read_model(ModelVersion.objects.get(org=org)) for org in (world.org, world.rival))
+    ours, theirs = (active_model.read_model(ModelVersion.objects.get(org=org)) for org in (world.org, world.rival))
     assert ours is not None
     assert theirs is not None
     assert theirs.model.levels.overall - ours.model.levels.overall == pytest.approx(np.log(50.0), abs=0.01)
