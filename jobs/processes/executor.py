@@ -164,6 +164,8 @@ class ThreadSlots:
         self._waiting: deque[Attempt] = deque()
         self._calls = threading.Semaphore(0)
         self._called = False
+        self._closed = False
+        self._slots = slots
         self._on_end = on_end
         for number in range(slots):
             # Daemons: a handler that never returns must not keep the process from ending.
@@ -178,8 +180,13 @@ class ThreadSlots:
             self._called = True
             self._calls.release()
 
+    def close(self) -> None:
+        """Let the threads end that have nothing to do, and what they hold with them."""
+        self._closed = True
+        self._calls.release(self._slots)
+
     def work(self) -> None:
-        while True:
+        while not self._closed:
             if not self._calls.acquire(timeout=IDLE_CONNECTION_SECONDS):
                 clean_connections(idle=True)
                 continue
@@ -195,6 +202,7 @@ class ThreadSlots:
                 ended = attempt.run()
                 clean_connections()
                 self._on_end(attempt, ended)
+        clean_connections(idle=True)
 
 
 class LoopSlots:

@@ -321,6 +321,7 @@ class Worker(Loop):
 
     def close(self) -> None:
         self.ticker.stop()
+        self.thread_slots.close()
         self.lookout.listener.close()
         self.presence.leave()
         super().close()

@@ -121,6 +121,20 @@ def test_a_task_that_uses_the_orm_leaves_its_slot_clean(
     eventually(lambda: sessions() == before + 1)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_ends_leaves_no_session_behind(make_worker: MakeWorker, world: World) -> None:
+    before = sessions()
+    jobs = [task(world.org, "count_users") for _ in range(3)]
+    worker = make_worker(slots=3)
+    step_until(worker, lambda: Job.objects.filter(status="done").count() == len(jobs))
+
+    worker.close()
+
+    # the test's own connection is the worker's, which closes it
+    connection.ensure_connection()
+    eventually(lambda: sessions() == before)
+
+
 def sessions() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
