@@ -3,11 +3,11 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.active_model import current_model
 from jobs.api import docs
 from jobs.api.base import OrgView
 from jobs.api.serializers import NewJobSerializer, new_job
 from jobs.api.shapes import ACTIVE, BROKEN, NONE, ForecastSerializer, ModelSerializer
-from jobs.active_model import current_model
 from jobs.models import ModelVersion
 from jobs.queue.enqueue import refusal
 from jobs.queue.forecast import forecast

@@ -298,9 +298,7 @@ def test_an_answer_is_kept_while_the_history_is_fresh(world: World, monkeypatch:
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_new_version_is_asked_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
+def test_a_new_version_is_asked_at_once(world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     settings.MODEL_RELOAD_SECONDS = 0
     give_history(world.org, [100.0])
     model = use_model(world.org, monkeypatch, always(700.0))

@@ -122,7 +122,10 @@ def test_a_task_that_uses_the_orm_leaves_its_slot_clean(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_ends_leaves_no_session_behind(make_worker: MakeWorker, world: World) -> None:
+def test_a_worker_that_ends_leaves_no_session_behind(
+    make_worker: MakeWorker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor_module, "IDLE_CONNECTION_SECONDS", 600)
     before = sessions()
     jobs = [task(world.org, "count_users") for _ in range(3)]
     worker = make_worker(slots=3)
