@@ -107,8 +107,8 @@ TRAIN_MAX_SECONDS = env_seconds("SMARTQUEUE_TRAIN_MAX_SECONDS", 60, minimum=0.1)
 # Older versions of an organisation's model are deleted, except the one in use.
 MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
 
-# Isolated attempts: what the process of one may take, of memory beside what is loaded when it begins, and how long it may
-# go on after it was asked to stop.
+# Isolated attempts: what the process of one may take (of memory, beside what is loaded when it begins), and how long it
+# may go on after it was asked to stop.
 CHILD_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_CHILD_MEMORY_MAX_BYTES", 1_000_000_000, minimum=1_000_000)
 CHILD_PROCESSOR_SECONDS = env_int("SMARTQUEUE_CHILD_PROCESSOR_SECONDS", 3600, minimum=1)
 CHILD_FILE_MAX_BYTES = env_int("SMARTQUEUE_CHILD_FILE_MAX_BYTES", 1_000_000_000, minimum=0)

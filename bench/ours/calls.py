@@ -18,8 +18,8 @@ from jobs.queue.enqueue import NewJob, enqueue
 from orgs.models import Org
 
 ABOUT = (
-    "where the time of a submit goes: of single calls, wall and processor time of the caller and of the server, beside a "
-    "bare round trip and a bare commit on the same connection; over REST, processor time by who spends it"
+    "where the time of a submit goes: of single calls, wall and processor time of caller and server, beside a bare "
+    "round trip and a bare commit on the same connection; over REST, processor time by who spends it"
 )
 SIZES = ("SINGLE_JOBS", "REST_RATE", "REST_SECONDS")
 MICRO = 1e6
