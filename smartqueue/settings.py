@@ -83,6 +83,8 @@ BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
 # Dead letters that one call sends back at most; the answer says whether there are more.
 REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)
 IDEMPOTENCY_HOURS = env_int("SMARTQUEUE_IDEMPOTENCY_HOURS", 24, minimum=1)
+# For how long an event that was acted on is remembered: longer than its sender repeats it.
+SEEN_EVENT_DAYS = env_int("SMARTQUEUE_SEEN_EVENT_DAYS", 30, minimum=1)
 # Ended jobs, with all that hangs on them; dead letters are kept until a person acts or this age.
 RETENTION_DAYS = env_int("SMARTQUEUE_RETENTION_DAYS", 30, minimum=1)
 DEAD_LETTER_RETENTION_DAYS = env_int("SMARTQUEUE_DEAD_LETTER_RETENTION_DAYS", 90, minimum=1)

@@ -23,7 +23,7 @@ from jobs.processes.reporting import flush
 from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, claim
-from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each
+from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each, note_fenced
 from jobs.queue.lease import give_back
 from jobs.states import Outcome
 
@@ -268,9 +268,10 @@ class Worker(Loop):
         if len(settled) == len(ended):
             return
         written = {(one.job_id, one.attempt) for one in settled}
-        for claimed in (attempt.claimed for attempt, _ in ended):
-            if (claimed.job_id, claimed.attempt) not in written:
-                log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
+        late = [attempt.claimed for attempt, _ in ended if attempt.claimed[:2] not in written]
+        for claimed in late:
+            log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
+        note_fenced(late)
 
     def collect_ends(self) -> None:
         """The first end of an attempt counts; when that was not its thread's, the slot is stuck until that comes."""

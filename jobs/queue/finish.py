@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, IntegrityError
+from django.db import DataError, Error, IntegrityError
 
 from jobs import backoff
 from jobs.queue import sql
@@ -70,6 +70,14 @@ def finish_each(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
         if ended[0].error_type == UNSTORABLE:
             return []  # the watchdog will end it
         return finish_each([unstorable(ended[0])], worker_name=worker_name)
+
+
+def note_fenced(late: Sequence[Claimed]) -> None:
+    """Leave a mark at attempts whose workers came too late. No more than a mark: it must not hold anything up."""
+    try:
+        sql.run("note_fenced", job_ids=[one.job_id for one in late], numbers=[one.attempt for one in late])
+    except Error:
+        log.exception("a fenced attempt was not noted")
 
 
 def unstorable(end: Ended) -> Ended:
