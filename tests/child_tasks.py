@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from jobs.handlers.base import Context, Fail, PermanentFailure
+from jobs.handlers.base import Context, PermanentFailure
 from jobs.handlers.python_task import task
 
 LITTER = """
@@ -139,11 +139,6 @@ def count_users() -> int:
     return get_user_model().objects.count()
 
 
-@task(isolated=True)
-def fail_for_good(context: Context) -> Any:
-    return Fail("never")
-
-
 # --- in the transaction of their end --------------------------------------------------------------------------------
 
 
@@ -156,12 +151,13 @@ def note(context: Context, path: str) -> None:
 
 
 @task(transactional=True)
-def effect(context: Context, path: str, gate: str = "") -> int:
-    """Write to the database, then wait for a file."""
+def effect(context: Context, path: str, gate: str = "", seconds: float = 0) -> int:
+    """Write to the database, then wait for a file, or for a time in which something may happen."""
     context.log("writing")
     note(context, path)
     while gate and not Path(gate).exists():
         time.sleep(0.01)
+    context.wait(seconds)
     return context.attempt
 
 

@@ -74,7 +74,7 @@ def parsed(text: bytes | bytearray) -> dict[str, Any]:
 
 def size_after(word: dict[str, Any]) -> int:
     match word:
-        case {"artefact": [_, _, int(size)]} if 0 <= size <= settings.ARTEFACT_MAX_BYTES:
+        case {"artefact": [_, _, int(size)]} if size is not True and 0 <= size <= settings.ARTEFACT_MAX_BYTES:
             return size
         case {"artefact": _}:
             raise Garbled

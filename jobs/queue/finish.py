@@ -93,7 +93,11 @@ def finish_and_claim(ended: Sequence[Ended], ask: Ask) -> tuple[list[Settled], l
 
 
 def finish_params(ended: Sequence[Ended], worker_name: str) -> dict[str, Any]:
-    return {"ended": written([as_row(end) for end in ended]), "actor": f"worker:{worker_name}"}
+    return {
+        "job_ids": [end.claimed.job_id for end in ended],
+        "ended": written({str(end.claimed.token): told_of(end) for end in ended}),
+        "actor": f"worker:{worker_name}",
+    }
 
 
 def told(rows: sql.Tuples) -> list[Settled]:
@@ -106,10 +110,10 @@ def told(rows: sql.Tuples) -> list[Settled]:
     return settled
 
 
-def as_row(end: Ended) -> dict[str, Any]:
+def told_of(end: Ended) -> dict[str, Any]:
     """For finish.sql, which knows what the columns are that a usual end leaves out."""
     claimed, outcome, result, error_type, error, _, permanent = end
-    row = {"job_id": claimed.job_id, "attempt": claimed.attempt, "token": claimed.token}
+    row: dict[str, Any] = {"attempt": claimed.attempt}
     if result is not None:
         row["result"] = result
     if outcome is Outcome.DONE:

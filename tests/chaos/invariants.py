@@ -34,7 +34,7 @@ QUERIES: dict[str, str] = {
         GROUP BY job.id HAVING count(*) > job.max_attempts * job.life""",
     "attempt-numbers-unique-contiguous": """
         SELECT job_id, array_agg(number ORDER BY number) FROM jobs_attempt
-        GROUP BY job_id HAVING array_agg(number ORDER BY number) <> array(SELECT generate_series(1, count(*)))
+        GROUP BY job_id HAVING array_agg(number ORDER BY number) <> array(SELECT generate_series(1, count(*)::int))
         UNION ALL
         SELECT job.id, ARRAY[attempt] FROM jobs_job AS job
         WHERE attempt <> (SELECT count(*) FROM jobs_attempt WHERE job_id = job.id)""",
@@ -46,7 +46,7 @@ QUERIES: dict[str, str] = {
         SELECT id FROM jobs_job AS job WHERE status = 'done'
         AND NOT EXISTS (SELECT FROM jobs_attempt WHERE job_id = job.id AND number = job.attempt AND outcome = 'done')
         UNION ALL
-        SELECT job_id FROM jobs_attempt JOIN jobs_job ON id = job_id WHERE jobs_attempt.outcome = 'done'
+        SELECT job_id FROM jobs_attempt AS attempt JOIN jobs_job AS job ON job.id = job_id WHERE attempt.outcome = 'done'
         AND status <> 'done'""",
     "no-two-live-leases": """
         SELECT one.job_id, one.number FROM jobs_attempt AS one

@@ -18,7 +18,7 @@ import psycopg
 
 from smartqueue.database import database_url
 from smartqueue.embedded import CONF, Server
-from tests.processes import Process
+from tests.process import Process
 
 ENVIRON = {
     "PYTHONUNBUFFERED": "1",
@@ -56,7 +56,8 @@ class Line:
             for key, _ in self.selector.select(0.05):
                 if key.fileobj is self.listener:
                     self.join()
-                else:
+                elif key.data.fileno() >= 0:
+                    # else its other end was closed a moment ago
                     self.carry(key.fileobj, key.data)
 
     def join(self) -> None:

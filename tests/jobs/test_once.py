@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from jobs.models import SeenEvent
@@ -86,6 +87,7 @@ def test_an_organisation_that_is_not_there_is_told(world: World) -> None:
         first_time("payment-7", org="nobody")
 
 
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=255))
 def test_any_other_name_is_kept_as_it_is(world: World, event: str) -> None:
     with transaction.atomic():

@@ -93,8 +93,10 @@ def test_under_kills_and_ended_sessions_each_has_its_effect_exactly_once(
     draw = random.Random(7)
     fleet.watchdog()
     fleet.scheduler()
-    fleet.workers(2)
-    jobs = [transactional(org, "effect", max_attempts=25, path=str(tmp_path / "tried")) for _ in range(400)]
+    workers = fleet.workers(2)
+    jobs = [
+        transactional(org, "effect", max_attempts=25, path=str(tmp_path / "tried"), seconds=0.1) for _ in range(400)
+    ]
     ids = [job.pk for job in jobs]
 
     def left() -> int:
@@ -105,10 +107,8 @@ def test_under_kills_and_ended_sessions_each_has_its_effect_exactly_once(
         if not before:
             break
         if draw.random() < 0.5:
-            draw.choice([one for one in fleet.processes if one.running and "runworker" in one.log_path.name]).send(
-                signal.SIGKILL
-            )
-            fleet.workers(1)
+            workers.pop(draw.randrange(len(workers))).send(signal.SIGKILL)
+            workers += fleet.workers(1)
         else:
             end_sessions()
         patiently(lambda before=before: left() < before)

@@ -76,11 +76,12 @@ def until_the_end(lines: Lines) -> None:
 
 
 def test_a_line_that_does_not_end_is_refused() -> None:
-    lines = Lines(socket.socket(), lambda word, data: None)
-    lines.buffer = bytearray(b"x" * (LINE_MAX_BYTES + 1))
+    with socket.socket() as unused:
+        lines = Lines(unused, lambda word, data: None)
+        lines.buffer = bytearray(b"x" * (LINE_MAX_BYTES + 1))
 
-    with pytest.raises(Garbled):
-        lines.take()
+        with pytest.raises(Garbled):
+            lines.take()
 
 
 def test_answers_are_told_apart() -> None:

@@ -191,6 +191,8 @@ def play(case: Case, sessions: tuple[Session, Session], verbs: tuple[str, str], 
         eventually(lambda session=session: session.over or session.waits, every_seconds=0.001)
     for session in sessions:
         session.outcome()
+    # the watchdog's next look: it does not wait for a lease that another has locked
+    rescue()
 
 
 def endings(state: str, verbs: tuple[str, str], sessions: tuple[Session, Session]) -> dict[str, tuple[Any, ...]]:
