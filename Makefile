@@ -1,6 +1,6 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench lock user reset screenshots
+.PHONY: help up test chaos check bench lock user reset screenshots
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -19,6 +19,9 @@ up: ## Run everything: database, web, scheduler, worker, watchdog (PORT=8000 DEM
 
 test: ## Run every test (ARGS="-k name" for some)
 	@exec $(START) dev -m tests $(ARGS)
+
+chaos: ## A whole deployment under load and faults: SECONDS=600 SEED=1
+	@exec $(START) dev -m tests.chaos --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
 
 check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev -m ruff format --check --quiet .

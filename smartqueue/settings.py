@@ -83,6 +83,8 @@ BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
 # Dead letters that one call sends back at most; the answer says whether there are more.
 REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)
 IDEMPOTENCY_HOURS = env_int("SMARTQUEUE_IDEMPOTENCY_HOURS", 24, minimum=1)
+# For how long an event that was acted on is remembered: longer than its sender repeats it.
+SEEN_EVENT_DAYS = env_int("SMARTQUEUE_SEEN_EVENT_DAYS", 30, minimum=1)
 # Ended jobs, with all that hangs on them; dead letters are kept until a person acts or this age.
 RETENTION_DAYS = env_int("SMARTQUEUE_RETENTION_DAYS", 30, minimum=1)
 DEAD_LETTER_RETENTION_DAYS = env_int("SMARTQUEUE_DEAD_LETTER_RETENTION_DAYS", 90, minimum=1)
@@ -106,6 +108,13 @@ TRAIN_MAX_RUNS = env_int("SMARTQUEUE_TRAIN_MAX_RUNS", 20_000, minimum=10)
 TRAIN_MAX_SECONDS = env_seconds("SMARTQUEUE_TRAIN_MAX_SECONDS", 60, minimum=0.1)
 # Older versions of an organisation's model are deleted, except the one in use.
 MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
+
+# Isolated attempts: what the process of one may take (of memory, beside what is loaded when it begins), and how long it
+# may go on after it was asked to stop.
+CHILD_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_CHILD_MEMORY_MAX_BYTES", 1_000_000_000, minimum=1_000_000)
+CHILD_PROCESSOR_SECONDS = env_int("SMARTQUEUE_CHILD_PROCESSOR_SECONDS", 3600, minimum=1)
+CHILD_FILE_MAX_BYTES = env_int("SMARTQUEUE_CHILD_FILE_MAX_BYTES", 1_000_000_000, minimum=0)
+CHILD_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_CHILD_KILL_GRACE_SECONDS", 2)
 
 # --- Job types --------------------------------------------------------------------------------------------------
 # Modules whose @task functions may be run by python jobs.

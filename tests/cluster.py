@@ -16,7 +16,7 @@ FAST_CONF = {**CONF, "fsync": "off", "full_page_writes": "off", "max_connections
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("SMARTQUEUE_TESTING", "1")
 os.environ.setdefault("SMARTQUEUE_LOG_LEVEL", "WARNING")
-os.environ.setdefault("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks,tests.tasks")
+os.environ.setdefault("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks,tests.tasks,tests.child_tasks")
 
 
 def start() -> None:

@@ -8,7 +8,7 @@ from bench import cluster, machine, results, sizes, tables
 from bench.ours.stage import Stage
 
 # Each is a module here, which says in ABOUT what measure() does and in SIZES what it may be sized by.
-MEASURES = ("backlog", "claim", "copying", "held", "rest", "retries", "kills", "profile")
+MEASURES = ("backlog", "calls", "claim", "copying", "held", "rest", "retries", "kills", "profile")
 
 
 def main(names: list[str]) -> None:

@@ -88,6 +88,9 @@ class AttemptSerializer(serializers.Serializer[Attempt]):
     predicted_ms = serializers.FloatField()
     error_type = serializers.CharField(allow_blank=True)
     error = serializers.CharField(allow_blank=True)
+    fenced_at = MomentField(
+        allow_null=True, help_text="Its worker, which had lost the lease, came with an end then and was refused."
+    )
 
 
 class TransitionSerializer(serializers.Serializer[Transition]):

@@ -195,6 +195,14 @@ class Handler(ABC):
     def run(self, context: Context) -> Answer:
         """Do the work. An exception is an error and is retried; raise PermanentFailure for what is not."""
 
+    def is_isolated(self, payload: Mapping[str, Any]) -> bool:
+        """Whether perform() is called in a process of its own: for what computes much, or may crash or hang."""
+        return False
+
+    def is_transactional(self, payload: Mapping[str, Any]) -> bool:
+        """Whether what perform() writes to the database and the end of its attempt are one transaction."""
+        return False
+
     def is_async(self, payload: Mapping[str, Any]) -> bool:
         """Whether this is work for the worker's event loop: run_async() is awaited there, and no thread is held."""
         return False

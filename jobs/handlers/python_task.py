@@ -33,6 +33,8 @@ class Task:
     function: Callable[..., Any]
     takes_context: bool
     is_async: bool
+    is_isolated: bool
+    is_transactional: bool
     validator: Validator
 
     def call(self, context: Context, kwargs: Mapping[str, Any]) -> Any:
@@ -51,21 +53,40 @@ _modules: dict[str, str | None] = {}
 @overload
 def task(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
-def task(*, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def task(function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
+def task(
+    *, name: str = "", isolated: bool = False, transactional: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str = "",
+    isolated: bool = False,
+    transactional: bool = False,
+) -> Any:
     """Let python jobs run this function, under `name` or module.function. It stays an ordinary function.
 
     An `async def` is awaited on the event loop of its worker process, beside the others there; a `def` has a thread.
 
+    isolated: each attempt has a process of its own, with bounds on what it takes. For what computes much, and what may
+    crash or hang: neither harms the worker.
+
+    transactional: what it writes to the default database is committed together with the end of its attempt, or not at
+    all. So its effect happens exactly once, however often it is tried.
+
     A module called `tasks` lends the name of its package: add() in acme/billing/tasks.py is billing.add.
     """
     if function is None:
-        return lambda function: register(function, name)
+        return lambda function: register(function, name, isolated=isolated, transactional=transactional)
     return register(function, name)
 
 
-def register(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def register(
+    function: Callable[..., Any], name: str, *, isolated: bool = False, transactional: bool = False
+) -> Callable[..., Any]:
     signature = signature_of(function)
+    if isolated + transactional + inspect.iscoroutinefunction(function) > 1:
+        raise BadSignature(f"{function.__qualname__} can be only one of isolated, transactional and async.")
     name = name or default_name(function)
     known = _registered.get(name)
     if known and (known.function.__module__, known.function.__qualname__) != (
@@ -80,6 +101,8 @@ def register(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         function=function,
         takes_context=signature.takes_context,
         is_async=inspect.iscoroutinefunction(function),
+        is_isolated=isolated,
+        is_transactional=transactional,
         validator=Validator(signature.schema),
     )
     return function
@@ -155,6 +178,14 @@ class PythonTaskHandler(Handler):
     def run(self, context: Context) -> Answer:
         found = _registered[context.payload["task"]]
         return Done(found.call(context, context.payload.get("kwargs", {})))
+
+    def is_isolated(self, payload: Mapping[str, Any]) -> bool:
+        found = _registered.get(payload.get("task", ""))
+        return found is not None and found.is_isolated
+
+    def is_transactional(self, payload: Mapping[str, Any]) -> bool:
+        found = _registered.get(payload.get("task", ""))
+        return found is not None and found.is_transactional
 
     def is_async(self, payload: Mapping[str, Any]) -> bool:
         found = _registered.get(payload.get("task", ""))

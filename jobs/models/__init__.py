@@ -4,6 +4,7 @@ from jobs.models.artefact import Artefact
 from jobs.models.attempt import Attempt, LogLine
 from jobs.models.batch import Batch
 from jobs.models.dependency import Dependency, Ending
+from jobs.models.event import SeenEvent
 from jobs.models.job import Job, JobQuerySet
 from jobs.models.lease import Lease
 from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
@@ -34,6 +35,7 @@ __all__ = [
     "Queue",
     "Ready",
     "RuntimeHistory",
+    "SeenEvent",
     "StatusCount",
     "StatusDelta",
     "Transition",

@@ -24,6 +24,8 @@ class Attempt(models.Model):
     predicted_ms = models.FloatField()
     error_type = models.CharField(max_length=128, blank=True)
     error = models.TextField(blank=True)
+    # When its worker, which had lost the lease, first came with an end and was refused.
+    fenced_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

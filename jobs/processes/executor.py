@@ -12,25 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, transaction
 from django.db.backends.signals import connection_created
 
-from jobs.errors import InvalidPayload, UnknownJobType
+from jobs.errors import InvalidPayload, LeaseLost, UnknownJobType
 from jobs.handlers import registry
 from jobs.handlers.base import (
     Answer,
     Context,
     Done,
     Fail,
+    Handler,
     PermanentFailure,
     Retry,
     StopReason,
     running,
 )
 from jobs.handlers.results import BadResult, json_result
-from jobs.processes.reporting import AttemptReporter
+from jobs.processes.children import Crashed, run_in_child
+from jobs.processes.reporting import AttemptReporter, flush
+from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
-from jobs.queue.finish import Ended
+from jobs.queue.finish import Ended, finish
 from jobs.states import Outcome
 from jobs.strict_json import UNSTORABLE
 
@@ -47,8 +50,9 @@ PERMANENT = (PermanentFailure, UnknownJobType, InvalidPayload, BadResult)
 class Attempt:
     """A claimed job on its way through a slot."""
 
-    def __init__(self, claimed: Claimed, held_until: float) -> None:
+    def __init__(self, claimed: Claimed, held_until: float, worker_name: str = "") -> None:
         self.claimed = claimed
+        self.worker_name = worker_name
         # time.monotonic(): our lease is over then, unless it is renewed.
         self.held_until = held_until
         self.asked_at: float | None = None
@@ -69,6 +73,8 @@ class Attempt:
         self.abandoned = False
         # Its end, from whichever side, is known to the worker's loop.
         self.over = False
+        # Its end was committed with what its handler wrote.
+        self.settled = False
 
     @property
     def is_async(self) -> bool:
@@ -82,11 +88,30 @@ class Attempt:
         """Run the handler. Never raises: whatever happens is an end, a task's sys.exit() too."""
         running.set(self.context)
         try:
-            return self.ended(registry.get(self.claimed.type).perform(self.context))
+            handler = registry.get(self.claimed.type)
+            if handler.is_transactional(self.claimed.payload):
+                return self.run_in_transaction(handler)
+            if handler.is_isolated(self.claimed.payload):
+                return self.ended(run_in_child(self.context))
+            return self.ended(handler.perform(self.context))
         except BaseException as error:
             return self.failed(error)
         finally:
             running.set(None)
+
+    def run_in_transaction(self, handler: Handler) -> Ended:
+        """What the handler writes and the end of its attempt are one commit; without the lease there is neither."""
+        with transaction.atomic():
+            ended = self.ended(handler.perform(self.context))
+            if ended.outcome is not Outcome.DONE:
+                transaction.set_rollback(True)
+                return ended
+            with brief():
+                flush([self.reporter])
+                if not finish([ended], worker_name=self.worker_name):
+                    raise LeaseLost(self.claimed.job_id)
+        self.settled = True
+        return ended
 
     async def run_async(self) -> Ended:
         """run(), for a handler of the event loop. To be asked to stop is to be cancelled there."""
@@ -119,7 +144,9 @@ class Attempt:
         # A Stopped that nobody asked for is an error like any other: a release would run it again for ever.
         if self.context.stop_reason is not None and not isinstance(error, BadResult):
             return self.stopped()
-        return self.error(type(error).__name__, told(error), permanent=isinstance(error, PERMANENT))
+        if isinstance(error, Crashed):
+            return Ended(self.claimed, Outcome.CRASHED, error_type="Crashed", error=str(error))
+        return self.error(type(error).__name__, for_people(error), permanent=isinstance(error, PERMANENT))
 
     def error(self, kind: str, text: str, result: Any = None, **fields: Any) -> Ended:
         # What a program or a server said may hold what the database cannot.
@@ -138,7 +165,7 @@ class Attempt:
                 return Ended(self.claimed, Outcome.RELEASED)
 
 
-def told(error: BaseException) -> str:
+def for_people(error: BaseException) -> str:
     """What a person reads: a sentence where we know what happened, else the traceback from the handler on."""
     match error:
         case InvalidPayload(errors=errors):

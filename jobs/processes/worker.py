@@ -13,6 +13,7 @@ from django.db import DataError, Error, IntegrityError
 from jobs.handlers import registry
 from jobs.handlers.base import StopReason
 from jobs.models import WorkerProcess
+from jobs.processes.children import fork_server
 from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
 from jobs.processes.keeper import Keeper, ask
 from jobs.processes.lookout import Lookout
@@ -22,7 +23,7 @@ from jobs.processes.reporting import flush
 from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, claim
-from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each
+from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each, note_fenced
 from jobs.queue.lease import give_back
 from jobs.states import Outcome
 
@@ -149,7 +150,7 @@ class Worker(Loop):
         self.answer_lost = True
         claims = self.settle_and_claim(ask) if self.unsettled else claim(**ask._asdict())
         self.lookout.floors.taken(name, claims, everywhere=not floors, full=len(claims) == slots)
-        self.start([Attempt(claimed, held_until) for claimed in claims])
+        self.start([Attempt(claimed, held_until, self.presence.name) for claimed in claims])
         self.answer_lost = False
         if len(claims) < slots:
             self.lookout.exhausted(name)
@@ -168,7 +169,7 @@ class Worker(Loop):
             ask = Ask(name, self.types, slots - taken, self.presence.id, self.presence.name, floors, spans)
             self.answer_lost = True
             claims = limited.claim(ask)
-            self.start([Attempt(claimed, held_until) for claimed in claims])
+            self.start([Attempt(claimed, held_until, self.presence.name) for claimed in claims])
             self.answer_lost = False
             taken += len(claims)
         return taken
@@ -267,9 +268,10 @@ class Worker(Loop):
         if len(settled) == len(ended):
             return
         written = {(one.job_id, one.attempt) for one in settled}
-        for claimed in (attempt.claimed for attempt, _ in ended):
-            if (claimed.job_id, claimed.attempt) not in written:
-                log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
+        late = [attempt.claimed for attempt, _ in ended if attempt.claimed[:2] not in written]
+        for claimed in late:
+            log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
+        note_fenced(late)
 
     def collect_ends(self) -> None:
         """The first end of an attempt counts; when that was not its thread's, the slot is stuck until that comes."""
@@ -277,7 +279,11 @@ class Worker(Loop):
             attempt, ended, thread_is_free = self.ends.get()
             if not attempt.over:
                 attempt.over = True
-                self.unsettled.append((attempt, ended))
+                if attempt.settled:
+                    self.attempts.pop(attempt.claimed.token, None)
+                    self.presence.jobs_processed += 1
+                else:
+                    self.unsettled.append((attempt, ended))
                 self.stuck += 0 if thread_is_free else 1
             elif thread_is_free:
                 self.stuck -= 1
@@ -322,6 +328,7 @@ class Worker(Loop):
     def close(self) -> None:
         self.ticker.stop()
         self.thread_slots.close()
+        fork_server.close()
         self.lookout.listener.close()
         self.presence.leave()
         super().close()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, IntegrityError
+from django.db import DataError, Error, IntegrityError
 
 from jobs import backoff
 from jobs.queue import sql
@@ -72,6 +72,14 @@ def finish_each(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
         return finish_each([unstorable(ended[0])], worker_name=worker_name)
 
 
+def note_fenced(late: Sequence[Claimed]) -> None:
+    """Leave a mark at attempts whose workers came too late. No more than a mark: it must not hold anything up."""
+    try:
+        sql.run("note_fenced", job_ids=[one.job_id for one in late], numbers=[one.attempt for one in late])
+    except Error:
+        log.exception("a fenced attempt was not noted")
+
+
 def unstorable(end: Ended) -> Ended:
     """What stands for an end that the database refuses."""
     text = "The result cannot be stored."
@@ -85,7 +93,11 @@ def finish_and_claim(ended: Sequence[Ended], ask: Ask) -> tuple[list[Settled], l
 
 
 def finish_params(ended: Sequence[Ended], worker_name: str) -> dict[str, Any]:
-    return {"ended": written([as_row(end) for end in ended]), "actor": f"worker:{worker_name}"}
+    return {
+        "job_ids": [end.claimed.job_id for end in ended],
+        "ended": written({str(end.claimed.token): told_of(end) for end in ended}),
+        "actor": f"worker:{worker_name}",
+    }
 
 
 def told(rows: sql.Tuples) -> list[Settled]:
@@ -98,10 +110,10 @@ def told(rows: sql.Tuples) -> list[Settled]:
     return settled
 
 
-def as_row(end: Ended) -> dict[str, Any]:
+def told_of(end: Ended) -> dict[str, Any]:
     """For finish.sql, which knows what the columns are that a usual end leaves out."""
     claimed, outcome, result, error_type, error, _, permanent = end
-    row = {"job_id": claimed.job_id, "attempt": claimed.attempt, "token": claimed.token}
+    row: dict[str, Any] = {"attempt": claimed.attempt}
     if result is not None:
         row["result"] = result
     if outcome is Outcome.DONE:

@@ -1,6 +1,7 @@
 """The right to run: renewed by its worker, taken back by the watchdog when it ran out."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,13 @@ def renew(*, worker_id: UUID, tokens: Sequence[UUID]) -> Renewed:
 
 def report(*, lines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> None:
     """Store log lines and progress of running attempts; what lost its lease is dropped."""
-    if lines or progress:
-        sql.run("report", lines=json.dumps(lines), progress=json.dumps(progress))
+    if not lines and not progress:
+        return
+    by_token = defaultdict(list)
+    for line in lines:
+        by_token[line["token"]].append(line)
+    latest = {one["token"]: one for one in progress}
+    sql.run("report", lines=json.dumps(by_token), progress=json.dumps(latest))
 
 
 def give_back(*, worker_id: UUID, known: Sequence[UUID], worker_name: str) -> int:

@@ -1,7 +1,7 @@
 """How PostgreSQL runs the hot statements when a great deal is waiting: by an index, and no further than asked."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -111,15 +111,38 @@ def test_a_renewal_reads_the_leases_only(org: Org) -> None:
     assert_by_index(plan("renew", worker_id=WORKER, tokens=tokens, lease_seconds=30), most_rows=RUNNING)
 
 
-def test_an_end_reads_its_own_job(explain: Explain, org: Org) -> None:
-    ended = [
-        {"job_id": str(lease.job_id), "attempt": 1, "token": str(lease.token), "outcome": "done", "result": 1}
-        for lease in Lease.objects.all()[:10]
-    ]
-    for row in ended:
-        row |= {"error_type": "", "error": "", "retry_seconds": 0, "permanent": False}
+def ends(leases: Iterable[Lease]) -> dict[str, Any]:
+    """For finish.sql: that these attempts are done, one of them with a result and all that may be said."""
+    told: dict[str, dict[str, Any]] = {str(lease.token): {"attempt": lease.attempt} for lease in leases}
+    next(iter(told.values())).update(
+        outcome="error", result=1, error_type="E", error="e", retry_seconds=1.5, permanent=False
+    )
+    return {"job_ids": [lease.job_id for lease in leases], "ended": json.dumps(told), "actor": "w"}
 
-    assert_by_index(explain("finish", ended=json.dumps(ended), actor="w"), most_rows=RUNNING)
+
+def test_an_end_reads_its_own_job(explain: Explain, org: Org) -> None:
+    assert_by_index(explain("finish", **ends(Lease.objects.all()[:10])), most_rows=RUNNING)
+
+
+@pytest.fixture
+def counted_in_a_quiet_hour(org: Org) -> Iterator[list[Lease]]:
+    """The leases, of which the statistics say that there are none."""
+    leases = list(Lease.objects.all())
+    with connection.cursor() as cursor:
+        Lease.objects.all().delete()
+        cursor.execute("ANALYZE jobs_lease")
+        Lease.objects.bulk_create(leases)
+        yield leases
+        cursor.execute("ANALYZE jobs_lease")
+
+
+def test_no_statement_joins_all_leases_with_all(explain: Explain, counted_in_a_quiet_hour: list[Lease]) -> None:
+    line = {"sequence": 1, "stream": "log", "text": "x", "age_seconds": 0}
+    lines = {str(lease.token): [line] for lease in counted_in_a_quiet_hour}
+    progress = {token: {"progress": 0.5, "progress_message": ""} for token in lines}
+
+    assert_by_index(explain("report", lines=json.dumps(lines), progress=json.dumps(progress)), most_rows=RUNNING)
+    assert_by_index(explain("finish", **ends(counted_in_a_quiet_hour)), most_rows=RUNNING)
 
 
 @pytest.mark.parametrize("status", ["queued", "scheduled"])
@@ -206,10 +229,12 @@ def test_what_was_not_heard_of_is_found_among_the_leases(org: Org) -> None:
 
 def test_a_report_reads_the_leases_only(org: Org) -> None:
     token = str(Lease.objects.all()[0].token)
-    line = {"token": token, "sequence": 1, "stream": "log", "text": "x", "age_seconds": 0}
-    progress = {"token": token, "progress": 0.5, "progress_message": ""}
+    line = {"sequence": 1, "stream": "log", "text": "x", "age_seconds": 0}
+    progress = {"progress": 0.5, "progress_message": ""}
 
-    assert_by_index(plan("report", lines=json.dumps([line]), progress=json.dumps([progress])), most_rows=RUNNING)
+    found = plan("report", lines=json.dumps({token: [line]}), progress=json.dumps({token: progress}))
+
+    assert_by_index(found, most_rows=RUNNING)
 
 
 def test_what_is_known_of_kinds_is_read_by_kind_and_no_further_than_the_bound(explain: Explain, org: Org) -> None:

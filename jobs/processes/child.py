@@ -1,0 +1,107 @@
+"""The process of one isolated attempt: takes its order from the worker, runs the handler and answers."""
+
+import json
+import math
+import queue
+import resource
+import socket
+import threading
+from collections.abc import Mapping
+from typing import IO, Any
+from uuid import UUID
+
+import psutil
+
+from jobs.errors import LeaseLost
+from jobs.handlers import registry
+from jobs.handlers.base import Answer, Context, Done, Fail, Retry, StopReason, running
+from jobs.handlers.launcher import lower
+from jobs.handlers.results import BadResult, json_result
+from jobs.processes.executor import PERMANENT, for_people
+from jobs.processes.reporting import STREAMS, check_file
+from jobs.processes.wire import line
+
+
+def perform(talk: socket.socket) -> None:
+    """One attempt: take the order, run the handler, give the answer."""
+    reading = talk.makefile("rb")
+    order = json.loads(reading.readline())
+    sender = Sender(talk)
+    context = Context(**{**order["context"], "job_id": UUID(order["context"]["job_id"])}, reporter=sender)
+    threading.Thread(target=listen, args=(reading, context, sender), daemon=True).start()
+    limit(order["limits"])
+    running.set(context)
+    try:
+        answer = told(registry.get(context.type).perform(context))
+    except BaseException as error:
+        answer = raised(error)
+    sender.send(answer)
+
+
+def limit(limits: Mapping[str, int]) -> None:
+    """Of memory, what the job may take beside what is loaded already."""
+    loaded = psutil.Process().memory_info().data
+    lower(resource.RLIMIT_DATA, loaded + limits["memory_bytes"])
+    lower(resource.RLIMIT_CPU, limits["processor_seconds"])
+    lower(resource.RLIMIT_FSIZE, limits["file_bytes"])
+    lower(resource.RLIMIT_CORE, 0)
+
+
+def listen(reading: IO[bytes], context: Context, sender: "Sender") -> None:
+    """What the worker says meanwhile: stop, and what became of a file."""
+    for text in reading:
+        word = json.loads(text)
+        if "stop" in word:
+            context.stop(StopReason(word["stop"]))
+        else:
+            sender.files.put(word)
+
+
+class Sender:
+    """The Reporter of a child: its lines, progress and files go to the worker."""
+
+    def __init__(self, talk: socket.socket) -> None:
+        self.talk = talk
+        self.lock = threading.Lock()
+        self.keeping = threading.Lock()
+        self.files: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+
+    def log(self, stream: str, text: str) -> None:
+        if stream not in STREAMS:
+            raise ValueError(f"stream must be one of {', '.join(sorted(STREAMS))}")
+        self.send({"log": [stream, text]})
+
+    def progress(self, fraction: float, message: str) -> None:
+        if not math.isfinite(fraction):
+            raise ValueError("progress is a number from 0 to 1")
+        self.send({"progress": [fraction, message]})
+
+    def artefact(self, name: str, data: bytes, content_type: str) -> str:
+        check_file(name, data, content_type)
+        with self.keeping:
+            self.send({"artefact": [name, content_type, len(data)]}, data)
+            kept = self.files.get()
+        if "id" in kept:
+            return kept["id"]
+        raise (LeaseLost if kept["error"] == "LeaseLost" else ValueError)(kept["text"])
+
+    def send(self, word: dict[str, Any], data: bytes = b"") -> None:
+        with self.lock:
+            self.talk.sendall(line(word) + data)
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """The handler's answer, for answer_of() in children.py."""
+    match answer:
+        case Done(result=result):
+            return {"done": json_result(result)}
+        case Retry(reason=reason, after_seconds=after, error_type=kind, result=result):
+            return {"retry": [reason, after, kind, json_result(result)]}
+        case Fail(reason=reason, error_type=kind, result=result):
+            return {"fail": [reason, kind, json_result(result)]}
+    raise BadResult(f"The handler answered {type(answer).__qualname__}, not Done, Retry or Fail.")
+
+
+def raised(error: BaseException) -> dict[str, Any]:
+    kind, text = type(error).__name__, for_people(error)
+    return {"fail": [text, kind, None]} if isinstance(error, PERMANENT) else {"retry": [text, None, kind, None]}

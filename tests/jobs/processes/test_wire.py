@@ -1,0 +1,100 @@
+"""What a worker understands of the processes of its isolated attempts, and what it does not."""
+
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.handlers.base import Done, Fail, Retry
+from jobs.processes.children import answer_of
+from jobs.processes.wire import LINE_MAX_BYTES, Garbled, Lines, line
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+words = st.dictionaries(st.sampled_from(["log", "progress", "done", "exit"]), JSON, min_size=1, max_size=2)
+files = st.binary(max_size=300)
+said = st.lists(st.tuples(words, st.just(b"")) | st.tuples(st.none(), files), max_size=8)
+
+
+@given(said=said, cuts=st.lists(st.integers(1, 40), min_size=1, max_size=20))
+def test_words_and_files_arrive_whole_however_they_are_cut(
+    said: list[tuple[dict[str, Any] | None, bytes]], cuts: list[int]
+) -> None:
+    sent = [(word or {"artefact": ["name", "type", len(data)]}, data) for word, data in said]
+    stream = b"".join(line(word) + data for word, data in sent)
+    heard: list[tuple[dict[str, Any], bytes]] = []
+    ours, theirs = socket.socketpair()
+    with ours:
+        lines = Lines(ours, lambda word, data: heard.append((word, data)))
+        with theirs:
+            for number in range(len(stream)):
+                size = cuts[number % len(cuts)]
+                if not stream:
+                    break
+                theirs.sendall(stream[:size])
+                stream = stream[size:]
+                assert lines.read()
+        assert not lines.read()
+
+    assert heard == sent
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"no JSON\n",
+        b"[1]\n",
+        b'"text"\n',
+        b"\n",
+        b'{"artefact": ["a", "b", -1]}\n',
+        b'{"artefact": ["a", "b", 100000000000]}\n',
+        b'{"artefact": ["a", "b"]}\n',
+        b'{"artefact": ["a", "b", true]}\n',
+        b"[" * 100_000 + b"\n",
+        b"\xff\xfe\n",
+    ],
+    ids=lambda stream: repr(stream[:24]),
+)
+def test_what_is_not_understood_is_refused(stream: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        lines = Lines(ours, lambda word, data: None)
+        theirs.sendall(stream)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(Garbled):
+            until_the_end(lines)
+
+
+def until_the_end(lines: Lines) -> None:
+    while lines.read():
+        pass
+
+
+def test_a_line_that_does_not_end_is_refused() -> None:
+    with socket.socket() as unused:
+        lines = Lines(unused, lambda word, data: None)
+        lines.buffer = bytearray(b"x" * (LINE_MAX_BYTES + 1))
+
+        with pytest.raises(Garbled):
+            lines.take()
+
+
+def test_answers_are_told_apart() -> None:
+    assert answer_of({"done": {"a": 1}}) == Done({"a": 1})
+    assert answer_of({"retry": ["why", None, "Kind", None]}) == Retry("why", None, "Kind", None)
+    assert answer_of({"retry": ["why", 2.5, "Kind", 1]}) == Retry("why", 2.5, "Kind", 1)
+    assert answer_of({"fail": ["why", "Kind", None]}) == Fail("why", "Kind", None)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [{}, {"failed": 1}, {"retry": ["why"]}, {"retry": [1, None, "Kind", None]}, {"fail": "why"}, {"minder": "1"}],
+)
+def test_other_answers_are_refused(word: dict[str, Any]) -> None:
+    with pytest.raises(Garbled):
+        answer_of(word)
