@@ -26,8 +26,9 @@ def perform(talk: socket.socket) -> None:
     """One attempt: take the order, run the handler, give the answer."""
     reading = talk.makefile("rb")
     order = json.loads(reading.readline())
-    sender = Sender(talk)
-    context = Context(**{**order["context"], "job_id": UUID(order["context"]["job_id"])}, reporter=sender)
+    job_id = UUID(order["context"].pop("job_id"))
+    sender = Sender(talk, job_id)
+    context = Context(job_id=job_id, **order["context"], reporter=sender)
     threading.Thread(target=listen, args=(reading, context, sender), daemon=True).start()
     limit(order["limits"])
     running.set(context)
@@ -60,8 +61,9 @@ def listen(reading: IO[bytes], context: Context, sender: "Sender") -> None:
 class Sender:
     """The Reporter of a child: its lines, progress and files go to the worker."""
 
-    def __init__(self, talk: socket.socket) -> None:
+    def __init__(self, talk: socket.socket, job_id: UUID) -> None:
         self.talk = talk
+        self.job_id = job_id
         self.lock = threading.Lock()
         self.keeping = threading.Lock()
         self.files: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
@@ -83,7 +85,9 @@ class Sender:
             kept = self.files.get()
         if "id" in kept:
             return kept["id"]
-        raise (LeaseLost if kept["error"] == "LeaseLost" else ValueError)(kept["text"])
+        if kept["error"] == "LeaseLost":
+            raise LeaseLost(self.job_id)
+        raise ValueError(kept["text"])
 
     def send(self, word: dict[str, Any], data: bytes = b"") -> None:
         with self.lock:

@@ -46,8 +46,8 @@ QUERIES: dict[str, str] = {
         SELECT id FROM jobs_job AS job WHERE status = 'done'
         AND NOT EXISTS (SELECT FROM jobs_attempt WHERE job_id = job.id AND number = job.attempt AND outcome = 'done')
         UNION ALL
-        SELECT job_id FROM jobs_attempt AS attempt JOIN jobs_job AS job ON job.id = job_id WHERE attempt.outcome = 'done'
-        AND status <> 'done'""",
+        SELECT job_id FROM jobs_attempt AS attempt JOIN jobs_job AS job ON job.id = job_id
+        WHERE attempt.outcome = 'done' AND status <> 'done'""",
     "no-two-live-leases": """
         SELECT one.job_id, one.number FROM jobs_attempt AS one
         JOIN jobs_attempt AS next ON next.job_id = one.job_id AND next.number = one.number + 1
