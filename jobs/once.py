@@ -2,14 +2,13 @@
 
 from django.db import connection
 
-from jobs.errors import QueueError
 from jobs.queue import sql
 from orgs.models import Org
 
 LONGEST = 255
 
 
-class NoTransaction(QueueError):
+class NoTransaction(RuntimeError):
     """first_time() was called outside of a transaction: what follows could be lost, and the event taken for seen."""
 
 

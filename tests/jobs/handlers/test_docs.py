@@ -1,5 +1,6 @@
 """docs/job-types.md: every example works as it stands there, and every name in it exists."""
 
+import inspect
 import json
 import re
 import shlex
@@ -11,6 +12,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from jobs.handlers import registry
+from jobs.handlers.python_task import task
 from jobs.handlers.signatures import signature_of
 from jobs.models import Job
 from jobs.queue.finish import finish
@@ -109,15 +111,22 @@ def test_every_setting_exists() -> None:
     assert [name for name in named if f'"{name}"' not in settings] == []
 
 
-def test_the_task_in_the_text_is_a_task() -> None:
-    (text,) = [text for kind, text in BLOCKS if kind == "python"]
+def test_the_tasks_in_the_text_are_tasks() -> None:
     space: dict[str, Any] = {"__name__": "acme.billing.tasks"}
-    exec(compile(text.replace("@task", ""), "acme/billing/tasks.py", "exec"), space)  # noqa: S102 our own text
+    asked: list[dict[str, bool]] = []
+    for text in (text for kind, text in BLOCKS if kind == "python"):
+        # as @task would take them, but for being known to the rest of the tests
+        space["noted"] = lambda **kinds: asked.append(kinds) or (lambda function: function)
+        plain = text.replace("@task(", "@noted(").replace("@task\n", "")
+        exec(compile(plain, "acme/billing/tasks.py", "exec"), space)  # noqa: S102 our own text
 
     signature = signature_of(space["charge"])
 
     assert signature.takes_context
     assert signature.schema["required"] == ["customer", "cents"]
+    assert signature_of(space["book"]).schema["required"] == ["account", "cents", "event"]
+    assert asked == [{"isolated": True}, {"transactional": True}]
+    assert set(asked[0]) | set(asked[1]) <= set(inspect.signature(task).parameters)
 
 
 @pytest.mark.django_db
