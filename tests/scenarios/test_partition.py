@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -135,5 +136,5 @@ def test_a_leader_that_is_cut_off_is_followed_by_another(hosts: Hosts) -> None:
 
     terms = hosts.rows("SELECT elected_at, beat_at, ended_at FROM jobs_leaderterm ORDER BY epoch")
     assert len(terms) >= 3
-    assert all(earlier[2] <= later[0] for earlier, later in zip(terms, terms[1:], strict=False))
+    assert all(earlier[2] <= later[0] for earlier, later in pairwise(terms))
     assert all(beat <= ended for _, beat, ended in terms if ended)
