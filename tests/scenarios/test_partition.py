@@ -36,9 +36,8 @@ class Hosts(Site):
         )
 
     def sessions(self, host: str) -> int:
-        query = f"SELECT count(*) FROM pg_stat_activity WHERE client_addr = '{self.net.address(host, of_db=False)}'"
-        ((count,),) = self.rows(query)
-        return int(count)
+        address = self.net.address(host, of_db=False)
+        return self.rows("SELECT host(client_addr) FROM pg_stat_activity").count((address,))
 
     def leader(self) -> str | None:
         """The host whose address the holder of the lock has."""
