@@ -14,9 +14,8 @@ SECONDS, SEED, RATE = 60, 1, 20
 def test_a_minute_of_faults_breaks_nothing(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     # its own database: nothing of the tests' may show through
-    environ = {
-        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "SMARTQUEUE_STATE_DIR")
-    }
+    theirs = {"DATABASE_URL", "SMARTQUEUE_STATE_DIR", "SMARTQUEUE_TESTING"}
+    environ = {name: value for name, value in os.environ.items() if name not in theirs}
     command = [sys.executable, "-m", "tests.chaos", "--seconds", str(SECONDS), "--seed", str(SEED), "--rate", str(RATE)]
 
     done = subprocess.run(
