@@ -5,6 +5,7 @@ import math
 import queue
 import resource
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from typing import IO, Any
@@ -31,6 +32,9 @@ def perform(talk: socket.socket) -> None:
     context = Context(job_id=job_id, **order["context"], reporter=sender)
     threading.Thread(target=listen, args=(reading, context, sender), daemon=True).start()
     limit(order["limits"])
+    if "numpy" in sys.modules:
+        # Python sees to its own; without this every child would draw the same numbers
+        sys.modules["numpy"].random.seed()
     running.set(context)
     try:
         answer = told(registry.get(context.type).perform(context))

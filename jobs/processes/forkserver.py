@@ -18,6 +18,7 @@ import time
 from typing import NoReturn
 
 import psutil
+from django.db import connections
 
 from jobs.handlers import python_task
 from jobs.handlers.launcher import AWAITED, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, ended, kill_rest, prctl
@@ -33,6 +34,8 @@ def main(control: socket.socket) -> None:
     """Until the worker is gone."""
     # A module that cannot be imported has been told of by the worker.
     python_task.load()
+    # a module may have asked the database something; a connection is of one process
+    connections.close_all()
     logs_stay_here()
     gc.collect()
     gc.freeze()
