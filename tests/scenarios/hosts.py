@@ -17,10 +17,10 @@ NEEDS = ("ip", "iptables", "nsenter")
 # A server that is reached over a network has to notice a vanished client, as clients notice a vanished server.
 TCP = {
     "listen_addresses": "*",
-    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "6000",
+    "tcp_user_timeout": "5000",
 }
 
 

@@ -3,10 +3,11 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ from tests.processes import Fleet, patiently
 from tests.scenarios.hosts import HostedServer, Net, fault
 from tests.scenarios.test_outage import Site
 
-# What a vanished host may cost at most, in seconds.
-SESSION_FREED, NEXT_LEADER, NOTICED = 8.0, 8.0, 8.0
+# What a vanished host may cost at most, in seconds; a quiet machine needs half of it, and TCP's own defaults minutes.
+SESSION_FREED, NEXT_LEADER, NOTICED = 15.0, 8.0, 15.0
 
 
 class Hosts(Site):
@@ -78,6 +79,20 @@ def hosts(tmp_path: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatc
             net.close()
 
 
+def first_times(**checks: Callable[[], Any]) -> dict[str, float]:
+    """Seconds from now until each was true for the first time."""
+    began, found = time.monotonic(), dict[str, float]()
+
+    def all_found() -> bool:
+        for name, check in checks.items():
+            if name not in found and check():
+                found[name] = round(time.monotonic() - began, 1)
+        return len(found) == len(checks)
+
+    patiently(all_found)
+    return found
+
+
 def test_a_worker_that_is_cut_off_is_fenced_when_it_comes_back(hosts: Hosts, tmp_path: Path) -> None:
     files = {"gate": str(tmp_path / "go"), "path": str(tmp_path / "ended")}
     hosts.enqueue(f"[{json.dumps({'task': 'tests.mark_when', 'kwargs': files})}]")
@@ -88,13 +103,12 @@ def test_a_worker_that_is_cut_off_is_fenced_when_it_comes_back(hosts: Hosts, tmp
     patiently(lambda: hosts.sessions("b") >= 3)
 
     hosts.net.cut("a")
-    began = time.monotonic()
-    patiently(lambda: not hosts.sessions("a"))
-    freed = time.monotonic() - began
-    patiently(lambda: "database trouble" in cut_off.text or "listening session lost" in cut_off.text)
-    noticed = time.monotonic() - began
-    patiently(lambda: hosts.rows("SELECT FROM jobs_lease WHERE attempt = 2"))
-    taken = time.monotonic() - began
+    took = first_times(
+        freed=lambda: not hosts.sessions("a"),
+        noticed=lambda: "database trouble" in cut_off.text or "listening session lost" in cut_off.text,
+        taken_over=lambda: hosts.rows("SELECT FROM jobs_lease WHERE attempt = 2"),
+    )
+    print(took)
     (tmp_path / "go").touch()
     patiently(lambda: hosts.rows("SELECT FROM jobs_job WHERE status = 'done'"))
     patiently(lambda: len((tmp_path / "ended").read_text().splitlines()) == 2)
@@ -102,9 +116,8 @@ def test_a_worker_that_is_cut_off_is_fenced_when_it_comes_back(hosts: Hosts, tmp
     hosts.net.heal("a")
     patiently(lambda: '"fenced"' in cut_off.text)
 
-    print(f"session freed after {freed:.1f} s, noticed after {noticed:.1f} s, taken over after {taken:.1f} s")
-    assert freed <= SESSION_FREED
-    assert noticed <= NOTICED
+    assert took["freed"] <= SESSION_FREED
+    assert took["noticed"] <= NOTICED
     assert hosts.rows("SELECT * FROM jobs_job") == before
     attempts = hosts.rows("SELECT number, outcome, fenced_at IS NOT NULL FROM jobs_attempt ORDER BY number")
     assert attempts == [(1, "lost", True), (2, "done", False)]
