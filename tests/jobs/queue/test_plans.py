@@ -141,8 +141,12 @@ def test_no_statement_joins_all_leases_with_all(explain: Explain, counted_in_a_q
     lines = {str(lease.token): [line] for lease in counted_in_a_quiet_hour}
     progress = {token: {"progress": 0.5, "progress_message": ""} for token in lines}
 
-    assert_by_index(explain("report", lines=json.dumps(lines), progress=json.dumps(progress)), most_rows=RUNNING)
-    assert_by_index(explain("finish", **ends(counted_in_a_quiet_hour)), most_rows=RUNNING)
+    # those that were deleted a moment ago are passed by too; all with all would be forty times as many
+    for found in (
+        explain("report", lines=json.dumps(lines), progress=json.dumps(progress)),
+        explain("finish", **ends(counted_in_a_quiet_hour)),
+    ):
+        assert_by_index(found, most_rows=3 * RUNNING)
 
 
 @pytest.mark.parametrize("status", ["queued", "scheduled"])
