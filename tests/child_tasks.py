@@ -39,12 +39,21 @@ def whoami() -> dict[str, int]:
 def about_me(context: Context, greeting: str = "hello") -> dict[str, Any]:
     """Use all that a context offers."""
     context.log(f"{greeting} from attempt {context.attempt}")
-    context.progress(0.5, "half way")
+    context.progress(0.5, "half way" * 1_000)
     print("printed")
     print("complained", file=sys.stderr)
     os.write(1, b"raw\n")
     kept = context.artefact("data.bin", bytes(range(256)) * 4000, "application/octet-stream")
     return {"attempt": context.attempt, "org": context.org, "artefact": kept}
+
+
+@task(isolated=True)
+def say_a_lot(context: Context) -> None:
+    """More than a line may be long, and more lines than are kept."""
+    context.log("x" * 10_000_000)
+    context.log("y\n" * 10_000)
+    print("printed before the end")
+    raise PermanentFailure("z" * 10_000_000)
 
 
 @task(isolated=True)

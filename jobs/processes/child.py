@@ -1,7 +1,6 @@
 """The process of one isolated attempt: takes its order from the worker, runs the handler and answers."""
 
 import json
-import math
 import queue
 import resource
 import socket
@@ -19,8 +18,12 @@ from jobs.handlers.base import Answer, Context, Done, Fail, Retry, StopReason, r
 from jobs.handlers.launcher import lower
 from jobs.handlers.results import BadResult, json_result
 from jobs.processes.executor import PERMANENT, for_people
-from jobs.processes.reporting import STREAMS, check_file
+from jobs.processes.reporting import check_file, check_progress, lines_of
 from jobs.processes.wire import line
+from jobs.queue.finish import MAX_ERROR_CHARACTERS
+
+# More than is kept of it.
+MESSAGE_CHARACTERS = 1_000
 
 
 def perform(talk: socket.socket) -> None:
@@ -73,14 +76,12 @@ class Sender:
         self.files: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
 
     def log(self, stream: str, text: str) -> None:
-        if stream not in STREAMS:
-            raise ValueError(f"stream must be one of {', '.join(sorted(STREAMS))}")
-        self.send({"log": [stream, text]})
+        for text_line in lines_of(stream, text):
+            self.send({"log": [stream, text_line]})
 
     def progress(self, fraction: float, message: str) -> None:
-        if not math.isfinite(fraction):
-            raise ValueError("progress is a number from 0 to 1")
-        self.send({"progress": [fraction, message]})
+        check_progress(fraction)
+        self.send({"progress": [fraction, message[:MESSAGE_CHARACTERS]]})
 
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
         check_file(name, data, content_type)
@@ -111,5 +112,5 @@ def told(answer: Answer) -> dict[str, Any]:
 
 
 def raised(error: BaseException) -> dict[str, Any]:
-    kind, text = type(error).__name__, for_people(error)
+    kind, text = type(error).__name__, for_people(error)[:MAX_ERROR_CHARACTERS]
     return {"fail": [text, kind, None]} if isinstance(error, PERMANENT) else {"retry": [text, None, kind, None]}

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from jobs.handlers.base import Answer, Context, Done, Fail, Retry, StopReason
 from jobs.handlers.output import READ_BYTES, Output
+from jobs.handlers.shell import signal_name
 from jobs.processes.wire import Garbled, Lines, line
 
 POLL_SECONDS = 0.1
@@ -258,7 +259,6 @@ def ending(code: int | None) -> str:
         return "Its process ended, and nobody saw how."
     if code >= 0:
         return f"Its process exited with code {code} before it had answered."
-    number = signal.Signals(-code)
-    if number == signal.SIGXCPU:
+    if -code == signal.SIGXCPU:
         return f"Its process had used {settings.CHILD_PROCESSOR_SECONDS} s of processor time."
-    return f"Its process was ended by {number.name}."
+    return f"Its process was ended by {signal_name(128 - code) or f'signal {-code}'}."

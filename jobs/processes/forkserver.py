@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from typing import NoReturn
 
 import psutil
@@ -142,8 +143,12 @@ def be_child(minder: int, talk: int, stdout: int, stderr: int) -> NoReturn:
             os._exit(1)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
         faulthandler.enable()
+        # what was printed before a crash is in the log too
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         perform(socket.socket(fileno=talk))
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()

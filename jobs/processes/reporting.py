@@ -43,10 +43,8 @@ class AttemptReporter:
         self._progress: tuple[float, str] | None = None
 
     def log(self, stream: str, text: str) -> None:
-        if stream not in STREAMS:
-            raise ValueError(f"stream must be one of {', '.join(sorted(STREAMS))}")
-        for line in UNSTORABLE.sub("\ufffd", text).splitlines() or [""]:
-            self.add_line(stream, line[: settings.LOG_LINE_MAX_CHARACTERS])
+        for line in lines_of(stream, text):
+            self.add_line(stream, line)
 
     def add_line(self, stream: str, line: str) -> None:
         with self._lock:
@@ -58,8 +56,7 @@ class AttemptReporter:
             self._lines.append((self._sequence, stream, line, time.monotonic()))
 
     def progress(self, fraction: float, message: str) -> None:
-        if not math.isfinite(fraction):
-            raise ValueError("progress is a number from 0 to 1")
+        check_progress(fraction)
         with self._lock:
             self._progress = (fraction, UNSTORABLE.sub("\ufffd", message)[:200])
 
@@ -113,6 +110,20 @@ class AttemptReporter:
 
 # A reporter with the lines and the progress taken from it.
 Taken = tuple[AttemptReporter, list[Line], tuple[float, str] | None]
+
+
+def lines_of(stream: str, text: str) -> list[str]:
+    """The lines that are kept of a text, as they are kept. Raises ValueError for an unknown stream."""
+    if stream not in STREAMS:
+        raise ValueError(f"stream must be one of {', '.join(sorted(STREAMS))}")
+    lines = UNSTORABLE.sub("\ufffd", text).splitlines() or [""]
+    # one more, which tells that the rest is dropped
+    return [line[: settings.LOG_LINE_MAX_CHARACTERS] for line in lines[: settings.LOG_MAX_LINES + 1]]
+
+
+def check_progress(fraction: float) -> None:
+    if not math.isfinite(fraction):
+        raise ValueError("progress is a number from 0 to 1")
 
 
 def check_file(name: str, data: bytes, content_type: str) -> None:

@@ -9,12 +9,14 @@ from django.conf import settings
 
 from jobs.handlers.output import READ_BYTES
 
-# An answer has its result, and a traceback.
-LINE_MAX_BYTES = 4_000_000
-
 
 class Garbled(ValueError):
     """The other side wrote what nobody understands."""
+
+
+def line_max_bytes() -> int:
+    """An answer has its result, of which a byte may be six in JSON, or the text of an error."""
+    return 6 * settings.RESULT_MAX_BYTES + 1_000_000
 
 
 def line(word: Mapping[str, Any]) -> bytes:
@@ -47,7 +49,7 @@ class Lines:
         if self.word is None:
             end = self.buffer.find(b"\n")
             if end < 0:
-                if len(self.buffer) > LINE_MAX_BYTES:
+                if len(self.buffer) > line_max_bytes():
                     raise Garbled
                 return False
             self.word = parsed(self.buffer[:end])

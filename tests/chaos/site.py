@@ -211,19 +211,6 @@ class Site:
         logs = [log for member in self.members.values() if member.kind == kind for log in member.logs]
         return "".join(log.read_text(errors="replace") for log in logs)
 
-    def memory(self) -> int:
-        """Bytes of all members, shared pages counted once."""
-        total = 0
-        for member in self.members.values():
-            if member.process and member.process.running:
-                family = [psutil.Process(member.process.pid)]
-                with contextlib.suppress(psutil.Error):
-                    family += family[0].children(recursive=True)
-                for process in family:
-                    with contextlib.suppress(psutil.Error):
-                        total += process.memory_full_info().pss
-        return total
-
     def close(self) -> None:
         self.stopping.set()
         if self.supervisor.is_alive():

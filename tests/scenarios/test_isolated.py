@@ -195,6 +195,17 @@ def test_its_answers_are_told_apart(fleet: Fleet, org: Org) -> None:
     assert_whole()
 
 
+def test_however_much_it_says_it_is_understood(fleet: Fleet, org: Org) -> None:
+    fleet.workers(1, SMARTQUEUE_LOG_MAX_LINES="100")
+
+    (job,) = ended(isolated(org, "say_a_lot"))
+
+    assert (job.status, job.error_type) == ("failed", "PermanentFailure")
+    assert set(job.error) == {"z"}
+    assert len(lines(job)) == 100
+    assert "the rest is dropped" in lines(job)[-1][1]
+
+
 def test_it_is_asked_to_stop_when_it_is_cancelled_and_when_its_worker_drains(fleet: Fleet, org: Org) -> None:
     (worker,) = fleet.workers(1, SMARTQUEUE_DRAIN_GRACE_SECONDS="0.5")
     cancelled = isolated(org, "until_stopped")

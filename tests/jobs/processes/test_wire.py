@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.handlers.base import Done, Fail, Retry
 from jobs.processes.children import answer_of
-from jobs.processes.wire import LINE_MAX_BYTES, Garbled, Lines, line
+from jobs.processes.wire import Garbled, Lines, line, line_max_bytes
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -78,7 +78,7 @@ def until_the_end(lines: Lines) -> None:
 def test_a_line_that_does_not_end_is_refused() -> None:
     with socket.socket() as unused:
         lines = Lines(unused, lambda word, data: None)
-        lines.buffer = bytearray(b"x" * (LINE_MAX_BYTES + 1))
+        lines.buffer = bytearray(b"x" * (line_max_bytes() + 1))
 
         with pytest.raises(Garbled):
             lines.take()
