@@ -14,6 +14,7 @@ from orgs.models import Org
 from tests.factories import WORKER
 
 WAITING, SCHEDULED, ENDED, RUNNING = 100_000, 20_000, 20_000, 40
+DEAD = 1_000
 MANY = """
     INSERT INTO jobs_job (id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
         predicted_ms, prediction_source, priority, rank_offset, status, run_at, timeout_seconds, max_attempts, attempt,
@@ -179,4 +180,6 @@ def assert_by_index(found: Nodes, *, most_rows: int) -> None:
             assert node["Relation Name"] not in GREAT, where
         if re.search("Scan|Sort|LockRows", node["Node Type"]):
             rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-            assert rows <= most_rows, f"{where}: {rows} rows"
+            # A bitmap of an index has the rows in it that other tests wrote and rolled back, until they are vacuumed.
+            dead = DEAD if node["Node Type"] == "Bitmap Index Scan" else 0
+            assert rows <= most_rows + dead, f"{where}: {rows} rows"
