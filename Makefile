@@ -1,6 +1,6 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos check bench lock user reset screenshots
+.PHONY: help up test chaos proofs check bench lock user reset screenshots
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -22,6 +22,11 @@ test: ## Run every test (ARGS="-k name" for some)
 
 chaos: ## A whole deployment under load and faults: SECONDS=600 SEED=1
 	@exec $(START) dev -m tests.chaos --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
+
+proofs: export SMARTQUEUE_PROOFS := $(CURDIR)/bench/results/proofs.json
+proofs: ## Every fault as often as docs/reliability.md says, an hour; writes bench/results/proofs.json
+	@rm -f $(SMARTQUEUE_PROOFS)
+	@exec $(START) dev -m tests tests/scenarios -n 0 $(ARGS)
 
 check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev -m ruff format --check --quiet .
