@@ -83,6 +83,41 @@ class InvalidLimit(QueueError):
         self.errors = errors
 
 
+class ScheduleNotFound(QueueError):
+    """There is no such schedule."""
+
+    code = "not_found"
+
+
+class NameTaken(QueueError):
+    """The organisation has one of this name already."""
+
+    code = "name_taken"
+
+
+class InvalidSchedule(QueueError):
+    """The schedule is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: "list[tuple[str, str | QueueError]]") -> None:
+        """`errors` are (JSON pointer into the request, what is wrong, or why the job there was refused)."""
+        super().__init__()
+        self.errors = errors
+
+
+class VersionChanged(QueueError):
+    """It was changed since you read it: read it again, and decide anew."""
+
+    code = "version_changed"
+
+
+class VersionNeeded(QueueError):
+    """Say which version you change: send its ETag as If-Match."""
+
+    code = "version_needed"
+
+
 class InvalidJob(QueueError):
     """The job is not valid; see errors."""
 

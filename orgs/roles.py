@@ -23,6 +23,7 @@ class Action(StrEnum):
     REPLAY = "replay"
     PAUSE = "pause"
     MANAGE_LIMITS = "manage_limits"
+    MANAGE_SCHEDULES = "manage_schedules"
     SEE_AUDIT = "see_audit"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_ORG = "manage_org"

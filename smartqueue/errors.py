@@ -31,6 +31,11 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.BatchRefused: 400,
     queue_errors.LimitNotFound: 404,
     queue_errors.InvalidLimit: 400,
+    queue_errors.ScheduleNotFound: 404,
+    queue_errors.NameTaken: 409,
+    queue_errors.InvalidSchedule: 400,
+    queue_errors.VersionChanged: 412,
+    queue_errors.VersionNeeded: 428,
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = "5"

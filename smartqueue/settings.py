@@ -50,6 +50,8 @@ WATCHDOG_SECONDS = env_seconds("SMARTQUEUE_WATCHDOG_SECONDS", 1, minimum=0.1)
 # How late a due job may be queued.
 PROMOTE_SECONDS = env_seconds("SMARTQUEUE_PROMOTE_SECONDS", 0.5, minimum=0.05)
 PROMOTE_BATCH = env_int("SMARTQUEUE_PROMOTE_BATCH", 5000, minimum=1)
+# A cron time that is found due later than this was missed: the schedule says what becomes of it.
+SCHEDULE_GRACE_SECONDS = env_seconds("SMARTQUEUE_SCHEDULE_GRACE_SECONDS", 60, minimum=1)
 # The lock's session is used this often; a standby ends a session silent for LEADER_SILENT_SECONDS and takes over.
 LEADER_PING_SECONDS = env_seconds("SMARTQUEUE_LEADER_PING_SECONDS", 0.3, minimum=0.05)
 LEADER_SILENT_SECONDS = env_seconds("SMARTQUEUE_LEADER_SILENT_SECONDS", 1.2, minimum=0.2)
@@ -354,6 +356,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "dead-letters", "description": "Jobs that failed for good."},
         {"name": "queues", "description": "Named streams of jobs, which can be paused."},
         {"name": "job-types", "description": "What can be submitted."},
+        {"name": "schedules", "description": "Jobs that are submitted again and again, by cron."},
         {"name": "limits", "description": "How many jobs at a time, and how many starts in a time."},
         {"name": "predict", "description": "How long a job will take, and how that is known."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},

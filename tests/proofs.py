@@ -1,4 +1,4 @@
-"""How often a fault is tried, and the figures it gave: a few times in `make test`, as often as is claimed in `make proofs`."""
+"""How often a fault is tried, and what it gave: a few times in `make test`, as often as is claimed in `make proofs`."""
 
 import fcntl
 import json

@@ -5,7 +5,15 @@ from typing import Any
 
 from rest_framework.exceptions import ErrorDetail
 
-from jobs.errors import BatchRefused, InvalidJob, InvalidLimit, InvalidPayload, QueueError, UnknownJobType
+from jobs.errors import (
+    BatchRefused,
+    InvalidJob,
+    InvalidLimit,
+    InvalidPayload,
+    InvalidSchedule,
+    QueueError,
+    UnknownJobType,
+)
 
 Fault = dict[str, str]
 MOST_FAULTS = 50
@@ -35,13 +43,15 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]
-        case BatchRefused():
-            return [
-                one
-                for inner, refused in error.errors
-                for one in of_error(refused, inner) or [fault(inner, refused.code, refused.detail)]
-            ]
+        case BatchRefused() | InvalidSchedule():
+            return [one for inner, wrong in error.errors for one in of_part(wrong, pointer + inner)]
     return []
+
+
+def of_part(wrong: str | QueueError, pointer: str) -> list[Fault]:
+    if isinstance(wrong, str):
+        return [fault(pointer, "invalid", wrong)]
+    return of_error(wrong, pointer) or [fault(pointer, wrong.code, wrong.detail)]
 
 
 def first(faults: Iterable[Fault]) -> list[Fault]:

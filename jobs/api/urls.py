@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from jobs.api import batches, bulk, catalogue, dead_letters, history, limits, platform, prediction, tasks, views
+from jobs.api import (
+    batches,
+    bulk,
+    catalogue,
+    dead_letters,
+    history,
+    limits,
+    platform,
+    prediction,
+    schedules,
+    tasks,
+    views,
+)
 
 urlpatterns = [
     path("jobs/", views.JobsView.as_view(), name="api-jobs"),
@@ -27,6 +39,10 @@ urlpatterns = [
     path("job-types/", catalogue.JobTypesView.as_view(), name="api-job-types"),
     path("queues/", catalogue.QueuesView.as_view(), name="api-queues"),
     path("queues/<str:name>/pause/", catalogue.PauseView.as_view(), name="api-queue-pause"),
+    path("schedules/", schedules.SchedulesView.as_view(), name="api-schedules"),
+    path("schedules/<str:schedule_id>/", schedules.ScheduleView.as_view(), name="api-schedule"),
+    path("schedules/<str:schedule_id>/run/", schedules.ScheduleRunView.as_view(), name="api-schedule-run"),
+    path("schedules/<str:schedule_id>/ticks/", schedules.ScheduleTicksView.as_view(), name="api-schedule-ticks"),
     path("limits/", limits.LimitsView.as_view(), name="api-limits"),
     # the key of a job may have slashes
     path("limits/<str:scope>/<path:name>/", limits.LimitView.as_view(), name="api-limit"),

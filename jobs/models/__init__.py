@@ -11,6 +11,7 @@ from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
 from jobs.models.process import LeaderTerm, WorkerProcess
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
+from jobs.models.schedule import Missed, Schedule, ScheduleTick
 from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
 from jobs.models.weights import ModelVersion, RuntimeHistory
 
@@ -31,10 +32,13 @@ __all__ = [
     "LimitScope",
     "LimitSweep",
     "LogLine",
+    "Missed",
     "ModelVersion",
     "Queue",
     "Ready",
     "RuntimeHistory",
+    "Schedule",
+    "ScheduleTick",
     "SeenEvent",
     "StatusCount",
     "StatusDelta",

@@ -14,6 +14,7 @@ from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
+from jobs.queue.fire import fire
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
 from jobs.queue.upkeep import Prune, expire_keys, fold_counts, sample_depth
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 FOLD_SECONDS = 1.0
 HOLD_SECONDS = 1.0
+FIRE_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
 EXPIRE_SECONDS = 60.0
@@ -39,6 +41,7 @@ class Scheduler(Loop):
         # A chore answers whether it should run again at once.
         self.chores = [
             Chore("promote", settings.PROMOTE_SECONDS, lambda: promote() == settings.PROMOTE_BATCH),
+            Chore("fire schedules", FIRE_SECONDS, self.fire_schedules),
             Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
@@ -85,6 +88,10 @@ class Scheduler(Loop):
         if again:
             chore.due = 0.0
         return True
+
+    def fire_schedules(self) -> bool:
+        epoch = self.leadership.epoch
+        return epoch is not None and fire(epoch)
 
     def hold_paused(self) -> bool:
         """The first time in a term also what was left while nobody led."""

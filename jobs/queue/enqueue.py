@@ -94,6 +94,8 @@ class Origin(NamedTuple):
     batch_id: UUID | None = None
     # Where the call came from, for the audit trail.
     address: str | None = None
+    # Who did it, where that is no person.
+    actor: str = "system"
 
 
 Outcome = Enqueued | QueueError
@@ -189,7 +191,7 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
         org_id=org.pk,
         user_id=user.pk if user else None,
         correlation_id=correlation_id,
-        actor=f"user:{user.get_username()}" if user else "system",
+        actor=f"user:{user.get_username()}" if user else origin.actor,
         address=origin.address,
         alone=len(rows) == 1,
     )

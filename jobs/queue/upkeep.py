@@ -58,6 +58,7 @@ class Prune:
         if looked.last is None:
             sql.run("prune_samples", days=settings.RETENTION_DAYS)
             sql.run("prune_batches", days=settings.RETENTION_DAYS)
+            sql.run("prune_ticks", days=settings.RETENTION_DAYS)
             sql.run("prune_events", days=settings.SEEN_EVENT_DAYS)
         return looked.last is not None
 

@@ -16,6 +16,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
+from jobs.models import Schedule
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
 from orgs.models import User
@@ -225,6 +226,18 @@ def with_type(world: World, body: Any) -> Prepared:
     return api(world.owner), {"scope": "type", "name": "python"}
 
 
+def as_admin(world: World, body: Any) -> Prepared:
+    return api(world.owner), {}
+
+
+def with_schedule(world: World, body: Any) -> Prepared:
+    job = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+    schedule = Schedule.objects.create(org=world.org, name="s", cron="@daily", job=job)
+    client = api(world.owner)
+    client.credentials(**client._credentials, HTTP_IF_MATCH="*")
+    return client, {"schedule_id": str(schedule.pk)}
+
+
 def with_guest(world: World, body: Any) -> Prepared:
     if "username" in body:
         make_user(body["username"])
@@ -243,6 +256,8 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "replay_jobs": as_operator,
     "pause_queue": with_queue,
     "set_limit": with_type,
+    "create_schedule": as_admin,
+    "change_schedule": with_schedule,
     "submit_batch": as_operator,
     "cancel_batch": with_batch,
     "predict_job": as_operator,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Job, Limit, Queue, Transition
+from jobs.models import Job, Limit, Queue, Schedule, Transition
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -84,6 +84,7 @@ BODIES = {
 def takers(world: World) -> list[tuple[str, str]]:
     """Every method and path that takes a body."""
     dead, queued = make_dead_letter(world.org), make_job(world.org)
+    schedule = Schedule.objects.create(org=world.org, name="s", cron="@daily", job=ADD)
     return [
         ("POST", JOBS),
         ("POST", f"{JOBS}bulk/"),
@@ -94,16 +95,19 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/tasks/"),
         ("POST", "/api/v1/queues/default/pause/"),
         ("PUT", "/api/v1/limits/type/python/"),
+        ("POST", "/api/v1/schedules/"),
+        ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
     ]
 
 
-def untouched() -> tuple[int, int, list[str], bool, bool]:
+def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
         sorted(Job.objects.values_list("status", flat=True)),
         Queue.objects.filter(paused_at__isnull=False).exists(),
         Limit.objects.exists(),
+        list(Schedule.objects.values()),
     )
 
 

@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db.models.functions import Now
 from django.http import HttpResponse
 
-from jobs.models import LogLine, ModelVersion
+from jobs.models import LogLine, ModelVersion, Schedule
+from jobs.queue.fire import fire
 from jobs.queue.lease import report
 from jobs.states import Outcome
 from tests.conftest import World
@@ -16,6 +18,7 @@ from tests.smartqueue.test_openapi import BY_ID, DOCUMENT, assert_fits, resolved
 pytestmark = pytest.mark.django_db
 
 JOBS = "/api/v1/jobs/"
+SUM = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
 
 
 def fits(operation_id: str, response: HttpResponse) -> Any:
@@ -69,10 +72,17 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     api(world.owner).put("/api/v1/limits/key/k/", {"max_running": 1})
     api(world.owner).put("/api/v1/limits/key/l/", {"rate_count": 1, "rate_seconds": 1.5})
     assert len(fits("list_limits", client.get("/api/v1/limits/"))["items"]) == 2
+    nightly = {"name": "nightly", "cron": "* * * * *", "missed": "all", "job": SUM}
+    schedule = fits("create_schedule", api(world.owner).post("/api/v1/schedules/", nightly))
+    assert fits("get_schedule", client.get(f"/api/v1/schedules/{schedule['id']}/")) == schedule
+    assert len(fits("list_schedules", client.get("/api/v1/schedules/"))["items"]) == 1
+    Schedule.objects.update(next_at=Now())
+    fire(1)
+    assert fits("list_schedule_ticks", client.get(f"/api/v1/schedules/{schedule['id']}/ticks/"))["items"]
     assert fits("list_job_types", client.get("/api/v1/job-types/"))["items"]
     assert fits("get_model", client.get("/api/v1/model/"))["active"]
     platform = api(world.platform_admin).get("/api/v1/platform/jobs/")
-    assert len(fits("list_platform_jobs", platform)["items"]) == 5
+    assert len(fits("list_platform_jobs", platform)["items"]) == 6  # the schedule's too
 
 
 def test_jobs_and_their_history_are_as_documented(world: World, busy: dict[str, str]) -> None:

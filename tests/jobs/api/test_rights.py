@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from pytest_django.fixtures import Settings
 
 from jobs.api.urls import urlpatterns
-from jobs.models import Artefact, Batch, Job, Lease, Limit, Queue, Ready, Transition
+from jobs.models import Artefact, Batch, Job, Lease, Limit, Queue, Ready, Schedule, Transition
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
 from orgs.models import Org
@@ -23,6 +23,7 @@ from tests.factories import api, make_dead_letter, make_job
 pytestmark = pytest.mark.django_db
 
 ADD: dict[str, Any] = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+HOURLY: dict[str, Any] = {"name": "hourly", "cron": "@hourly", "job": ADD}
 PLATFORM = None
 
 
@@ -40,6 +41,8 @@ class Call:
     good: int = 200
     stranger: int = 404
     body: Any = None
+    # Sent as If-Match.
+    tag: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -67,6 +70,13 @@ CALLS = [
     Call("GET", "api-queues", Action.READ, stranger=200),
     Call("POST", "api-queue-pause", Action.PAUSE, body={}),
     Call("DELETE", "api-queue-pause", Action.PAUSE),
+    Call("GET", "api-schedules", Action.READ, stranger=200),
+    Call("POST", "api-schedules", Action.MANAGE_SCHEDULES, good=201, stranger=201, body=HOURLY),
+    Call("GET", "api-schedule", Action.READ),
+    Call("PATCH", "api-schedule", Action.MANAGE_SCHEDULES, body={"is_paused": True}, tag="*"),
+    Call("DELETE", "api-schedule", Action.MANAGE_SCHEDULES, good=204, tag="*"),
+    Call("POST", "api-schedule-run", Action.SUBMIT, good=201),
+    Call("GET", "api-schedule-ticks", Action.READ),
     Call("GET", "api-limits", Action.READ, stranger=200),
     Call("PUT", "api-limit", Action.MANAGE_LIMITS, stranger=201, body={"max_running": 1}),
     Call("DELETE", "api-limit", Action.MANAGE_LIMITS, good=204),
@@ -99,6 +109,7 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
         "artefact_id": str(artefact.pk),
         "scope": "type",
         "name": "secret",
+        "schedule_id": str(Schedule.objects.create(org=world.org, name="secret", cron="@daily", job=ADD).pk),
     }
     Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
     particular = {"api-job-replay": {"job_id": str(dead.pk)}, "api-limit": {"name": "python"}}
@@ -111,10 +122,14 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
 
 
 def ask(call: Call, path: str, person: Any = None, org: Org | None = None) -> HttpResponse:
-    response: HttpResponse = getattr(api(person, org), call.method.lower())(path, call.body)
+    response: HttpResponse = getattr(api(person, org), call.method.lower())(path, call.body, headers=headers_of(call))
     if hasattr(response, "streaming_content"):
         response.close()
     return response
+
+
+def headers_of(call: Call) -> dict[str, str]:
+    return {"if-match": call.tag} if call.tag else {}
 
 
 def state_of(org: Org) -> list[Any]:
@@ -123,6 +138,7 @@ def state_of(org: Org) -> list[Any]:
         list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
         list(Batch.objects.for_org(org).order_by("pk").values()),
         list(Limit.objects.for_org(org).order_by("pk").values()),
+        list(Schedule.objects.for_org(org).order_by("pk").values()),
         list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
         list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),
@@ -197,7 +213,7 @@ def test_a_session_cookie_opens_nothing(world: World, paths: dict[str, str], cal
     client.force_login(world.owner)
     before = state_of(world.org)
 
-    response = getattr(client, call.method.lower())(paths[call.route], call.body)
+    response = getattr(client, call.method.lower())(paths[call.route], call.body, headers=headers_of(call))
 
     assert response.status_code == 401
     assert state_of(world.org) == before
