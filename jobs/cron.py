@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
-from itertools import islice, takewhile
+from itertools import dropwhile, islice, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -54,8 +54,8 @@ class Cron:
         beyond = next(self.after(until), None)
         if beyond is None:
             return []
-        ticks = takewhile(lambda tick: tick >= since, self.ticks(beyond, reverse=True))
-        return list(islice(ticks, most))[::-1]
+        earlier = dropwhile(lambda tick: tick > until, self.ticks(beyond, reverse=True))
+        return list(islice(takewhile(lambda tick: tick >= since, earlier), most))[::-1]
 
     def ticks(self, moment: datetime, *, reverse: bool) -> Iterator[datetime]:
         last = moment
