@@ -39,9 +39,7 @@ def database_url() -> str:
 
 def databases() -> dict[str, dict[str, Any]]:
     """Django's DATABASES."""
-    # The embedded one's engine only adds to the message of a refused connection.
-    engine = "smartqueue.postgresql" if embedded() else "django.db.backends.postgresql"
-    config = dict(environ.Env.db_url_config(database_url(), engine=engine))
+    config = dict(environ.Env.db_url_config(database_url(), engine="smartqueue.postgresql"))
     return {
         "default": {
             **config,

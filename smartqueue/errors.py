@@ -15,6 +15,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 
 from jobs import errors as queue_errors
 from jobs.api import faults
+from jobs.queue.session import cause
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +106,8 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
             response = unreadable(request) or self.get_response(request)
-        except DATABASE_AWAY:
-            response = database_away(request)
+        except DATABASE_AWAY as error:
+            response = database_away(request, error)
         if wants_problem(request) and response.status_code >= 400 and not is_problem(response):
             return replaced(request, response)
         return response
@@ -114,7 +115,7 @@ class ProblemMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Before Django's own 500: a lost database is not a bug, and is worth asking again."""
         if isinstance(error, DATABASE_AWAY):
-            return database_away(request)
+            return database_away(request, error)
         return None
 
 
@@ -153,9 +154,11 @@ def problem_response(request: HttpRequest, status: int, detail: str, code: str =
     return JsonResponse(problem(request, status, detail, code=code), status=status, content_type=PROBLEM_JSON)
 
 
-def database_away(request: HttpRequest) -> HttpResponse:
+def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
     """The connection may have gone while the commit was under way, so nobody can say that nothing was changed."""
     log.exception("database away")
+    if refused := cause(error):
+        return answer(request, 503, str(refused), code="database_not_durable")
     detail = (
         "The database is not answering, so it is not known whether this was done. Ask again; "
         "a submit with an Idempotency-Key is then stored once."

@@ -5,6 +5,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from jobs.queue.session import KEEPS, cause
+
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -22,18 +24,16 @@ def readyz(request: HttpRequest) -> JsonResponse:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
         checks["migrations"] = f"{len(missing)} missing" if missing else "ok"
-    except Error:
-        pass
+    except Error as error:
+        if refused := cause(error):
+            checks["database"], checks["durability"] = "refused", str(refused)
     ready = all(state == "ok" for state in checks.values())
     return JsonResponse({"status": "ok" if ready else "unready", "checks": checks}, status=200 if ready else 503)
 
 
 def durability() -> str:
-    """A 201 promises a flushed commit, which these settings would break."""
+    """A session that breaks the promise of a 201 is not begun (jobs.queue.session); but what it rests on may change."""
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(
-            "SELECT name FROM pg_settings WHERE name IN ('synchronous_commit', 'fsync', 'full_page_writes')"
-            " AND setting = 'off'"
-        )
+        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off'", [list(KEEPS)])
         off = sorted(name for (name,) in cursor.fetchall())
     return f"{', '.join(off)} off" if off else "ok"

@@ -235,6 +235,11 @@ TEMPLATES = [
 ]
 
 DATABASES = databases()
+# Of our own statements and transactions, not of tasks: none needs seconds, and what hangs holds up others.
+STATEMENT_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_STATEMENT_TIMEOUT_SECONDS", 60, minimum=1)
+IDLE_TRANSACTION_SECONDS = env_seconds("SMARTQUEUE_IDLE_TRANSACTION_SECONDS", 60, minimum=1)
+# A server that loses what it acknowledges (fsync, full_page_writes or synchronous_commit off) is refused.
+UNDURABLE_DATABASE = TESTING
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATE_DIR = state_dir()
 MEDIA_ROOT = env_str("SMARTQUEUE_MEDIA_ROOT", str(STATE_DIR / "artefacts"))

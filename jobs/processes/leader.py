@@ -24,6 +24,8 @@ from jobs.queue import sql
 log = logging.getLogger(__name__)
 
 LOCK = (0x5351, 1)
+# The session of a leader is ended by a standby; where there is none, by the server, a little later.
+IDLE_FACTOR = 3
 TRY_LOCK = "SELECT pg_try_advisory_lock(%s, %s)"
 # state_change moves with every ping; ending a session of one's own role needs no special right. It is waited for a
 # moment, so that the lock can be taken in the same breath.
@@ -71,7 +73,8 @@ class Leadership(threading.Thread):
         """One ping as leader, or one try to become it."""
         try:
             if self._session is None:
-                self._session = open_session()
+                # stopped with nobody to follow, it keeps the lock no longer than this either
+                self._session = open_session(idle_seconds=IDLE_FACTOR * settings.LEADER_SILENT_SECONDS)
             asked_at = time.monotonic()
             if self._epoch is None:
                 self.stand(self._session)

@@ -8,9 +8,13 @@ import psycopg
 from django.db import connection
 from psycopg import sql as names
 
+from jobs.queue.session import begin, milliseconds
+
 log = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 1.0
+# A listener whose process is stopped keeps the server from forgetting any notification: its session is ended.
+IDLE_SECONDS, PING_SECONDS = 60.0, 15.0
 
 
 class Listener:
@@ -20,23 +24,38 @@ class Listener:
         self._connection: psycopg.Connection | None = None
         self._channels: set[str] = set()
         self._try_after = 0.0
+        self._used = 0.0
 
     def listen(self, channels: Iterable[str]) -> bool:
         """Also listen on these; True when a connection had to be made, so that something may have been missed."""
         wanted = set(channels) - self._channels
-        if (self._connection is not None and not wanted) or time.monotonic() < self._try_after:
+        if self._connection is not None and not wanted:
+            self.ping()
+            return False
+        if time.monotonic() < self._try_after:
             return False
         made = self._connection is None
         try:
             if self._connection is None:
-                self._connection, self._channels = open_session(), set()
+                self._connection, self._channels = open_session(idle_seconds=IDLE_SECONDS), set()
             for channel in sorted(set(channels) - self._channels):
                 self._connection.execute(names.SQL("LISTEN {}").format(names.Identifier(channel)))
                 self._channels.add(channel)
+            self._used = time.monotonic()
         except psycopg.Error as error:
             self.lost(error)
             return False
         return made
+
+    def ping(self) -> None:
+        """Now and then, so that the session is not taken for a stopped one's, and its loss is noticed."""
+        if self._connection is None or time.monotonic() < self._used + PING_SECONDS:
+            return
+        try:
+            self._connection.execute("SELECT 1")
+            self._used = time.monotonic()
+        except psycopg.Error as error:
+            self.lost(error)
 
     def sockets(self) -> list[psycopg.Connection]:
         return [self._connection] if self._connection is not None else []
@@ -62,9 +81,21 @@ class Listener:
             self._connection = None
 
 
-def open_session() -> psycopg.Connection:
-    """A plain session with Django's parameters, outside its connection handling."""
+def open_session(*, idle_seconds: float | None = None) -> psycopg.Connection:
+    """A plain session with Django's parameters, outside its connection handling.
+
+    With `idle_seconds` the server ends it when it is not used for so long: for one that is used more often, and whose
+    process may be stopped while it holds what others need.
+    """
     params = connection.get_connection_params()
     params.pop("cursor_factory", None)
     params.pop("context", None)
-    return psycopg.connect(**params, autocommit=True)
+    session = psycopg.connect(**params, autocommit=True)
+    try:
+        begin(session)
+        if idle_seconds is not None:
+            session.execute("SELECT set_config('idle_session_timeout', %s, false)", [milliseconds(idle_seconds)])
+    except BaseException:
+        session.close()
+        raise
+    return session

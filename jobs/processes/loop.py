@@ -12,13 +12,28 @@ import time
 from types import FrameType
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.db import Error, connection
+
+from jobs.queue.session import cause
 
 log = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 1.0
 # After the second signal: for what must not outlive the process.
 ABANDON_SECONDS = 1.0
+
+
+def refuse_undurable() -> None:
+    """Raise CommandError for a database that loses what it acknowledges. One that is away is waited for, later."""
+    try:
+        connection.ensure_connection()
+    except Error as error:
+        if refused := cause(error):
+            raise CommandError(str(refused)) from error
+    finally:
+        # a fork has connections of its own
+        connection.close()
 
 
 class Loop:

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL, saying what to do when the embedded server is not running."""
+"""Django's PostgreSQL with sessions of our own."""

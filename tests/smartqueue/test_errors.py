@@ -19,6 +19,7 @@ from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from jobs import errors as queue_errors
+from jobs.queue.session import NotDurable
 from orgs import errors as org_errors
 from smartqueue.errors import STATUS_OF
 from tests.conftest import World
@@ -248,6 +249,16 @@ def test_a_lost_database_is_a_503_worth_asking_again(raising: APIClient, where: 
     body = problem_of(response, 503)
     assert body["type"] == "urn:smartqueue:problem:database_away"
     assert response["Retry-After"] == "5"
+
+
+def test_a_database_that_loses_what_it_acknowledges_is_not_served_from(raising: APIClient) -> None:
+    refused = OperationalError("refused")
+    refused.__cause__ = NotDurable("fsync off")
+    ERRORS["x"] = refused
+
+    body = problem_of(raising.get("/api/drf/x/"), 503)
+
+    assert (body["type"], body["detail"]) == ("urn:smartqueue:problem:database_not_durable", "fsync off")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from jobs.processes.loop import refuse_undurable
 from jobs.processes.watchdog import Watchdog
 
 
@@ -13,6 +14,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:
+        refuse_undurable()
         process = Watchdog()
         process.handle_signals()
         process.run()

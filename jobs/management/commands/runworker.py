@@ -12,6 +12,7 @@ from jobs.handlers import registry
 from jobs.handlers.base import HandlerNotReady
 from jobs.processes.forks import Forks
 from jobs.processes.lookout import ALL_QUEUES
+from jobs.processes.loop import refuse_undurable
 from jobs.processes.worker import Worker
 from jobs.queue.enqueue import QUEUE_NAME
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             registry.prepare(asked["types"])
         except HandlerNotReady as error:
             raise CommandError(str(error)) from error
+        refuse_undurable()
         if checked_number("--processes", processes) == 1:
             code = work(**asked)
         else:

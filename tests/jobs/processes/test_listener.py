@@ -77,7 +77,7 @@ def test_a_database_that_is_away_is_asked_again_only_after_a_while(
 ) -> None:
     asked = []
 
-    def refuse() -> None:
+    def refuse(**_: object) -> None:
         asked.append(1)
         raise psycopg.OperationalError("connection refused")
 

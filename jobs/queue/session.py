@@ -1,0 +1,57 @@
+"""What each of our sessions asks of the server: to notice soon when we are gone, to hold no lock for us for ever, and
+to keep what it acknowledges. One that does not is refused."""
+
+from typing import Any
+
+import psycopg
+from django.conf import settings
+
+from jobs.handlers.base import running
+
+# A client that vanished without a word is noticed within six seconds, its locks freed. As the client's own parameters
+# are (smartqueue.database); on a Unix socket they mean nothing.
+NOTICE = {
+    "tcp_keepalives_idle": "3s",
+    "tcp_keepalives_interval": "1s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "6s",
+}
+# A 201 promises a flushed commit.
+KEEPS = ("fsync", "full_page_writes", "synchronous_commit")
+BEGIN = """
+    SELECT count(set_config(name, value, false)), ARRAY[current_setting('fsync'), current_setting('full_page_writes'),
+           current_setting('synchronous_commit')]
+    FROM unnest(%s::text[], %s::text[]) AS parameter (name, value)
+"""
+
+
+class NotDurable(psycopg.OperationalError):
+    """The server does not keep what it acknowledges."""
+
+
+def begin(session: "psycopg.Connection[Any]") -> None:
+    """Set up a new session. Raises NotDurable."""
+    wanted = {**NOTICE, **(bounds() if running.get() is None else {})}
+    session.autocommit = True
+    row = session.execute(BEGIN, [list(wanted), list(wanted.values())]).fetchone()
+    assert row is not None
+    off = [name for name, value in zip(KEEPS, row[1], strict=True) if value == "off"]
+    if off and not settings.UNDURABLE_DATABASE:
+        raise NotDurable(f"This PostgreSQL loses what it acknowledges: {', '.join(off)} off. Turn it on.")
+
+
+def bounds() -> dict[str, str]:
+    """Of our own statements and transactions. A task's are bounded by the time of its job."""
+    return {
+        "statement_timeout": milliseconds(settings.STATEMENT_TIMEOUT_SECONDS),
+        "idle_in_transaction_session_timeout": milliseconds(settings.IDLE_TRANSACTION_SECONDS),
+    }
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms"
+
+
+def cause(error: BaseException) -> NotDurable | None:
+    """The refusal behind an error of Django's."""
+    return error.__cause__ if isinstance(error.__cause__, NotDurable) else None
