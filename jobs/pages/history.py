@@ -56,6 +56,8 @@ class Try:
     predicted_ms: float
     error_type: str = ""
     error: str = ""
+    # Its worker, which had lost the lease, came with an end then and was refused.
+    fenced_at: datetime | None = None
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -104,4 +106,5 @@ def ended(attempt: Attempt) -> Try:
         predicted_ms=attempt.predicted_ms,
         error_type=attempt.error_type,
         error=attempt.error,
+        fenced_at=attempt.fenced_at,
     )

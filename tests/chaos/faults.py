@@ -23,6 +23,18 @@ class Fault:
     target: str
     began: float
     ended: float
+    # When it began, by the clock that the database has too.
+    at: float
+    # It hit the scheduler that led, or its line.
+    of_leader: bool = False
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition(" ")[0]
+
+    @property
+    def restarts_database(self) -> bool:
+        return self.kind == "database"
 
     @property
     def web(self) -> bool:
@@ -55,9 +67,11 @@ class Faults:
             if not order:
                 order = self.draw.sample(sorted(self.acts), len(self.acts))
             name = order.pop()
-            began = time.monotonic()
+            leader = self.site.leader()
+            began, at = time.monotonic(), time.time()
             target = self.acts[name]()
-            self.done.append(Fault(name, target, began, time.monotonic()))
+            of_leader = leader is not None and leader == {"line": "scheduler-cut"}.get(target, target)
+            self.done.append(Fault(name, target, began, time.monotonic(), at, of_leader))
             print(f"  {name} ({target}), {time.monotonic() - began:.1f} s", flush=True)
 
     def act(self, verb: str, kind: str) -> Callable[[], str]:
@@ -77,7 +91,7 @@ class Faults:
 
     def stop(self, name: str) -> str:
         """Sometimes for longer than a lease: what it does when it wakes must change nothing."""
-        long = name.startswith("worker") and self.draw.random() < 0.3
+        long = name.startswith("worker") and self.draw.random() < 0.5
         seconds = LONG_STOP_SECONDS if long else self.draw.uniform(1, 8)
         self.site.send(name, signal.SIGSTOP)
         time.sleep(max(0.0, min(seconds, self.end - time.monotonic())))

@@ -65,7 +65,8 @@ QUERIES: dict[str, str] = {
             SELECT to_status FROM jobs_transition WHERE job_id = job.id ORDER BY id DESC LIMIT 1)""",
     "audit-complete": """
         SELECT id FROM jobs_job AS job
-        WHERE NOT EXISTS (SELECT FROM orgs_auditentry WHERE action = 'job.submit' AND target = job.id::text)
+        WHERE NOT EXISTS (SELECT FROM jobs_scheduletick WHERE job_id = job.id)
+        AND NOT EXISTS (SELECT FROM orgs_auditentry WHERE action = 'job.submit' AND target = job.id::text)
         UNION ALL
         SELECT job_id FROM jobs_transition AS move WHERE actor LIKE 'user:%' AND from_status IS NOT NULL
         AND NOT EXISTS (SELECT FROM orgs_auditentry WHERE target = move.job_id::text AND action <> 'job.submit')""",
@@ -78,7 +79,26 @@ QUERIES: dict[str, str] = {
     "one-leader-per-epoch": """
         SELECT one.epoch, next.epoch FROM jobs_leaderterm AS one JOIN jobs_leaderterm AS next ON next.epoch > one.epoch
         WHERE next.elected_at < one.ended_at OR one.ended_at IS NULL""",
-    "leader-writes-fenced": "SELECT epoch FROM jobs_leaderterm WHERE beat_at > ended_at",
+    # every minute from the first to the last, and that one not long before the pause
+    "schedule-ticks-none-missed": """
+        SELECT schedule.name, minute
+        FROM jobs_schedule AS schedule, generate_series(
+            date_trunc('minute', created_at) + interval '1 minute', updated_at - interval '75 seconds', '1 minute'
+        ) AS minute
+        WHERE NOT EXISTS (
+            SELECT FROM jobs_scheduletick WHERE schedule_id = schedule.id AND at = minute AND outcome = 'fired')""",
+    "schedule-ticks-one-job-each": """
+        SELECT actor, count(*) FROM jobs_transition WHERE actor LIKE 'schedule:%' GROUP BY actor HAVING count(*) <> (
+            SELECT count(DISTINCT job_id) FROM jobs_scheduletick
+            JOIN jobs_schedule ON jobs_schedule.id = schedule_id
+            WHERE actor = 'schedule:' || name)
+        UNION ALL
+        SELECT schedule_id::text, count(*) FROM jobs_scheduletick LEFT JOIN jobs_job ON jobs_job.id = job_id
+        WHERE jobs_job.id IS NULL GROUP BY 1""",
+    "leader-writes-fenced": """
+        SELECT epoch FROM jobs_leaderterm WHERE beat_at > ended_at
+        UNION ALL
+        SELECT epoch FROM jobs_scheduletick JOIN jobs_leaderterm USING (epoch) WHERE fired_at > ended_at""",
     "effects-of-done-alone": """
         SELECT effects.job_id, effects.attempt FROM effects
         LEFT JOIN jobs_attempt AS attempt ON attempt.job_id = effects.job_id AND attempt.number = effects.attempt
@@ -133,7 +153,7 @@ class Watch:
 def broken(session: psycopg.Connection[Any], told: Told, effects: Path, watch: Watch) -> dict[str, list[Any]]:
     """By invariant, what breaks it; those that hold are there with nothing."""
     found = {name: session.execute(query).fetchall() for name, query in QUERIES.items()}
-    keys = dict(session.execute("SELECT idempotency_key, id::text FROM jobs_job").fetchall())
+    keys = dict(session.execute("SELECT idempotency_key, id::text FROM jobs_job WHERE idempotency_key > ''").fetchall())
     statuses = dict(session.execute("SELECT id::text, status FROM jobs_job").fetchall())
     attempts = dict(session.execute("SELECT id::text, attempt FROM jobs_job").fetchall())
     runs = [line.split() for line in effects.read_text().splitlines()] if effects.exists() else []

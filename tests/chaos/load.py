@@ -11,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 CLIENTS = 8
+SCHEDULES = 10
+EVERY_MINUTE = {
+    "cron": "* * * * *",
+    # so that none is left out while the database is away, however long
+    "missed": "all",
+    "job": {"type": "python", "queue": "q0", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 4}}},
+}
 PATIENCE_SECONDS = 10.0
 
 
@@ -26,6 +33,8 @@ class Told:
     faults: list[tuple[float, str]] = field(default_factory=list)
     # Of each submit that was answered at the first try: when it was sent, and the seconds it took.
     waits: list[tuple[float, float]] = field(default_factory=list)
+    # When each submit was acknowledged, by time.monotonic().
+    answered: list[float] = field(default_factory=list)
     cancelled_before_start: list[str] = field(default_factory=list)
     replayed: Counter[str] = field(default_factory=Counter)
 
@@ -41,6 +50,7 @@ class Load:
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.begun = 0.0
+        self.schedules: list[str] = []
         self.sent = 0
         self.threads = [threading.Thread(target=self.run, name=f"client-{n}", daemon=True) for n in range(CLIENTS)]
 
@@ -58,6 +68,11 @@ class Load:
         self.token = answer["access"]
 
     def start(self) -> None:
+        made = [
+            self.until_answered("POST", "/api/v1/schedules/", {"name": f"minutely-{n}", **EVERY_MINUTE})
+            for n in range(SCHEDULES)
+        ]
+        self.schedules = [schedule["id"] for schedule in made]
         self.begun = time.monotonic()
         for thread in self.threads:
             thread.start()
@@ -67,6 +82,8 @@ class Load:
         self.stopping.set()
         for thread in self.threads:
             thread.join()
+        for schedule in self.schedules:
+            self.until_answered("PATCH", f"/api/v1/schedules/{schedule}/", {"is_paused": True})
 
     def run(self) -> None:
         while True:
@@ -103,6 +120,7 @@ class Load:
             if status in (200, 201):
                 with self.lock:
                     self.told.acknowledged.setdefault(key, []).append(answer["id"])
+                self.told.answered.append(time.monotonic())
                 if not tries:
                     self.told.waits.append((sent_at, time.monotonic() - sent_at))
                 return
@@ -185,6 +203,7 @@ class Load:
         headers = {"Content-Type": "application/json", "Connection": "close"}
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         headers |= {"Idempotency-Key": key} if key else {}
+        headers |= {"If-Match": "*"} if method == "PATCH" else {}
         connection = HTTPConnection(self.address, timeout=PATIENCE_SECONDS)
         try:
             connection.request(method, path, body=json.dumps(body) if body is not None else None, headers=headers)

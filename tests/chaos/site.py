@@ -188,6 +188,14 @@ class Site:
             session.execute("SET default_transaction_read_only = on")
             yield session
 
+    def leader(self) -> str | None:
+        """The scheduler that leads, as far as can be told now."""
+        with contextlib.suppress(psycopg.Error), self.session() as session:
+            pids = [pid for (pid,) in session.execute("SELECT pid FROM jobs_leaderterm WHERE ended_at IS NULL")]
+            leading = (name for name, one in self.members.items() if one.process and one.process.pid in pids)
+            return next(leading, None)
+        return None
+
     def end_database(self, signum: signal.Signals) -> None:
         assert self.server.process
         self.server.process.send_signal(signum)

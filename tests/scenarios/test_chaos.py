@@ -17,6 +17,7 @@ def test_a_minute_of_faults_breaks_nothing(tmp_path: Path) -> None:
     theirs = {"DATABASE_URL", "SMARTQUEUE_STATE_DIR", "SMARTQUEUE_TESTING"}
     environ = {name: value for name, value in os.environ.items() if name not in theirs}
     command = [sys.executable, "-m", "tests.chaos", "--seconds", str(SECONDS), "--seed", str(SEED), "--rate", str(RATE)]
+    command += ["--slack", "4"]
 
     done = subprocess.run(
         [*command, "--report", str(report)], cwd=ROOT, env=environ, capture_output=True, text=True, check=False

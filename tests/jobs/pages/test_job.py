@@ -1,17 +1,21 @@
 """The page of one job."""
 
 import hashlib
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models.functions import Now
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Artefact, Job, Lease
+from jobs.queue import sql
 from jobs.queue.claim import Claimed
 from jobs.queue.control import cancel, replay
+from jobs.queue.finish import note_fenced
 from jobs.queue.lease import report
 from jobs.states import Outcome
 from orgs.roles import Role
@@ -114,6 +118,20 @@ def test_each_attempt_has_a_card_with_its_error_and_log(world: World) -> None:
         ("stdout", "halfway"),
         ("stderr", "trouble"),
     ]
+
+
+def test_a_worker_that_came_back_too_late_is_told_of(world: World) -> None:
+    make_job(world.org)
+    (claimed,) = claim_all()
+    Lease.objects.update(expires_at=Now() - timedelta(seconds=1))
+    sql.run("rescue", batch=10, actor="watchdog")
+    assert finish_one(claimed) is False
+    note_fenced([claimed])
+
+    (job,) = Job.objects.all()
+    page = page_of(world, job)
+
+    assert "too late" in page.one("section", id="attempt-1").text
 
 
 def test_a_long_log_shows_its_end_and_links_to_all_of_it(world: World) -> None:
