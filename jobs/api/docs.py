@@ -30,6 +30,13 @@ IF_NONE_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The ETag you have; 304 when it is still the present one.",
 )
+IF_UNCHANGED = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag of the job as you have read it: 412 when it has moved on since, and nothing is done.",
+)
+CHANGED = OpenApiResponse(description="It was changed since you read it.")
 KEY_REUSED = OpenApiResponse(description="The Idempotency-Key was used with another body.")
 MOVED_ON = OpenApiResponse(description="The job's status does not allow this.")
 
@@ -141,11 +148,13 @@ cancel = extend_schema(
     operation_id="cancel_job",
     summary="Cancel a job",
     description="One that waits never runs. The worker of a running one is asked to stop it.",
+    parameters=[IF_UNCHANGED],
     request=jobs.CancellationSerializer,
     responses={
         200: OpenApiResponse(jobs.CancelledSerializer, description="It was waiting, and is cancelled."),
         202: OpenApiResponse(jobs.CancelledSerializer, description="It is running, and asked to stop."),
         409: MOVED_ON,
+        412: CHANGED,
     },
     examples=[body("With a reason", {"reason": "Sent twice"})],
 )
@@ -153,8 +162,9 @@ replay = extend_schema(
     operation_id="replay_job",
     summary="Send a dead letter back",
     description="It keeps its id and correlation id, has as many attempts as before, and may have another payload.",
+    parameters=[IF_UNCHANGED],
     request=jobs.ReplaySerializer,
-    responses={200: jobs.JobSerializer, 409: MOVED_ON},
+    responses={200: jobs.JobSerializer, 409: MOVED_ON, 412: CHANGED},
     examples=[body("As it was", {}), body("With another payload", {"payload": ADD["payload"]})],
 )
 list_attempts = listing(

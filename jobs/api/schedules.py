@@ -113,7 +113,6 @@ class TickSerializer(serializers.Serializer[ScheduleTick]):
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of what you have read, or `*`."
 )
-CHANGED = OpenApiResponse(description="It was changed since.")
 UNSAID = OpenApiResponse(description="Without If-Match.")
 TAKEN = OpenApiResponse(description="There is one of this name.")
 NIGHTLY = {
@@ -169,7 +168,7 @@ class ScheduleView(OrgView):
         description="What is left out stays. Times that passed while it was paused are not made up for.",
         request=ScheduleChangeSerializer,
         parameters=[IF_MATCH, docs.ETAG],
-        responses={200: ScheduleSerializer, 409: TAKEN, 412: CHANGED, 428: UNSAID},
+        responses={200: ScheduleSerializer, 409: TAKEN, 412: docs.CHANGED, 428: UNSAID},
         examples=[docs.body("Pause it", {"is_paused": True}), docs.body("Every hour", {"cron": "@hourly"})],
     )
     def patch(self, request: Request, schedule_id: str) -> Response:
@@ -186,7 +185,7 @@ class ScheduleView(OrgView):
         description="The jobs that it brought stay.",
         request=None,
         parameters=[IF_MATCH],
-        responses={204: None, 412: CHANGED, 428: UNSAID},
+        responses={204: None, 412: docs.CHANGED, 428: UNSAID},
     )
     def delete(self, request: Request, schedule_id: str) -> Response:
         version = expected_version(request)

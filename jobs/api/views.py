@@ -23,6 +23,7 @@ from jobs.api.serializers import (
     ReplaySerializer,
     new_job,
 )
+from jobs.errors import VersionChanged
 from jobs.listing import narrowed
 from jobs.models import Job
 from jobs.queue import control
@@ -76,6 +77,25 @@ def submitted(found: Enqueued, body: object, location: str) -> Response:
     return response
 
 
+def etag_of(body: dict[str, Any]) -> str:
+    """Of what is shown, so that it differs after every move, progress and edit, and only then."""
+    return f'"{sha256(JSONRenderer().render(body)).hexdigest()[:32]}"'
+
+
+def unchanged(view: OrgView, job_id: str) -> control.Check | None:
+    """What If-Match asks for: that the job is still as it was shown. None without one."""
+    sent = view.request.headers.get("If-Match", "*").strip()
+    if sent == "*":
+        return None
+
+    def check() -> None:
+        # compared strongly (RFC 9110 13.1.1): a weak tag matches nothing
+        if etag_of(representation(view.job(job_id))) not in [tag.strip() for tag in sent.split(",")]:
+            raise VersionChanged
+
+    return check
+
+
 class JobView(OrgView):
     actions = {"GET": Action.READ}
 
@@ -83,8 +103,7 @@ class JobView(OrgView):
     def get(self, request: Request, job_id: str) -> HttpResponseBase:
         body = representation(self.job(job_id))
         response = Response(body)
-        # Of what is shown, so that it differs after every move, progress and edit, and only then.
-        response["ETag"] = f'"{sha256(JSONRenderer().render(body)).hexdigest()[:32]}"'
+        response["ETag"] = etag_of(body)
         return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
 
 
@@ -96,7 +115,9 @@ class CancellationView(OrgView):
         """200 when it is over, 202 when its worker has been asked to stop."""
         sent = CancellationSerializer.read(request)
         job = self.job(job_id)
-        became = control.cancel(job.pk, scope=self.scope, request=request._request, reason=sent["reason"])
+        became = control.cancel(
+            job.pk, scope=self.scope, request=request._request, reason=sent["reason"], check=unchanged(self, job_id)
+        )
         body = {"id": job.pk, "became": became, "status_url": reverse("api-job", args=[job.pk])}
         return Response(body, status=200 if became == "cancelled" else 202)
 
@@ -108,5 +129,6 @@ class ReplayView(OrgView):
     def post(self, request: Request, job_id: str) -> Response:
         sent = ReplaySerializer.read(request)
         job = self.job(job_id)
-        control.replay(job.pk, scope=self.scope, request=request._request, payload=sent.get("payload"))
+        check = unchanged(self, job_id)
+        control.replay(job.pk, scope=self.scope, request=request._request, payload=sent.get("payload"), check=check)
         return Response(representation(self.job(job_id)))

@@ -1,7 +1,7 @@
 """What people do to jobs and queues: each act is audited in the transaction that does it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -30,13 +30,25 @@ HOLD_FOR = timedelta(minutes=1)
 CANCEL_TRIES = 5
 
 
-def cancel(job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, reason: str = "") -> str:
+# Raises what keeps an act from being done, such as VersionChanged, once nothing about the job can change any more.
+Check = Callable[[], None]
+
+
+def cancel(
+    job_id: UUID,
+    *,
+    scope: Scope,
+    request: HttpRequest | None = None,
+    reason: str = "",
+    check: Check | None = None,
+) -> str:
     """Cancel a waiting job ("cancelled") or ask the worker of a running one to stop ("cancelling").
 
     Raises JobNotFound, or IllegalMove for a job that has ended.
     """
     scope.require(Action.CANCEL)
     with brief():
+        checked(job_id, check)
         for _ in range(CANCEL_TRIES):
             rows = sql.run(
                 "cancel",
@@ -66,8 +78,20 @@ def cancel(job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, re
     return became
 
 
+def checked(job_id: UUID, check: Check | None) -> None:
+    """Hold the job as it is until the transaction is over, and look at it."""
+    if check is not None:
+        sql.run("hold_job", job_id=job_id)
+        check()
+
+
 def replay(
-    job_id: UUID, *, scope: Scope, request: HttpRequest | None = None, payload: dict[str, Any] | None = None
+    job_id: UUID,
+    *,
+    scope: Scope,
+    request: HttpRequest | None = None,
+    payload: dict[str, Any] | None = None,
+    check: Check | None = None,
 ) -> None:
     """Send a dead letter back, with an edited payload if one is given.
 
@@ -79,8 +103,10 @@ def replay(
         raise JobNotFound
     if payload is not None:
         check_edited(job, payload, scope)
-    if replay_batch([job_id], scope=scope, request=request, payload=payload, old_payload=job.payload) == 0:
-        raise moved_on(job_id, scope)
+    with brief():
+        checked(job_id, check)
+        if replay_batch([job_id], scope=scope, request=request, payload=payload, old_payload=job.payload) == 0:
+            raise moved_on(job_id, scope)
 
 
 def replay_many(job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest | None = None) -> int:
