@@ -8,40 +8,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
 from psycopg import sql as names
 
 from jobs.models import Attempt, Job, WorkerProcess
-from tests.chaos.load import Load
 from tests.concurrency import elsewhere
 from tests.jobs.queue.whole import assert_whole
 from tests.process import ROOT
 from tests.processes import Fleet, Process, leader_pid, patiently
 from tests.proofs import figure, times
+from tests.scenarios.clients import Small, load_on, under_way
 
 LOCK_TIMEOUT_SECONDS = 2
 # How much longer a submit may take than a migration waits for its lock: in the proofs, and on a machine that is busy.
 LEEWAY_SECONDS = times(30, 1)
 TOMORROW = {"DJANGO_SETTINGS_MODULE": "tests.scenarios.expand.settings"}
-
-
-class Small(Load):
-    """Submits and cancels as the chaos does, of jobs that end at once; keys begin with a name of the load's own."""
-
-    def __init__(self, address: str, folder: Path, rate: float, name: str) -> None:
-        super().__init__(address, folder, rate, seed=1)
-        self.name = name
-
-    def submit(self, key: str, *, twice: bool) -> None:
-        super().submit(f"{self.name}-{key}", twice=twice)
-
-    def job(self) -> dict[str, Any]:
-        with self.lock:
-            number = self.draw.randrange(10**6)
-        return {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": number, "b": 1}}}
 
 
 @pytest.fixture(autouse=True)
@@ -53,40 +36,18 @@ def today(transactional_db: None) -> Iterator[None]:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'jobs' AND name >= '9'")
 
 
-@contextmanager
-def load_on(address: str, tmp_path: Path, rate: float, token: str = "") -> Iterator[Small]:
-    """Clients that submit over REST, so many times a second; ended when this is left."""
-    load = Small(address.removeprefix("http://"), tmp_path, rate, name=address.rpartition(":")[2])
-    if token:
-        load.token = token
-        load.until_answered("GET", "/healthz", {})
-    else:
-        load.register()
-    load.told.faults.clear()  # the web was about to start
-    load.start()
-    try:
-        yield load
-    finally:
-        load.stop()
-
-
-def under_way(load: Small, more: int = 10) -> None:
-    """So many more submits are answered."""
-    known = len(load.told.waits)
-    patiently(lambda: len(load.told.waits) >= known + more)
-
-
 def all_ended() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM jobs_job WHERE status NOT IN ('done', 'cancelled')")
         return cursor.fetchone()[0] == 0
 
 
-def assert_nothing_lost_or_burnt(*loads: Load) -> None:
+def assert_nothing_lost_or_burnt(*loads: Small) -> None:
     """Every job that was acknowledged is there and was done at its first try, unless it was cancelled before."""
     patiently(all_ended)
-    ids = {job_id for load in loads for answers in load.told.acknowledged.values() for job_id in answers}
-    assert ids == {str(pk) for pk in Job.objects.values_list("pk", flat=True)}
+    assert set().union(*[load.acknowledged() for load in loads]) == {
+        str(pk) for pk in Job.objects.values_list("pk", flat=True)
+    }
     assert [load.told.faults for load in loads] == [[]] * len(loads)
     assert [load.told.refused for load in loads] == [{}] * len(loads)
     # given back by a worker that was told to end, a job is tried once more, which burns nothing
