@@ -1,99 +1,28 @@
 """docs/backups.md, word for word: a deployment under load is lost, and put up again from a dump and from the log."""
 
 import os
-import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote
 
-import psutil
 import psycopg
 import pytest
 import urllib3
 from psycopg.conninfo import make_conninfo
 
-from smartqueue.embedded import CONF, DATABASE, ROLE, Server
-from smartqueue.pghome import socket_dir
-from smartqueue.state import secret
+from smartqueue.embedded import CONF, Server
 from tests.chaos.invariants import QUERIES
-from tests.process import ROOT
-from tests.processes import Fleet, patiently
+from tests.processes import patiently
 from tests.proofs import figure, times
 from tests.scenarios.clients import Small, load_on, under_way
+from tests.scenarios.drill import BLOCKS, Place, alone, by_hand, shell, state_folder
 
-TEXT = (ROOT / "docs" / "backups.md").read_text(encoding="utf-8")
-# By heading, all that is to be typed under it.
-BLOCKS = {
-    heading: "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    for heading, text in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    if "```sh" in text
-}
-PROGRAMS = "The programs and the addresses"
 # Those about tasks that the load here has none of.
 INVARIANTS = {name: query for name, query in QUERIES.items() if "effect" not in name}
 HELD = 3
-
-
-def shell(*headings: str, environ: dict[str, str], account: int | None = None) -> None:
-    """What stands under some headings, typed by someone who has these variables."""
-    done = subprocess.run(
-        ["sh", "-eu", "-c", "".join(BLOCKS[heading] for heading in headings)],
-        cwd=ROOT if account is None else "/",
-        env=environ,
-        user=account,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def url_of(state: Path) -> str:
-    password = quote(secret("database_password", state), safe="")
-    return f"postgres://{ROLE}:{password}@{quote(str(socket_dir(state)), safe='')}/{DATABASE}"
-
-
-class Place:
-    """A state folder, whose PostgreSQL is started by each test in its own way, and processes that use it."""
-
-    def __init__(self, state: Path, logs: Path) -> None:
-        self.state = state
-        self.fleet = Fleet(logs, SMARTQUEUE_STATE_DIR=str(state), DATABASE_URL="")
-        # as for who types the commands of the documentation
-        self.fleet.environ |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SMARTQUEUE_DEBUG": "1"}
-
-    def rows(self, text: str) -> list[Any]:
-        with psycopg.connect(url_of(self.state), autocommit=True) as session:
-            return session.execute(text).fetchall()
-
-    def value(self, text: str) -> Any:
-        return self.rows(text)[0][0]
-
-    def ids(self, where: str = "true") -> set[str]:
-        """Those of the jobs of which this is true."""
-        of = dict(self.rows(f"SELECT id::text, {where} FROM jobs_job"))
-        return {job_id for job_id, true in of.items() if true}
-
-    def manage(self, *words: str) -> None:
-        process = self.fleet.manage(*words)
-        assert process.ended(120) == 0, process.text
-
-    def start_all(self) -> str:
-        """One of each; the web's address."""
-        self.fleet.environ["DATABASE_URL"] = url_of(self.state)
-        self.fleet.manage("runworker", "--concurrency", "6")
-        self.fleet.scheduler()
-        self.fleet.watchdog()
-        return self.fleet.web()
 
 
 @dataclass
@@ -112,14 +41,6 @@ class Lost:
     moment: str = ""
     epoch: int = 0
     dump_seconds: float = 0.0
-
-
-@contextmanager
-def state_folder(name: str) -> Iterator[Path]:
-    """Where any account may pass, so that PostgreSQL's can."""
-    with TemporaryDirectory(prefix=f"smartqueue-{name}-") as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -172,12 +93,6 @@ def work_and_back_up(place: Place, server: Server, lost: Lost, logs: Path) -> No
     patiently(lambda: (lost.wal / segment).exists())
 
 
-def by_hand(place: Place, heading: str, **environ: str) -> None:
-    """With the programs and addresses of the place, as the documentation says to find them."""
-    mine = {name: value for name, value in place.fleet.environ.items() if name != "DATABASE_URL"}
-    shell(PROGRAMS, heading, environ={**mine, **environ})
-
-
 def submit(load: Small, task: str, **kwargs: Any) -> str:
     body = {"type": "python", "payload": {"task": task, "kwargs": kwargs}}
     return str(load.until_answered("POST", "/api/v1/jobs/", body)["id"])
@@ -197,23 +112,6 @@ def leave_a_file(load: Small) -> str:
 
 
 # --- and put up again -----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def alone(place: Place) -> Iterator[None]:
-    """The embedded server, as one starts it by hand."""
-    process = place.fleet.start(["sh", "-c", BLOCKS["The embedded server alone"]])
-    try:
-        patiently(lambda: "ready" in process.text)
-        yield
-    finally:
-        place.fleet.close()
-        patiently(lambda: not servers_of(place.state))
-
-
-def servers_of(state: Path) -> list[int]:
-    found = psutil.process_iter(["cmdline"])
-    return [process.pid for process in found if str(state) in " ".join(process.info["cmdline"] or [])]
 
 
 def assert_it_works(place: Place, lost: Lost, ids: set[str]) -> None:
@@ -296,6 +194,6 @@ def test_from_the_log_all_is_there_that_was_acknowledged_before_the_moment(lost:
 
 
 def test_every_command_of_the_text_is_run() -> None:
-    mine = Path(__file__).read_text(encoding="utf-8")
-    assert [heading for heading in BLOCKS if f'"{heading}"' not in mine] == []
+    typed = "".join((Path(__file__).parent / name).read_text() for name in ("drill.py", "test_backups.py"))
+    assert [heading for heading in BLOCKS if f'"{heading}"' not in typed] == []
     assert len(BLOCKS) == 7
