@@ -94,6 +94,9 @@ PRUNE_SECONDS = env_seconds("SMARTQUEUE_PRUNE_SECONDS", 600, minimum=1)
 PRUNE_BATCH = env_int("SMARTQUEUE_PRUNE_BATCH", 2_000, minimum=1)
 INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
 
+# For so long a migration waits for a lock, with whoever needs the table behind it; then it stands back and tries again.
+MIGRATE_LOCK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_MIGRATE_LOCK_TIMEOUT_SECONDS", 2, minimum=0.01)
+
 # Ageing: a job predicted x times longer waits for later ones at most RANK_TAU_SECONDS * ln(x) seconds more.
 RANK_TAU_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_SECONDS", 60)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)

@@ -126,6 +126,25 @@ def litter(path: str, stay: bool) -> None:
 
 
 @task(isolated=True)
+def bomb(name: str, depth: int) -> None:
+    """A crowd that never grows beyond 2 ** depth, deaf, each in a session of its own, and never the same for long."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Path("/proc/self/comm").write_text(name)
+    first = True
+    for _ in range(depth):
+        if os.fork() == 0:
+            first = False
+            os.setsid()
+    while True:
+        time.sleep(0.05)
+        if not first:
+            # one takes the place of the other
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+
+
+@task(isolated=True)
 def until_stopped(context: Context) -> None:
     """Wait as a good task does: it ends when asked to stop."""
     while not context.wait(60):

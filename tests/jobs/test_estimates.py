@@ -17,7 +17,7 @@ from orgs.models import Org
 from predictor.runtime import Prediction, Submission, untrained
 from predictor.weights import dump
 from tests.conftest import World
-from tests.factories import make_job
+from tests.factories import api, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +186,22 @@ def test_a_model_that_hangs_holds_no_submit_up_for_longer_than_its_limit(
     assert [job.prediction_source for job in jobs] == ["history"] * 3
     # While the call is still under way the model is not asked again, so that threads cannot pile up.
     assert model.asked == 1
+    assert not stuck.is_set()
+
+
+@pytest.mark.parametrize("answer", [*UNUSABLE, "hangs"])
+def test_a_submit_over_rest_is_taken_whatever_the_model_does(
+    world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings, stuck: threading.Event, answer: str
+) -> None:
+    settings.PREDICT_SECONDS = 0.02
+    give_history(world.org, [100.0])
+    model = use_model(world.org, monkeypatch, UNUSABLE.get(answer, lambda submissions: stuck.wait(30)))
+    body = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+
+    response = api(world.operator).post("/api/v1/jobs/", body)
+
+    assert (response.status_code, model.asked) == (201, 1)
+    assert Job.objects.get(pk=response.json()["id"]).prediction_source == "history"
     assert not stuck.is_set()
 
 

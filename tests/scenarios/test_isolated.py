@@ -14,6 +14,7 @@ from orgs.models import Org
 from tests.factories import make_job, make_org
 from tests.jobs.queue.whole import assert_whole, path_of
 from tests.processes import Fleet, Process, patiently
+from tests.proofs import figure, times
 
 QUICK_END = {"SMARTQUEUE_CHILD_KILL_GRACE_SECONDS": "0.3"}
 
@@ -158,13 +159,49 @@ def test_one_that_computes_for_ever_is_killed_when_its_time_is_over(fleet: Fleet
     assert worker.running
 
 
+def test_nothing_is_left_of_a_crowd_that_forks_for_ever(fleet: Fleet, org: Org) -> None:
+    """Deaf, each in a session of its own, and never the same processes for long."""
+    (worker,) = fleet.workers(1, **QUICK_END)
+    name = f"bomb-{os.getpid()}"
+    bomb = isolated(org, "bomb", name=name, depth=5, timeout_seconds=2)
+    patiently(lambda: len(called(name)) > 16)
+
+    (job,) = ended(bomb)
+
+    figure("F15 fork bomb, isolated", seconds_to_the_end=round(job.runtime_ms / 1000, 1), of_timeout=2, grace=0.3)
+    assert (job.status, job.outcome) == ("failed", "timeout")
+    patiently(lambda: called(name) == [])
+    patiently(lambda: below(worker) == [])
+    (well,) = ended(isolated(org, "whoami"))
+    assert (well.status, worker.running) == ("done", True)
+
+
+def called(name: str) -> list[int]:
+    return [process.pid for process in psutil.process_iter(["name"]) if process.info["name"] == name]
+
+
+def test_output_without_end_is_cut_and_ends_with_its_time(fleet: Fleet, org: Org) -> None:
+    (worker,) = fleet.workers(1, **QUICK_END)
+
+    (job,) = ended(isolated(org, "flood", megabytes=10**9, timeout_seconds=2))
+
+    rss = psutil.Process(worker.pid).memory_info().rss
+    figure(
+        "F15 endless output, isolated", seconds_to_the_end=round(job.runtime_ms / 1000, 1), worker_megabytes=rss >> 20
+    )
+    assert (job.status, job.outcome) == ("failed", "timeout")
+    assert sum(len(text) for _, text in lines(job)) < 1_000_000
+    assert rss < 400_000_000
+    patiently(lambda: below(worker) == [])
+
+
 def test_it_may_take_only_so_much(fleet: Fleet, org: Org, tmp_path: Path) -> None:
     (worker,) = fleet.workers(1, SMARTQUEUE_CHILD_MEMORY_MAX_BYTES="200000000")
 
     hog, burn, flood, file = ended(
         isolated(org, "hog"),
         isolated(org, "burn"),
-        isolated(org, "flood", megabytes=50),
+        isolated(org, "flood", megabytes=times(50, 2_000)),
         isolated(org, "fill_file", path=str(tmp_path / "large")),
     )
 

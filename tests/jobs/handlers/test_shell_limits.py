@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from jobs.handlers import registry, sandbox
 from jobs.handlers.base import Done, Retry, Stopped, StopReason
 from tests.eventually import eventually
 from tests.jobs.handlers.fakes import in_thread, make_context, reported, run
+from tests.proofs import figure, times
 
 # Each starts programs that are told apart by {mark}, and ends or does not end.
 CLINGING = {
@@ -27,6 +29,7 @@ CLINGING = {
     "deaf in a session of its own": "setsid sh -c \"trap '' TERM; sleep 1000.{mark}; sleep 1.{mark}\" & sleep 9.{mark}",
     "double fork": "(setsid sh -c 'setsid sleep 1000.{mark} & exit' &) ; sleep 1001.{mark}",
     "forks for ever": "while :; do setsid sleep 1000.{mark} & sleep 0.05; done",
+    "computes": "trap '' TERM; while :; do :; done; sleep 1000.{mark}",
     "stopped": "sleep 1000.{mark} & kill -STOP $!; sleep 1001.{mark}",
 }
 LEFT_BEHIND = {
@@ -154,6 +157,21 @@ def test_memory_is_limited(way: str, settings: Settings) -> None:
     settings.SHELL_MEMORY_MAX_BYTES = 60_000_000
     answer = script("head -c 300000000 /dev/zero | tail -c 200000000 | wc -c; exit 0")
     assert "memory" in answer.result["stderr"]
+
+
+def test_two_gigabytes_of_output_are_cut_and_take_no_memory(way: str, settings: Settings) -> None:
+    settings.SHELL_OUTPUT_MAX_BYTES = 10_000
+    megabytes = times(200, 2_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    answer = script(f"head -c {megabytes}000000 /dev/zero", timeout_seconds=300)
+
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    figure(f"F15 output, shell, {way}", megabytes_written=megabytes, memory_grown_megabytes=round(grown / 1024, 1))
+    assert isinstance(answer, Done)
+    assert answer.result["truncated"]
+    assert "bytes left out" in answer.result["stdout"]
+    assert grown < 50_000
 
 
 def test_files_are_limited(way: str, settings: Settings) -> None:
