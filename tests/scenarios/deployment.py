@@ -28,17 +28,15 @@ class Deployment(Site):
     """Web, worker, scheduler and watchdog, and a person who may submit."""
 
     client: Client
-    worker_process: Process
 
-    def begin(self, kind: str) -> None:
+    def begin(self, kind: str) -> Process:
         """Start one process, without waiting for it. Its sessions have its name."""
         self.fleet.environ["PGAPPNAME"] = kind
         if kind == "web":
             self.client = Client(self.fleet.web())
-        elif kind == "worker":
-            self.worker_process = self.fleet.manage("runworker", "--queues", "*", "--concurrency", "8")
-        else:
-            self.fleet.manage(f"run{kind}")
+            return self.fleet.processes[-1]
+        words = ["--queues", "*", "--concurrency", "8"] if kind == "worker" else []
+        return self.fleet.manage(f"run{kind}", *words)
 
     def come_up(self) -> None:
         for kind in ("web", *KINDS):
@@ -137,6 +135,9 @@ def migrated(
         migrating = fleet.manage("migrate")
         assert migrating.ended(240) == 0, migrating.text
         yield Deployment(folder, fleet, server)
+    except BaseException:
+        failed = -1
+        raise
     finally:
         fleet.close()
         if request.session.testsfailed > failed:
