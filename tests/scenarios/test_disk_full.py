@@ -146,8 +146,8 @@ def test_when_the_log_cannot_grow_nothing_acknowledged_is_lost(request: pytest.F
                     write_log(session)
                 patiently(lambda filled=filled: len(refused_since(writers, filled)) > ENOUGH_REFUSALS)
                 filler.unlink()
-                ended += started_again(site.server)
-                seconds.append(resumed(site, writers, site.accepts()))
+                ended += back_again(site)
+                seconds.append(resumed(site, writers, time.monotonic()))
         site.assert_done_once(writers.acknowledged)
         note("write-ahead log", writers, began, seconds, postgresql_ended=ended)
 
@@ -162,12 +162,19 @@ def refused_since(writers: Writers, moment: float) -> list[Reply]:
     return [reply for reply in writers.since(moment) if reply.status == 503]
 
 
-def started_again(server: Server) -> bool:
-    """What `make up` and systemd do; False where PostgreSQL lives on, and recovers by itself."""
-    assert server.process
-    try:
-        server.process.wait(3)
-    except subprocess.TimeoutExpired:
+def back_again(site: Deployment) -> bool:
+    """Wait until PostgreSQL is back; whether it had ended, and was started as `make up` and systemd would."""
+    server, ended = site.server, False
+
+    def back() -> bool:
+        nonlocal ended
+        assert server.process
+        if server.process.poll() is not None:
+            ended = True
+            server.start()
+        with contextlib.suppress(psycopg.OperationalError):
+            return bool(site.rows("SELECT 1"))
         return False
-    server.start()
-    return True
+
+    patiently(back, every_seconds=0.02)
+    return ended

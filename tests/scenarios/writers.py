@@ -99,9 +99,9 @@ class Writers:
             thread.start()
 
     def __enter__(self) -> "Writers":
-        """Returns once they are served."""
+        """Returns once they are well under way."""
         self.begin()
-        patiently(lambda: len(self.acknowledged) >= len(self.threads))
+        patiently(lambda: len(self.acknowledged) >= 5 * len(self.threads))
         return self
 
     def __exit__(self, *exc_info: object) -> None:
