@@ -15,6 +15,7 @@ PATIENCE_SECONDS = 60.0
 # A submit, and how long a refused caller waits: sooner than Retry-After asks, to see when it would have been served.
 PACE_SECONDS, AGAIN_SECONDS = 0.1, 0.05
 NO_ANSWER = 599
+PERSON = {"username": "writer", "password": "4 words of faults"}
 ADD = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
 
 
@@ -69,9 +70,15 @@ class Client:
 
     def register(self) -> None:
         """With an organisation of his own."""
-        person = {"username": "writer", "email": "writer@example.com", "password": "4 words of faults"}
-        reply = self.call("POST", "/api/v1/auth/register/", {**person, "organisation": "Faults"})
+        person = {**PERSON, "email": "writer@example.com", "organisation": "Faults"}
+        reply = self.call("POST", "/api/v1/auth/register/", person)
         assert reply.status == 201, reply
+        self.token = reply.body["access"]
+
+    def sign_in(self) -> None:
+        self.token = ""
+        reply = self.call("POST", "/api/v1/auth/login/", PERSON)
+        assert reply.status == 200, reply
         self.token = reply.body["access"]
 
     def submit(self, body: Any = None, key: str = "") -> Reply:
