@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from jobs.models import Attempt, Job, Lease, WorkerProcess
+from jobs.models import Attempt, Job, Lease, Ready, WorkerProcess
 from jobs.queue.enqueue import NewJob, enqueue_many
 from orgs.models import Org
 from tests.factories import make_org
@@ -33,7 +33,7 @@ def short_jobs(org: Org, count: int) -> None:
     """Most on threads of their worker, some in processes of their own."""
 
     def payload(number: int) -> dict[str, Any]:
-        if number % 4:
+        if number % 10:
             return {"task": "demo.wait", "kwargs": {"seconds": 0.3}}
         return {"task": "child_tasks.whoami"}
 
@@ -62,6 +62,8 @@ def kill_one_after_another(fleet: Fleet, org: Org, kills: int, **environ: str) -
     workers = deque(fleet.workers(WORKERS, **environ))
     killed = {}
     for _ in range(kills):
+        # Else it would be the backlog that is measured, and not what becomes of those in hand.
+        patiently(lambda: not Ready.objects.exists())
         short_jobs(org, JOBS_A_KILL)
         victim = workers.popleft()
         patiently(lambda victim=victim: holds(victim), every_seconds=0.005)
