@@ -240,3 +240,11 @@ def mark_when(context: Context, gate: str, path: str) -> int:
     answer = until_file(context, gate)
     mark(context, path)
     return answer
+
+
+@task
+def mark_and_wait(context: Context, path: str, seconds: float) -> None:
+    """Leave a line in a file, which is the first thing it does, and listen while it waits."""
+    mark(context, path)
+    context.wait(seconds)
+    context.check_stopped()

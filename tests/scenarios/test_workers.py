@@ -80,31 +80,6 @@ def test_a_long_job_runs_once_and_one_of_a_killed_worker_is_finished_by_the_othe
     assert_whole()
 
 
-def test_a_stopped_worker_that_wakes_late_overwrites_nothing(fleet: Fleet, org: Org, tmp_path: Path) -> None:
-    fleet.watchdog()
-    workers = fleet.workers(2)
-    go = tmp_path / "go"
-    job = python_job(org, "tests.until_file", path=str(go))
-    sleeper, (other,) = runner_of(job, workers)
-    sleeper.send(signal.SIGSTOP)
-    patiently(lambda: Lease.objects.filter(attempt=2).exists())
-    go.touch()
-    wait_done(job)
-    before = list(Job.objects.values())
-
-    sleeper.send(signal.SIGCONT)
-    patiently(lambda: '"fenced"' in sleeper.text)
-
-    assert list(Job.objects.values()) == before
-    assert before[0]["result"] == 2
-    assert outcomes(job) == ["lost", "done"]
-    assert sleeper.running
-    assert other.running
-    # Both go on working.
-    wait_done(*[python_job(org, "demo.add", a=1, b=number) for number in range(10)])
-    assert_whole()
-
-
 def test_a_worker_told_to_end_finishes_what_is_short_and_gives_back_the_rest(
     fleet: Fleet, org: Org, tmp_path: Path
 ) -> None:
