@@ -3,13 +3,13 @@
 python -m bench                  SmartQueue and its peers in one run: ratios, and bench/results/peers.json
 python -m bench NAME ...         only these of them, for looking
 python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under fire: bench/results/smartqueue.json
-python -m bench docs             write the figures of both files into docs/performance.md
+python -m bench docs             write the figures of the files into the pages of docs/
 """
 
 import subprocess
 import sys
 
-from bench import cluster, compare, machine, redis_server, results, sizes, tables
+from bench import cluster, compare, machine, pages, redis_server, results, sizes, tables
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
@@ -17,7 +17,7 @@ from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 def main(words: list[str]) -> None:
     match words:
         case ["docs"]:
-            tables.write_docs()
+            pages.write()
         case ["ours", *names]:
             ours.main(names)
         case _:

@@ -1,13 +1,8 @@
 """The figures as tables, for the terminal and for docs/performance.md alike; each page of figures says its machine."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from bench import results
-from bench.workers import ROOT
-
-PAGE = ROOT / "docs" / "performance.md"
 RATES = {
     "enqueue, single calls": "enqueue_single",
     "enqueue, bulk": "enqueue_bulk",
@@ -124,19 +119,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([text[0], rule, *text[1:]])
-
-
-def write_docs() -> None:
-    PAGE.write_text(with_figures(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def with_figures(page: str) -> str:
-    """The page with the figures of the result files between its marks."""
-    for name, shape in (("peers", of_peers), ("smartqueue", of_ours)):
-        report = results.read(name)
-        text = shape(report) if report else "Not measured yet."
-        marks = re.compile(f"(<!-- figures: {name} -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-        # as parts: a figure is not a pattern
-        before, begin, _, end, after = re.split(marks, page, maxsplit=1)
-        page = f"{before}{begin}\n{text}\n\n{end}{after}"
-    return page

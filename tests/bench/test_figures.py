@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import tables
+from bench import pages, tables
 from bench.ours.statements import durations, first_words
 from bench.peers import counter
 from bench.percentiles import percentiles
@@ -59,7 +59,8 @@ def test_a_rate_is_shown_with_how_many_times_ours_is() -> None:
     assert tables.rate(None, 1_250.0, alone=False) == "-"
 
 
-def test_the_figures_of_the_page_are_those_of_the_result_files() -> None:
-    page = tables.PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", pages.PAGES, ids=lambda path: path.name)
+def test_the_figures_of_a_page_are_those_of_the_result_files(path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
 
-    assert tables.with_figures(page) == page, "run: python -m bench docs"
+    assert pages.with_figures(path) == page, "run: python -m bench docs"

@@ -19,13 +19,14 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="a file for the figures, as JSON")
     options = parser.parse_args()
     report = play(options.seconds, options.seed, options.rate, options.slack)
-    print(json.dumps(report.figures, indent=2))
+    held = sum(not found for found in report.broken.values())
+    figures = {**report.figures, "invariants": f"{held} of {len(report.broken)}"}
+    print(json.dumps(figures, indent=2))
     if options.report:
-        options.report.write_text(json.dumps(report.figures, indent=2) + "\n")
+        options.report.write_text(json.dumps(figures, indent=2) + "\n")
     for name, found in report.broken.items():
         if found:
             print(f"BROKEN {name}: {len(found)} times, such as {found[:EXAMPLES]}")
-    held = sum(not found for found in report.broken.values())
     print(f"{held} of {len(report.broken)} invariants hold")
     return 0 if held == len(report.broken) else 1
 

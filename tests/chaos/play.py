@@ -73,8 +73,8 @@ def played(site: Site, load: Load, seconds: float, seed: int, slack: float) -> R
         times = {
             "longest_leader_gap_seconds": {kind: max(found) for kind, found in sorted(gaps.items())},
             "leader_faults": {kind: len(found) for kind, found in sorted(gaps.items())},
-            "longest_from_the_database_is_back_until_a_submit_is_acknowledged_seconds": most(resumed, 0),
-            "longest_from_the_database_is_back_until_a_job_is_done_seconds": most(resumed, 1),
+            "longest_until_201_seconds": most(resumed, 0),
+            "longest_until_done_seconds": most(resumed, 1),
             "at_rest_after_seconds": rested_after,
         }
         return Report({**figures(session, site, load, faults.done), **times}, broken)
@@ -175,7 +175,7 @@ def figures(session: psycopg.Connection[Any], site: Site, load: Load, faults: li
         "replays": sum(told.replayed.values()),
         "fenced": site.text("worker").count('"fenced"'),
         "leader_terms": column("SELECT count(*) FROM jobs_leaderterm")[0],
-        "longest_from_the_last_beat_until_taken_back_seconds": round(max(taken_back, default=0.0), 1),
+        "longest_until_taken_back_seconds": round(max(taken_back, default=0.0), 1),
         "submit_p99_ms_outside_faults": round(statistics.quantiles(quiet, n=100)[98] * 1000)
         if len(quiet) > 99
         else None,

@@ -1,0 +1,42 @@
+"""The pages of docs/ that have figures: what stands between their marks is made from the result files."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import proofs, results, tables
+from bench.workers import ROOT
+
+
+def of(name: str, shape: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
+    def text() -> str:
+        report = results.read(name)
+        return shape(report) if report else "Not measured yet."
+
+    return text
+
+
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "docs" / "performance.md": {
+        "peers": of("peers", tables.of_peers),
+        "smartqueue": of("smartqueue", tables.of_ours),
+    },
+    ROOT / "docs" / "reliability.md": {"chaos": proofs.of_chaos, "proofs": proofs.of_proofs},
+}
+
+
+def write() -> None:
+    for path in PAGES:
+        path.write_text(with_figures(path), encoding="utf-8")
+
+
+def with_figures(path: Path) -> str:
+    """The page with the figures of the result files between its marks."""
+    page = path.read_text(encoding="utf-8")
+    for name, text in PAGES[path].items():
+        marks = re.compile(f"(<!-- figures: {name} -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+        # as parts: a figure is not a pattern
+        before, begin, _, end, after = re.split(marks, page, maxsplit=1)
+        page = f"{before}{begin}\n{text()}\n\n{end}{after}"
+    return page
