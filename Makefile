@@ -26,7 +26,7 @@ chaos: ## A whole deployment under load and faults: SECONDS=600 SEED=1
 proofs: export SMARTQUEUE_PROOFS := $(CURDIR)/bench/results/proofs.json
 proofs: ## Every fault as often as docs/reliability.md says, an hour; writes bench/results/proofs.json
 	@rm -f $(SMARTQUEUE_PROOFS)
-	@exec $(START) dev -m tests tests/scenarios -n 0 $(ARGS)
+	@exec $(START) dev -m tests -n 0 $(or $(ARGS),tests/scenarios tests/jobs/handlers/test_shell_limits.py tests/jobs/queue/test_any_graph.py)
 
 check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev -m ruff format --check --quiet .
