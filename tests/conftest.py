@@ -1,9 +1,11 @@
 """Fixtures for all tests."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
@@ -12,6 +14,15 @@ from jobs import active_model
 from orgs.models import Membership, Org, User
 from orgs.roles import Role
 from tests.factories import PASSWORD
+
+# How long an example takes is the machine's matter. On a CI machine the examples are the same each time.
+hypothesis.settings.register_profile(
+    "smartqueue",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("smartqueue")
 
 PASSWORD_HASH = make_password(PASSWORD)
 

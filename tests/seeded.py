@@ -86,7 +86,7 @@ def caught(name: str, bug: Bug) -> bool:
         environ = {key: value for key, value in os.environ.items() if key != "SMARTQUEUE_STATE_DIR"}
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *bug.tests]
         done = subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, check=False)
-    failures = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    failures = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     print(f"{name}: {len(failures)} tests fail", flush=True)
     for line in failures[:10]:
         print(f"  {line[:160]}", flush=True)

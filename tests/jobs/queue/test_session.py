@@ -52,6 +52,12 @@ def test_our_own_are_bounded_in_time_and_a_tasks_is_not(sessions: list[Any], set
     assert [shown(of_a_task, name) for name in BOUNDS] == ["0", "0"]
 
 
+def test_an_acknowledgement_waits_for_the_flush(sessions: list[Any]) -> None:
+    sessions += [fresh(), open_session()]
+
+    assert [shown(session, "synchronous_commit") for session in sessions] == ["on", "on"]
+
+
 def test_over_a_network_the_server_notices_soon_that_we_are_gone(sessions: list[Any]) -> None:
     """On a Unix socket they cannot be seen: that they are asked for is seen by the hosts that are cut off."""
     session = open_session()
