@@ -59,19 +59,18 @@ def leaders_writes_noted() -> Iterator[None]:
 
 
 class Schedulers:
-    """So many at any time, each with sessions of its own name."""
+    """Each with sessions of its own name."""
 
-    def __init__(self, fleet: Fleet, count: int, **environ: str) -> None:
+    def __init__(self, fleet: Fleet, **environ: str) -> None:
         self.fleet = fleet
         self.environ = environ
         self.all: list[Process] = []
-        self.start(count)
 
-    def start(self, count: int) -> None:
+    def start(self, count: int, **environ: str) -> None:
         new = []
         for number in range(count):
             name = f"scheduler {len(self.all) + number}"
-            new.append(self.fleet.manage("runscheduler", PGAPPNAME=name, **self.environ))
+            new.append(self.fleet.manage("runscheduler", PGAPPNAME=name, **self.environ, **environ))
         self.all += self.fleet.ready(new)
 
     def leader(self) -> Process:

@@ -105,7 +105,7 @@ def test_no_job_is_lost_and_all_are_soon_taken_over(fleet: Fleet, org: Org, leas
         kills=kills,
         jobs=Job.objects.count(),
         attempts_lost=len(lost),
-        jobs_lost=0,
+        jobs_lost=kills * JOBS_A_KILL - Job.objects.filter(status="done").count(),
         longest_until_taken_back_seconds=round(taken_back, 1),
         longest_until_retaken_seconds=round(retaken, 1),
     )

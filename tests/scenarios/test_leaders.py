@@ -31,6 +31,7 @@ GAPS = {signal.SIGTERM: 2.0, signal.SIGKILL: 2.0, signal.SIGSTOP: 7.0}
 ALLOWANCE = 10.0
 # So many due jobs, and so few of them in a write, that a leader is in the middle of its work for a while.
 BACKLOG, SMALL_BATCHES = 600, {"SMARTQUEUE_PROMOTE_BATCH": "2"}
+SLOW_TO_NOTICE = {"SMARTQUEUE_LEADER_PING_SECONDS": "1"}
 NO_LONGER, REFUSED = '"no longer leading"', '"a write of a closed term was refused"'
 
 
@@ -63,7 +64,8 @@ def wake(process: Process, said: int) -> None:
 
 @pytest.mark.parametrize("signum", GAPS, ids=lambda signum: signum.name)
 def test_a_standby_leads_soon_and_what_is_due_is_queued_once(fleet: Fleet, org: Org, signum: signal.Signals) -> None:
-    schedulers = Schedulers(fleet, 3)
+    schedulers = Schedulers(fleet)
+    schedulers.start(3)
     gaps, delays = [], []
     for _ in range(times(2, 30)):
         leader = schedulers.leader()
@@ -100,7 +102,8 @@ def test_a_standby_leads_soon_and_what_is_due_is_queued_once(fleet: Fleet, org: 
 def test_a_leader_that_wakes_late_writes_nothing(fleet: Fleet, org: Org) -> None:
     """Stopped in the middle of its work, while another leads and writes."""
     seconds = times(3, 10)
-    schedulers = Schedulers(fleet, 3, **SMALL_BATCHES)
+    schedulers = Schedulers(fleet, **SMALL_BATCHES)
+    schedulers.start(3)
     refused = stepped_down = 0
     for _ in range(times(1, 10)):
         leader = schedulers.leader()
@@ -129,7 +132,11 @@ def test_a_leader_that_wakes_late_writes_nothing(fleet: Fleet, org: Org) -> None
 
 
 def test_a_leader_whose_lock_is_taken_away_while_it_writes_leads_no_more(fleet: Fleet, org: Org) -> None:
-    schedulers = Schedulers(fleet, 3, **SMALL_BATCHES)
+    schedulers = Schedulers(fleet, **SMALL_BATCHES)
+    # The first to lead writes on for a second before it looks at its lock: only the fence can stop it.
+    schedulers.start(1, **SLOW_TO_NOTICE)
+    schedulers.leader()
+    schedulers.start(2)
     everything, gaps = [], []
     for _ in range(times(3, 30)):
         epoch = open_epoch(schedulers.leader())
@@ -152,6 +159,7 @@ def test_a_leader_whose_lock_is_taken_away_while_it_writes_leads_no_more(fleet: 
         times=len(gaps),
         longest_gap_seconds=round(max(gaps), 2),
         jobs=len(everything),
+        refused=sum(one.text.count(REFUSED) for one in schedulers.all),
         queued_twice=0,
         overlapping_terms=0,
     )
