@@ -119,7 +119,7 @@ MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
 CHILD_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_CHILD_MEMORY_MAX_BYTES", 1_000_000_000, minimum=1_000_000)
 CHILD_PROCESSOR_SECONDS = env_int("SMARTQUEUE_CHILD_PROCESSOR_SECONDS", 3600, minimum=1)
 CHILD_FILE_MAX_BYTES = env_int("SMARTQUEUE_CHILD_FILE_MAX_BYTES", 1_000_000_000, minimum=0)
-CHILD_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_CHILD_KILL_GRACE_SECONDS", 2)
+CHILD_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_CHILD_KILL_GRACE_SECONDS", 1.2)
 
 # --- Job types --------------------------------------------------------------------------------------------------
 # Modules whose @task functions may be run by python jobs.
@@ -174,7 +174,7 @@ SHELL_FILE_MAX_BYTES = env_int("SMARTQUEUE_SHELL_FILE_MAX_BYTES", 100_000_000, m
 SHELL_MAX_PROCESSES = env_int("SMARTQUEUE_SHELL_MAX_PROCESSES", 64, minimum=2)
 SHELL_MAX_OPEN_FILES = env_int("SMARTQUEUE_SHELL_MAX_OPEN_FILES", 256, minimum=16)
 # Between SIGTERM and SIGKILL, when a program must stop; shorter than the worker waits for its handlers.
-SHELL_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_SHELL_KILL_GRACE_SECONDS", 1.5)
+SHELL_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_SHELL_KILL_GRACE_SECONDS", 1.2)
 
 # --- Django -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

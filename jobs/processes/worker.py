@@ -37,7 +37,7 @@ COMPANY_SECONDS = 0.005
 # What waits is under the lock of another worker's claim: look again when that claim has been committed.
 CONTENDED_SECONDS = 0.02
 # At the end of a drain, from asking the rest to stop until their jobs are given back.
-RELEASE_GRACE_SECONDS = 2.5
+RELEASE_GRACE_SECONDS = 1.6
 EXIT_NO_SLOTS = 75
 
 

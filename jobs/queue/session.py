@@ -8,13 +8,14 @@ from django.conf import settings
 
 from jobs.handlers.base import running
 
-# A client that vanished without a word is noticed within six seconds, its locks freed. As the client's own parameters
-# are (smartqueue.database); on a Unix socket they mean nothing.
+# A client that vanished without a word is noticed within eight seconds, its locks freed: one that is not talked to after
+# four, by probes; and while the server has something to tell it, which puts off the probes, three and a half after that.
+# On a Unix socket they mean nothing. The client's own side is in smartqueue.database.
 NOTICE = {
-    "tcp_keepalives_idle": "3s",
+    "tcp_keepalives_idle": "2s",
     "tcp_keepalives_interval": "1s",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "6s",
+    "tcp_user_timeout": "3500ms",
 }
 # A 201 promises a flushed commit.
 KEEPS = ("fsync", "full_page_writes", "synchronous_commit")
