@@ -107,11 +107,11 @@ def test_a_hundred_crashes_are_each_seen_within_three_seconds(fleet: Fleet, org:
     jobs = ended(*[isolated(org, "die", how="kill") for _ in range(100)])
 
     took = sorted(Attempt.objects.filter(outcome="crashed").values_list("runtime_ms", flat=True))
-    print(f"from the claim to a recorded crash: median {took[50]:.0f} ms, longest {took[-1]:.0f} ms")
+    figure("F1 a hundred isolated crashes", median_milliseconds=round(took[50]), longest_but_one=round(took[-2]))
     assert {job.status for job in jobs} == {"failed"}
     # The attempt does nothing but crash; the first waits for the fork server to start.
     assert len(took) == 100
-    assert took[-2] < 3_000
+    assert took[-2] < times(60_000, 3_000)
     assert worker.running
 
 
