@@ -119,6 +119,8 @@ MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
 CHILD_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_CHILD_MEMORY_MAX_BYTES", 1_000_000_000, minimum=1_000_000)
 CHILD_PROCESSOR_SECONDS = env_int("SMARTQUEUE_CHILD_PROCESSOR_SECONDS", 3600, minimum=1)
 CHILD_FILE_MAX_BYTES = env_int("SMARTQUEUE_CHILD_FILE_MAX_BYTES", 1_000_000_000, minimum=0)
+# Beside those its user has already, whom the kernel counts together; it sets root no such limit.
+CHILD_MAX_PROCESSES = env_int("SMARTQUEUE_CHILD_MAX_PROCESSES", 1_000, minimum=2)
 CHILD_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_CHILD_KILL_GRACE_SECONDS", 1.2)
 
 # --- Job types --------------------------------------------------------------------------------------------------

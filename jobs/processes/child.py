@@ -1,6 +1,7 @@
 """The process of one isolated attempt: takes its order from the worker, runs the handler and answers."""
 
 import json
+import os
 import queue
 import resource
 import socket
@@ -15,7 +16,7 @@ import psutil
 from jobs.errors import LeaseLost
 from jobs.handlers import registry
 from jobs.handlers.base import Answer, Context, Done, Fail, Retry, StopReason, running
-from jobs.handlers.launcher import lower
+from jobs.handlers.launcher import lower, threads_of
 from jobs.handlers.results import BadResult, json_result
 from jobs.processes.executor import PERMANENT, for_people
 from jobs.processes.reporting import check_file, check_progress, lines_of
@@ -53,6 +54,8 @@ def limit(limits: Mapping[str, int]) -> None:
     lower(resource.RLIMIT_CPU, limits["processor_seconds"])
     lower(resource.RLIMIT_FSIZE, limits["file_bytes"])
     lower(resource.RLIMIT_CORE, 0)
+    if os.geteuid() != 0:
+        lower(resource.RLIMIT_NPROC, threads_of(os.getuid()) + limits["processes"])
 
 
 def listen(reading: IO[bytes], context: Context, sender: "Sender") -> None:

@@ -250,6 +250,7 @@ def limits() -> dict[str, int]:
         "memory_bytes": settings.CHILD_MEMORY_MAX_BYTES,
         "processor_seconds": settings.CHILD_PROCESSOR_SECONDS,
         "file_bytes": settings.CHILD_FILE_MAX_BYTES,
+        "processes": settings.CHILD_MAX_PROCESSES,
     }
 
 

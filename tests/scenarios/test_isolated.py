@@ -112,7 +112,7 @@ def test_a_hundred_crashes_are_each_seen_within_three_seconds(fleet: Fleet, org:
     assert {job.status for job in jobs} == {"failed"}
     # The attempt does nothing but crash; the first waits for the fork server to start.
     assert len(took) == 100
-    assert took[-2] < 3_000
+    assert took[-2] < times(60_000, 3_000)
     assert worker.running
 
 
