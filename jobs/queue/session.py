@@ -8,8 +8,8 @@ from django.conf import settings
 
 from jobs.handlers.base import running
 
-# A client that vanished without a word is noticed within eight seconds, its locks freed: one that is not talked to after
-# four, by probes; and while the server has something to tell it, which puts off the probes, three and a half after that.
+# A client that vanished without a word is noticed within eight seconds, its locks freed: after four, by probes, where
+# the server has nothing to tell it; what it has to tell puts off the probes, and is waited for three and a half more.
 # On a Unix socket they mean nothing. The client's own side is in smartqueue.database.
 NOTICE = {
     "tcp_keepalives_idle": "2s",

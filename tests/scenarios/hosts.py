@@ -16,7 +16,6 @@ from tests.cluster import FAST_CONF
 NEEDS = ("ip", "iptables", "nsenter")
 
 
-
 def fault() -> str:
     """Why there can be no hosts here, or nothing."""
     if os.geteuid() != 0:

