@@ -5,7 +5,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from jobs.queue.session import KEEPS, cause
+from jobs.durability import ASKED, off
+from jobs.queue.session import cause
 
 
 @require_safe
@@ -34,6 +35,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def durability() -> str:
     """A session that breaks the promise of a 201 is not begun (jobs.queue.session); but what it rests on may change."""
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off'", [list(KEEPS)])
-        off = sorted(name for (name,) in cursor.fetchall())
-    return f"{', '.join(off)} off" if off else "ok"
+        cursor.execute(f"SELECT {ASKED}")
+        names = off(list(cursor.fetchone()))
+    return f"{', '.join(names)} off" if names else "ok"

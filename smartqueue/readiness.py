@@ -7,6 +7,7 @@ import time
 import psycopg
 from psycopg import sql
 
+from jobs.durability import ASKED, NotDurable, off
 from smartqueue import database, programs
 from smartqueue.supervisor import Child
 
@@ -21,7 +22,10 @@ def wait_for_database(url: str) -> None:
     deadline = time.monotonic() + DATABASE_WITHIN_SECONDS
     while True:
         try:
-            psycopg.connect(url, connect_timeout=3).close()
+            with psycopg.connect(url, connect_timeout=3) as connection:
+                row = connection.execute(f"SELECT {ASKED}").fetchone()
+            if names := off(list(row or ())):
+                raise NotReady(str(NotDurable(names)))
             return
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 
+from jobs.durability import ASKED, NotDurable, off
 from jobs.handlers.base import running
 
 # A client that vanished without a word is noticed within eight seconds, its locks freed: after four, by probes, where
@@ -17,17 +18,10 @@ NOTICE = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "3500ms",
 }
-# A 201 promises a flushed commit.
-KEEPS = ("fsync", "full_page_writes", "synchronous_commit")
-BEGIN = """
-    SELECT count(set_config(name, value, false)), ARRAY[current_setting('fsync'), current_setting('full_page_writes'),
-           current_setting('synchronous_commit')]
+BEGIN = f"""
+    SELECT count(set_config(name, value, false)), ARRAY[{ASKED}]
     FROM unnest(%s::text[], %s::text[]) AS parameter (name, value)
-"""
-
-
-class NotDurable(psycopg.OperationalError):
-    """The server does not keep what it acknowledges."""
+"""  # noqa: S608 a constant
 
 
 def begin(session: "psycopg.Connection[Any]") -> None:
@@ -36,9 +30,8 @@ def begin(session: "psycopg.Connection[Any]") -> None:
     session.autocommit = True
     row = session.execute(BEGIN, [list(wanted), list(wanted.values())]).fetchone()
     assert row is not None
-    off = [name for name, value in zip(KEEPS, row[1], strict=True) if value == "off"]
-    if off and not settings.UNDURABLE_DATABASE:
-        raise NotDurable(f"This PostgreSQL loses what it acknowledges: {', '.join(off)} off. Turn it on.")
+    if (names := off(row[1])) and not settings.UNDURABLE_DATABASE:
+        raise NotDurable(names)
 
 
 def bounds() -> dict[str, str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 CLIENTS = 8
-SCHEDULES = 10
 EVERY_MINUTE = {
     "cron": "* * * * *",
     # so that none is left out while the database is away, however long
@@ -40,6 +39,9 @@ class Told:
 
 
 class Load:
+    # Due every minute, from its start to its end.
+    schedules_made = 10
+
     def __init__(self, address: str, folder: Path, rate: float, seed: int) -> None:
         self.address = address
         self.effects = folder / "effects"
@@ -70,7 +72,7 @@ class Load:
     def start(self) -> None:
         made = [
             self.until_answered("POST", "/api/v1/schedules/", {"name": f"minutely-{n}", **EVERY_MINUTE})
-            for n in range(SCHEDULES)
+            for n in range(self.schedules_made)
         ]
         self.schedules = [schedule["id"] for schedule in made]
         self.begun = time.monotonic()

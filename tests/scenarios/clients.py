@@ -12,6 +12,8 @@ from tests.processes import patiently
 class Small(Load):
     """Submits and cancels as the chaos does, of jobs that end at once; keys begin with a name of the load's own."""
 
+    schedules_made = 0
+
     def __init__(self, address: str, folder: Path, rate: float, name: str) -> None:
         super().__init__(address, folder, rate, seed=1)
         self.name = name

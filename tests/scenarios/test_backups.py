@@ -148,7 +148,7 @@ def test_from_a_dump_all_is_there_that_was_acknowledged_before_it(lost: Lost, tm
             took = time.monotonic() - began
             ids = place.ids()
             figure(
-                "F34 restored from a dump",
+                "backup restored from a dump",
                 jobs=len(ids),
                 dump_seconds=round(lost.dump_seconds, 1),
                 restore_seconds=round(took, 1),
@@ -177,7 +177,7 @@ def test_from_the_log_all_is_there_that_was_acknowledged_before_the_moment(lost:
             took = time.monotonic() - began
             ids = place.ids()
             figure(
-                "F34 restored to a moment",
+                "backup restored to a moment",
                 jobs=len(ids),
                 recovery_seconds=round(took, 1),
                 acknowledged_before_and_lost=len(lost.before_moment - ids),

@@ -80,6 +80,6 @@ def test_jobs_of_an_older_server_are_done_on_the_embedded_one(tmp_path: Path) ->
             new.manage("runworker", "--until-empty")
             after = new.rows("SELECT status, count(*) FROM jobs_job GROUP BY 1 ORDER BY 1")
 
-    figure("F34 from PostgreSQL 15 to 18", jobs=40, done_before=20, done_after=dict(after).get("done"))
+    figure("backup from PostgreSQL 15 to 18", jobs=40, done_before=20, done_after=dict(after).get("done"))
     assert before == [("done", 20), ("queued", 20)]
     assert after == [("done", 40)]

@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from jobs import errors as queue_errors
-from jobs.queue.session import NotDurable
+from jobs.durability import NotDurable
 from orgs import errors as org_errors
 from smartqueue.errors import STATUS_OF
 from tests.conftest import World
@@ -253,12 +253,12 @@ def test_a_lost_database_is_a_503_worth_asking_again(raising: APIClient, where: 
 
 def test_a_database_that_loses_what_it_acknowledges_is_not_served_from(raising: APIClient) -> None:
     refused = OperationalError("refused")
-    refused.__cause__ = NotDurable("fsync off")
+    refused.__cause__ = NotDurable(["fsync"])
     ERRORS["x"] = refused
 
     body = problem_of(raising.get("/api/drf/x/"), 503)
 
-    assert (body["type"], body["detail"]) == ("urn:smartqueue:problem:database_not_durable", "fsync off")
+    assert (body["type"], body["detail"]) == ("urn:smartqueue:problem:database_not_durable", str(NotDurable(["fsync"])))
 
 
 @pytest.fixture

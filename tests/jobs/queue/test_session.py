@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from django.db import connection
 
+from jobs.durability import NotDurable
 from jobs.handlers.base import running
 from jobs.processes import listener
 from jobs.processes.listener import Listener, open_session
-from jobs.queue.session import NotDurable
 from tests.eventually import eventually
 from tests.processes import Fleet, database_url
 
