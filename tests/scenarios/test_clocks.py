@@ -124,7 +124,6 @@ def over_a_jump(site: Deployment, clocks: Clocks, wrong: tuple[int, ...]) -> lis
     site.client.submitted({"type": "python", "payload": fails, "max_attempts": 3})
     clocks.set(wrong)
     web_is_wrong(site, wrong[0])
-    site.client.sign_in()
     delayed += [delayed_job(site, seconds) for seconds in (0.5, 1)]
     patiently(lambda: site.rows("SELECT FROM jobs_lease") == [])
     return delayed
