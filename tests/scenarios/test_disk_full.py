@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,8 @@ def until_refused(client: Client, name: str) -> tuple[dict[str, set[str]], list[
     return acknowledged, refused
 
 
-def stored(site: Deployment, keys: Iterable[str]) -> set[str]:
-    return {key for (key,) in site.rows("SELECT idempotency_key FROM jobs_job")} & set(keys)
+def stored(session: psycopg.Connection[Any], keys: list[str]) -> list[Any]:
+    return session.execute("SELECT idempotency_key FROM jobs_job WHERE idempotency_key = ANY(%s)", [keys]).fetchall()
 
 
 def resumed(site: Deployment, writers: Writers, freed: float) -> tuple[float, float]:
@@ -119,20 +119,23 @@ def test_when_tables_cannot_grow_submits_are_refused_and_leave_nothing(
         server = Server(disk, SMALL_LOG)
         move_log(server, elsewhere)
         with deployed(request, tmp_path, server) as site:
-            seconds, began, all_acknowledged = [], time.monotonic(), {}
-            with Writers(site.client, threads=4, name="tables") as writers:
+            seconds, began, all_acknowledged, read = [], time.monotonic(), {}, 0
+            # Our session is from before: PostgreSQL may need room for a file to let another in.
+            with site.above() as session, Writers(site.client, threads=4, name="tables") as writers:
                 for number in range(times(1, 5)):
                     filler = fill(disk)
                     acknowledged, refused = until_refused(site.client, f"long {number}")
-                    assert not stored(site, refused)
-                    assert site.client.call("GET", "/api/v1/jobs/").status == 200
+                    assert not stored(session, refused)
+                    reply = site.client.call("GET", "/api/v1/jobs/")
+                    assert reply.status == 200 or reply.refused_well
+                    read += reply.status == 200
                     assert server.process
                     assert server.process.poll() is None
                     filler.unlink()
                     seconds.append(resumed(site, writers, time.monotonic()))
                     all_acknowledged |= acknowledged
             site.assert_done_once(writers.acknowledged | all_acknowledged)
-            note("tables", writers, began, seconds)
+            note("tables", writers, began, seconds, reads_served=read)
 
 
 def test_when_the_log_cannot_grow_nothing_acknowledged_is_lost(request: pytest.FixtureRequest, tmp_path: Path) -> None:

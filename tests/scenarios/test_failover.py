@@ -1,5 +1,6 @@
 """A primary that crashes under load, and its synchronous standby that takes over."""
 
+import os
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from tests.scenarios.writers import Reply, Writers
 
 # The bar is 15 s on a machine of its own.
 RESUMED_SECONDS = 90.0
+WAITING_FOR_STANDBY = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 IN_STEP = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'"
 
 
@@ -108,14 +110,17 @@ def test_when_a_synchronous_standby_takes_over_nothing_acknowledged_is_lost(
 def fail_over_and_back(site: Deployment, primary: Node, standby: Node) -> None:
     acknowledged: dict[str, set[str]] = {}
     to_201, to_done, refused = [], [], 0
-    for number in range(times(1, 6)):
+    for number in range(times(2, 10)):
         if number:
             # The pair is made whole, the other way round.
             primary.follow(standby)
             primary, standby = standby, primary
         with Writers(site.client, name=f"failover {number}") as writers:
             began = time.monotonic()
-            site.take_away()
+            if number % 2:
+                crash_while_the_standby_is_behind(site, standby)
+            else:
+                site.take_away()
             patiently(lambda writers=writers, began=began: writers.refused_after(began))
             promoted = time.monotonic()
             standby.promote()
@@ -135,6 +140,27 @@ def fail_over_and_back(site: Deployment, primary: Node, standby: Node) -> None:
         new_job_done_after_seconds=round(max(to_done), 2),
     )
     assert max(to_done) < RESUMED_SECONDS
+
+
+def crash_while_the_standby_is_behind(site: Deployment, standby: Node) -> None:
+    """What is on its way to the standby is lost with the line: commits that wait for it must not be acknowledged."""
+    with psycopg.connect(**standby.superuser(), autocommit=True) as session:
+        ((receiver,),) = session.execute("SELECT pid FROM pg_stat_wal_receiver").fetchall()
+    os.kill(receiver, signal.SIGSTOP)
+    with site.above() as session:
+        patiently(lambda: session.execute(WAITING_FOR_STANDBY).fetchall())
+    site.take_away()
+    # The standby starts again from what it had written.
+    os.kill(receiver, signal.SIGKILL)
+    patiently(lambda: answers(standby))
+
+
+def answers(node: Node) -> bool:
+    try:
+        with psycopg.connect(**node.superuser()) as session:
+            return session.execute("SELECT FROM pg_stat_wal_receiver").fetchall() == []
+    except psycopg.OperationalError:
+        return False
 
 
 def refused_well(replies: list[Reply]) -> int:
