@@ -91,6 +91,7 @@ def test_a_worker_told_to_end_finishes_what_is_short_and_gives_back_the_rest(
 
     leaving.send(signal.SIGTERM)
     told = time.monotonic()
+    patiently(lambda: WorkerProcess.objects.filter(status="draining").exists())
     late = python_job(org, "demo.add", a=1, b=2)
     assert leaving.ended() == 0
 
