@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 RECONNECT_SECONDS = 1.0
 # A listener whose process is stopped keeps the server from forgetting any notification: its session is ended.
 IDLE_SECONDS, PING_SECONDS = 60.0, 15.0
+# Told apart in pg_stat_activity.
+PING = b"SELECT 1 AS listening"
 
 
 class Listener:
@@ -25,6 +27,8 @@ class Listener:
         self._channels: set[str] = set()
         self._try_after = 0.0
         self._used = 0.0
+        # A ping is on its way, and its answer has not come.
+        self._pinged = False
 
     def listen(self, channels: Iterable[str]) -> bool:
         """Also listen on these; True when a connection had to be made, so that something may have been missed."""
@@ -32,7 +36,7 @@ class Listener:
         if self._connection is not None and not wanted:
             self.ping()
             return False
-        if time.monotonic() < self._try_after:
+        if self._pinged or time.monotonic() < self._try_after:
             return False
         made = self._connection is None
         try:
@@ -48,14 +52,26 @@ class Listener:
         return made
 
     def ping(self) -> None:
-        """Now and then, so that the session is not taken for a stopped one's, and its loss is noticed."""
-        if self._connection is None or time.monotonic() < self._used + PING_SECONDS:
+        """Now and then, so that the session is not taken for a stopped one's, and its loss is noticed.
+
+        Its answer is not waited for: a loop that hung on a session that only makes it early would be late with all.
+        """
+        session = self._connection
+        if session is None or time.monotonic() < self._used + PING_SECONDS:
             return
         try:
-            self._connection.execute("SELECT 1")
-            self._used = time.monotonic()
+            if self._pinged:
+                raise psycopg.OperationalError("a ping was not answered")
+            session.pgconn.send_query(PING)
+            session.pgconn.flush()
+            self._used, self._pinged = time.monotonic(), True
         except psycopg.Error as error:
             self.lost(error)
+
+    def take_answer(self, session: psycopg.Connection) -> None:
+        """Of the ping, if it has come."""
+        while self._pinged and not session.pgconn.is_busy():
+            self._pinged = session.pgconn.get_result() is not None
 
     def sockets(self) -> list[psycopg.Connection]:
         return [self._connection] if self._connection is not None else []
@@ -65,7 +81,9 @@ class Listener:
         if self._connection is None:
             return []
         try:
-            return [(note.channel, note.payload) for note in self._connection.notifies(timeout=0)]
+            notes = [(note.channel, note.payload) for note in self._connection.notifies(timeout=0)]
+            self.take_answer(self._connection)
+            return notes
         except psycopg.Error as error:
             self.lost(error)
             return []
@@ -78,7 +96,7 @@ class Listener:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._pinged = None, False
 
 
 def open_session(*, idle_seconds: float | None = None) -> psycopg.Connection:

@@ -20,7 +20,7 @@ from tests.scenarios.writers import Reply, Writers
 # The bars, on a machine of its own, are 10 s and 2 s.
 RESUMED_SECONDS, REFUSED_SECONDS = 60.0, 20.0
 OURS = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = 'smartqueue'"
-LISTENING = f"{OURS} AND application_name = 'worker' AND query LIKE 'LISTEN%'"
+LISTENING = f"{OURS} AND application_name = 'worker' AND query ~ '^LISTEN|AS listening$'"
 OF_THE_WEB = f"{OURS} AND application_name = 'web'"
 END = "SELECT pg_terminate_backend(pid, 5000) "
 PICKED_UP = """

@@ -1,6 +1,7 @@
 """Hearing notifications, and losing the session that hears them."""
 
 import select
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -89,3 +90,42 @@ def test_a_database_that_is_away_is_asked_again_only_after_a_while(
 
     assert asked == [1]
     assert listener.sockets() == []
+
+
+def step(listener: Listener) -> None:
+    """What a worker's loop does with it."""
+    select.select(listener.sockets(), [], [], 0.05)
+    listener.received()
+    listener.listen(["one"])
+
+
+def test_it_is_used_often_enough_to_be_kept(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module, "IDLE_SECONDS", 1.5)
+    monkeypatch.setattr(listener_module, "PING_SECONDS", 0.2)
+    listener.listen(["one"])
+    (session,) = listener.sockets()
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        step(listener)
+
+    assert listener.sockets() == [session]
+    notify([("one", "word")])
+    assert eventually(listener.received) == [("one", "word")]
+
+
+def test_one_that_does_not_answer_holds_nothing_up_and_is_lost(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener_module, "PING_SECONDS", 0.2)
+    listener.listen(["one"])
+    (session,) = listener.sockets()
+    # it hears no more of it: as when the line is cut, or the server's process is stopped
+    monkeypatch.setattr(listener, "received", list)
+
+    eventually(lambda: step(listener) or session.closed)
+
+    assert "a ping was not answered" in str([vars(record) for record in caplog.records])
+    monkeypatch.undo()
+    eventually(lambda: listener.listen(["one"]), every_seconds=0.2)
+    notify([("one", "word")])
+    assert eventually(listener.received) == [("one", "word")]

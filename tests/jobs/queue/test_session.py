@@ -11,8 +11,7 @@ from django.db import connection
 
 from jobs.durability import NotDurable
 from jobs.handlers.base import running
-from jobs.processes import listener
-from jobs.processes.listener import Listener, open_session
+from jobs.processes.listener import open_session
 from tests.eventually import eventually
 from tests.processes import Fleet, database_url
 
@@ -82,19 +81,6 @@ def test_a_session_that_is_to_be_used_often_ends_when_it_is_not(sessions: list[A
         return False
 
     assert eventually(gone)
-
-
-def test_a_listener_is_used_often_enough_to_be_kept(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "IDLE_SECONDS", 1.5)
-    monkeypatch.setattr(listener, "PING_SECONDS", 0.2)
-    one = Listener()
-    assert one.listen(["c"])
-    until = time.monotonic() + 3
-    while time.monotonic() < until:
-        assert not one.listen(["c"])
-        assert one.sockets()
-        time.sleep(0.1)
-    one.close()
 
 
 # --- Refused ----------------------------------------------------------------------------------------------------
