@@ -66,15 +66,8 @@ def cancel(
             follow_soon()
         if became == "cancelling":
             command(Lease.objects.filter(job_id=job_id).values_list("worker_id", flat=True), "renew")
-        audit.record(
-            "job.cancel",
-            org=scope.org,
-            actor=scope.user,
-            target=job_id,
-            request=request,
-            became=became,
-            reason=reason,
-        )
+        said = {"became": became, "reason": reason}
+        audit.record("job.cancel", org=scope.org, actor=scope.user, target=job_id, request=request, **said)
     return became
 
 
