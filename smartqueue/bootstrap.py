@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-LOCKS = {"run": ["requirements.txt"], "dev": ["requirements.txt", "requirements-dev.txt"]}
+RUN = ["requirements.txt", "requirements-ml.txt"]
+LOCKS = {"run": RUN, "dev": [*RUN, "requirements-s3.txt", "requirements-dev.txt"]}
 OLDEST = (3, 11)
 
 

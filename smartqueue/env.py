@@ -1,6 +1,8 @@
 """Typed reads of the environment that fail at start, by the variable's name."""
 
+import hashlib
 import os
+import re
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -48,6 +50,19 @@ def env_ports(name: str, default: str) -> list[int]:
     if not all(word.isascii() and word.isdigit() and 0 < int(word) < 65536 for word in words):
         raise ImproperlyConfigured(f"{name}={','.join(words)!r}: expected port numbers")
     return [int(word) for word in words]
+
+
+def env_keys(name: str, default: str) -> dict[str, bytes]:
+    """`id:secret` of at least 32 characters, comma-separated, as 256-bit keys by id; the order is kept."""
+    keys = {}
+    for word in env_list(name, default):
+        key_id, _, secret = word.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) or len(secret) < 32 or key_id in keys:
+            raise ImproperlyConfigured(f"{name}: expected id:secret, secrets of 32 random characters or more")
+        keys[key_id] = hashlib.sha256(secret.encode()).digest()
+    if not keys:
+        raise ImproperlyConfigured(f"{name} must be set to id:secret, a secret of 32 or more random characters")
+    return keys
 
 
 def env_default(name: str, value: str) -> None:

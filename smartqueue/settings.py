@@ -8,7 +8,17 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from smartqueue.database import databases, secret, state_dir
-from smartqueue.env import env_bool, env_choice, env_default, env_int, env_list, env_ports, env_seconds, env_str
+from smartqueue.env import (
+    env_bool,
+    env_choice,
+    env_default,
+    env_int,
+    env_keys,
+    env_list,
+    env_ports,
+    env_seconds,
+    env_str,
+)
 
 # Before NumPy is loaded: on a busy host its threads wait for each other over the model's small matrices, and a training
 # took six times the processor time with two of them.
@@ -32,6 +42,8 @@ def required_secret(name: str) -> str:
 
 SECRET_KEY = required_secret("SECRET_KEY")
 JWT_SIGNING_KEY = required_secret("JWT_SIGNING_KEY")
+# Of organisations' secrets in the database, newest first: the first encrypts, all decrypt.
+ENCRYPTION_KEYS = env_keys("ENCRYPTION_KEYS", f"dev:{secret('encryption_key')}" if DEBUG or TESTING else "")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]" + (",testserver" if TESTING else ""))
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")

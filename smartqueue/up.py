@@ -225,7 +225,7 @@ class Up:
 def refuse_unsafe() -> None:
     """Outside development each process would refuse; said once, before anything is started."""
     if os.environ.get("SMARTQUEUE_DEBUG", "1").strip().lower() in FALSE:
-        for name in ("SECRET_KEY", "JWT_SIGNING_KEY"):
+        for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "ENCRYPTION_KEYS"):
             if len(os.environ.get(name, "")) < 32:
                 raise UpError(f"{name} must be set to at least 32 random characters (or SMARTQUEUE_DEBUG=1)")
 

@@ -16,19 +16,31 @@ def start(**environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
+SECRETS = {"SECRET_KEY": GOOD, "JWT_SIGNING_KEY": GOOD, "ENCRYPTION_KEYS": f"k1:{GOOD}"}
+
+
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "JWT_SIGNING_KEY"])
 def test_production_needs_secrets_of_its_own(missing: str) -> None:
-    done = start(**{"SECRET_KEY": GOOD, "JWT_SIGNING_KEY": GOOD, missing: "changeme"})
+    done = start(**{**SECRETS, missing: "changeme"})
 
     assert done.returncode != 0
     assert f"{missing} must be set to at least 32 random characters" in done.stderr
 
 
 def test_production_starts_with_them() -> None:
-    assert start(SECRET_KEY=GOOD, JWT_SIGNING_KEY=GOOD).returncode == 0
+    assert start(**SECRETS).returncode == 0
 
 
 def test_a_wrong_setting_is_named() -> None:
-    done = start(SECRET_KEY=GOOD, JWT_SIGNING_KEY=GOOD, SMARTQUEUE_LEASE_SECONDS="soon")
+    done = start(**SECRETS, SMARTQUEUE_LEASE_SECONDS="soon")
 
     assert "SMARTQUEUE_LEASE_SECONDS='soon': expected a number" in done.stderr
+
+
+@pytest.mark.parametrize("keys", ["", "short:abc", GOOD, f"bad id:{GOOD}", f"k1:{GOOD},k1:{GOOD}"])
+def test_production_needs_keys_with_names_for_what_it_encrypts(keys: str) -> None:
+    done = start(**{**SECRETS, "ENCRYPTION_KEYS": keys})
+
+    assert done.returncode != 0
+    assert "ENCRYPTION_KEYS" in done.stderr
+    assert GOOD not in done.stderr
