@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from orgs.crypto import Unsealable, current_key_id, key_id_of, seal, unseal
 
@@ -11,7 +11,7 @@ KEYS = {"new": b"n" * 32, "old": b"o" * 32}
 
 
 @pytest.fixture(autouse=True)
-def keys(settings: SettingsWrapper) -> None:
+def keys(settings: Settings) -> None:
     settings.ENCRYPTION_KEYS = KEYS
 
 
@@ -23,7 +23,7 @@ def test_what_was_sealed_is_read_again_and_does_not_show() -> None:
     assert seal(b"hunter2", about="org 1") != sealed
 
 
-def test_the_first_key_seals_and_the_old_one_still_reads(settings: SettingsWrapper) -> None:
+def test_the_first_key_seals_and_the_old_one_still_reads(settings: Settings) -> None:
     settings.ENCRYPTION_KEYS = {"old": KEYS["old"]}
     sealed = seal(b"hunter2", about="org 1")
     settings.ENCRYPTION_KEYS = KEYS
