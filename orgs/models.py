@@ -23,10 +23,19 @@ class Org(models.Model):
     name = models.CharField(max_length=80, validators=[MinLengthValidator(2)])
     # Absolute paths this organisation's shell jobs may run, within SHELL_PROGRAMS; empty = shell is off.
     shell_programs = models.JSONField(default=list, blank=True)
+    # What else its jobs may do or are held to, by name: http_allow_hosts, http_deny_hosts, mail_from, connections.
+    job_settings: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
+        default=dict, blank=True, db_default=models.Value({}, models.JSONField())
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def all_job_settings(self) -> dict[str, Any]:
+        """What handlers are told of the organisation, at submit as in each attempt."""
+        return {"shell_programs": self.shell_programs, **self.job_settings}
 
 
 class UserManager(DjangoUserManager["User"]):

@@ -241,7 +241,7 @@ def described(context: Context) -> dict[str, Any]:
         "payload": context.payload,
         "correlation_id": context.correlation_id,
         "timeout_seconds": context.seconds_left(),
-        "org_settings": context.org_settings,
+        "org_settings": dict(context.org_settings),
     }
 
 

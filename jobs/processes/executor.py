@@ -66,7 +66,7 @@ class Attempt:
             payload=claimed.payload,
             correlation_id=claimed.correlation_id,
             timeout_seconds=claimed.timeout_seconds,
-            org_settings={"shell_programs": claimed.shell_programs},
+            org_settings=claimed.org_settings,
             reporter=self.reporter,
         )
         # Ended without waiting for its thread, which did not return in time after being asked to stop.

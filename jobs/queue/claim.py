@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -37,7 +38,7 @@ class Claimed(NamedTuple):
     attempt_limit: int
     org: str
     org_id: int
-    shell_programs: Sequence[str]
+    org_settings: Mapping[str, Any]
     rank: float
 
     @property
@@ -105,7 +106,7 @@ def looks_for(type: str, ask: Ask) -> list[tuple[str, float, float]]:
 def claimed(rows: sql.Tuples) -> list[Claimed]:
     """In order of rank."""
     found = [
-        Claimed(*row[:6], read(row[6])[0], *row[7:13], programs(row[13]), row[14])  # type: ignore[call-arg]
+        Claimed(*row[:6], read(row[6])[0], *row[7:13], settings_of(row[13]), row[14])  # type: ignore[call-arg]
         for row in rows
     ]
     found.sort(key=attrgetter("rank"))
@@ -113,9 +114,9 @@ def claimed(rows: sql.Tuples) -> list[Claimed]:
 
 
 @lru_cache(maxsize=1000)
-def programs(text: str) -> Sequence[str]:
-    """An organisation's list, as its jobs bring it along: the same for all of them."""
-    return tuple(json.loads(text))
+def settings_of(text: str) -> Mapping[str, Any]:
+    """An organisation's settings, as its jobs bring them along: the same for all of them, so nobody may change them."""
+    return MappingProxyType(json.loads(text))
 
 
 def busy_queues() -> list[str]:

@@ -143,7 +143,7 @@ def replay_batch(
 def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
     if faults := payload_limit_faults(payload):
         raise InvalidJob(faults)
-    registry.get(job.type).check(payload, {"shell_programs": scope.org.shell_programs})
+    registry.get(job.type).check(payload, scope.org.all_job_settings)
 
 
 def moved_on(job_id: UUID, scope: Scope) -> JobNotFound | IllegalMove:

@@ -64,7 +64,7 @@ def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | N
         handler = registry.get(new.type)
         if errors := list(faults(new, role)):
             return InvalidJob(errors)
-        handler.check(new.payload, {"shell_programs": org.shell_programs})
+        handler.check(new.payload, org.all_job_settings)
     except QueueError as error:
         return error
     return None

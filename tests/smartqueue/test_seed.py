@@ -163,7 +163,7 @@ def test_every_payload_is_one_that_could_be_submitted(state: Path, settings: Set
     seed_demo()
 
     for job in Job.objects.select_related("org"):
-        registry.get(job.type).check(job.payload, {"shell_programs": job.org.shell_programs})
+        registry.get(job.type).check(job.payload, job.org.all_job_settings)
         assert job.payload_bytes <= 10_000
 
 

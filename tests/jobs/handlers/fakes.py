@@ -80,7 +80,7 @@ def make_claimed(type: str, payload: Mapping[str, Any], **fields: Any) -> Claime
             "attempt_limit": 4,
             "org": "acme",
             "org_id": 1,
-            "shell_programs": settings.SHELL_PROGRAMS,
+            "org_settings": {"shell_programs": settings.SHELL_PROGRAMS},
             "rank": 0.0,
             **fields,
         }

@@ -81,7 +81,7 @@ def test_a_type_that_is_gone_is_not_retried() -> None:
 
 
 def test_a_program_that_was_taken_off_the_list_is_not_run() -> None:
-    end = ended("shell", {"argv": ["/bin/echo", "hi"]}, shell_programs=[])
+    end = ended("shell", {"argv": ["/bin/echo", "hi"]}, org_settings={"shell_programs": []})
     assert (end.error_type, end.error, end.permanent) == (
         *("InvalidPayload", "/argv/0: This organisation may not run programs.", True),
     )

@@ -38,7 +38,10 @@ def test_a_claim_leases_the_job_with_all_that_its_handler_needs(world: World) ->
     assert (claimed.job_id, claimed.attempt, claimed.name, claimed.payload) == (job.pk, 1, "sum", job.payload)
     assert (claimed.timeout_seconds, claimed.max_attempts, claimed.attempt_limit) == (7, 2, 2)
     assert (claimed.org, claimed.org_id) == ("acme", world.org.pk)
-    assert (list(claimed.shell_programs), claimed.correlation_id) == (["/bin/echo", "/bin/sleep"], job.correlation_id)
+    assert (list(claimed.org_settings["shell_programs"]), claimed.correlation_id) == (
+        ["/bin/echo", "/bin/sleep"],
+        job.correlation_id,
+    )
     assert (lease.token, lease.worker_id, lease.worker_name, lease.attempt) == (claimed.token, WORKER, "tester-1", 1)
     assert 0 < (lease.expires_at - lease.now).total_seconds() <= settings.LEASE_SECONDS
     assert list(Transition.objects.filter(job_id=job.pk).values_list("to_status", "actor")) == [
