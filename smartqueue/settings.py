@@ -92,7 +92,11 @@ PAYLOAD_MAX_BYTES = env_int("SMARTQUEUE_PAYLOAD_MAX_BYTES", 10_000, minimum=2)
 RESULT_MAX_BYTES = env_int("SMARTQUEUE_RESULT_MAX_BYTES", 256_000, minimum=2)
 LOG_LINE_MAX_CHARACTERS = env_int("SMARTQUEUE_LOG_LINE_MAX_CHARACTERS", 4_000, minimum=80)
 LOG_MAX_LINES = env_int("SMARTQUEUE_LOG_MAX_LINES", 5_000, minimum=1)
+# Of an artefact that a handler holds in memory, and of one that is a file, made or sent.
 ARTEFACT_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_MAX_BYTES", 20_000_000, minimum=1)
+ARTEFACT_FILE_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_FILE_MAX_BYTES", 500_000_000, minimum=1)
+# What people send for jobs to read is kept so long; what jobs make is kept as long as the job.
+ARTEFACT_SENT_DAYS = env_int("SMARTQUEUE_ARTEFACT_SENT_DAYS", 7, minimum=1)
 BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
 # Dead letters that one call sends back at most; the answer says whether there are more.
 REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)
@@ -133,6 +137,11 @@ CHILD_PROCESSOR_SECONDS = env_int("SMARTQUEUE_CHILD_PROCESSOR_SECONDS", 3600, mi
 CHILD_FILE_MAX_BYTES = env_int("SMARTQUEUE_CHILD_FILE_MAX_BYTES", 1_000_000_000, minimum=0)
 # Beside those its user has already, whom the kernel counts together; it sets root no such limit.
 CHILD_MAX_PROCESSES = env_int("SMARTQUEUE_CHILD_MAX_PROCESSES", 1_000, minimum=2)
+# Attempts that read what tenants send (etl, ml, images) are shut in, by Linux's namespaces, Landlock and seccomp.
+# required: they are refused where that cannot be; auto: they run with what walls there are, and a warning; off.
+CHILD_SANDBOX = env_choice(
+    "SMARTQUEUE_CHILD_SANDBOX", "auto" if DEBUG or TESTING else "required", {"auto", "required", "off"}
+)
 CHILD_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_CHILD_KILL_GRACE_SECONDS", 1.2)
 
 # --- Job types --------------------------------------------------------------------------------------------------
@@ -259,6 +268,8 @@ IDLE_TRANSACTION_SECONDS = env_seconds("SMARTQUEUE_IDLE_TRANSACTION_SECONDS", 60
 UNDURABLE_DATABASE = TESTING
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATE_DIR = state_dir()
+# Where attempts that work with files have a folder each, for as long as they run. Best on the disk of MEDIA_ROOT.
+WORK_ROOT = env_str("SMARTQUEUE_WORK_ROOT", str(STATE_DIR / "work"))
 MEDIA_ROOT = env_str("SMARTQUEUE_MEDIA_ROOT", str(STATE_DIR / "artefacts"))
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
 from jobs.errors import InvalidPayload, UnknownJobType
@@ -71,6 +72,16 @@ class Reporter(Protocol):
     def log(self, stream: str, text: str) -> None: ...
     def progress(self, fraction: float, message: str) -> None: ...
     def artefact(self, name: str, data: bytes, content_type: str) -> str: ...
+    def artefact_file(self, name: str, path: Path, content_type: str) -> str: ...
+    def copy_artefact(self, artefact_id: str, to: Path) -> "Input": ...
+
+
+class Input(NamedTuple):
+    """A file that a job reads: where its handler finds it, and what its sender called it."""
+
+    path: Path
+    name: str
+    content_type: str
 
 
 @dataclass(slots=True)
@@ -88,6 +99,8 @@ class Context:
     # What the organisation allows: {"shell_programs": [absolute paths]}.
     org_settings: Mapping[str, Any]
     reporter: Reporter
+    # Its own, and gone when the attempt ends; for types that work with files (Handler.works_with_files).
+    folder: Path | None = None
     started: float = field(default_factory=time.monotonic)
     stop_reason: StopReason | None = None
     # Made by the first that waits: most attempts are over before anybody does.
@@ -107,6 +120,22 @@ class Context:
     def artefact(self, name: str, data: bytes, content_type: str = "application/octet-stream") -> str:
         """Keep a file with the job; returns its id. Raises ValueError for a bad name or too many bytes."""
         return self.reporter.artefact(name, data, content_type)
+
+    def path(self, name: str) -> Path:
+        """Of a file directly in the attempt's folder."""
+        assert self.folder is not None, f"{self.type} jobs have no folder"
+        return self.folder / name
+
+    def artefact_file(self, name: str, path: Path, content_type: str = "application/octet-stream") -> str:
+        """The same for a file in the attempt's folder, of whatever size an artefact may have."""
+        return self.reporter.artefact_file(name, path, content_type)
+
+    def copy_artefact(self, artefact_id: str, name: str) -> Input:
+        """Bring a file of the organisation into the attempt's folder, under this name. In gather() only.
+
+        Raises PermanentFailure when the organisation has no such file.
+        """
+        return self.reporter.copy_artefact(artefact_id, self.path(name))
 
     @property
     def cancelled(self) -> bool:
@@ -197,7 +226,30 @@ class Handler(ABC):
 
     def is_isolated(self, payload: Mapping[str, Any]) -> bool:
         """Whether perform() is called in a process of its own: for what computes much, or may crash or hang."""
+        return self.is_confined(payload)
+
+    def works_with_files(self, payload: Mapping[str, Any]) -> bool:
+        """Whether its attempts have a folder."""
+        return self.is_confined(payload)
+
+    def is_confined(self, payload: Mapping[str, Any]) -> bool:
+        """Whether that process is shut in too: no network, no files but its folder's, no secrets in its memory."""
         return False
+
+    # What a confined attempt may take of memory, where that is less than CHILD_MEMORY_MAX_BYTES.
+    memory_max_bytes: int | None = None
+
+    def preload(self) -> None:
+        """Import what confined attempts need, once for all of them."""
+        return
+
+    def gather(self, context: Context) -> None:
+        """Bring into the attempt's folder what run() needs: in the worker, before it, with the network at hand."""
+        return
+
+    def deliver(self, context: Context, answer: Answer) -> Answer:
+        """Take from the folder to elsewhere what run() left: in the worker, after it. Not when it was stopped."""
+        return answer
 
     def is_transactional(self, payload: Mapping[str, Any]) -> bool:
         """Whether what perform() writes to the database and the end of its attempt are one transaction."""
@@ -246,6 +298,10 @@ class Registry:
 
     def is_internal(self, type: str) -> bool:
         return type in self._handlers and self._handlers[type].internal
+
+    def preload(self) -> None:
+        for handler in self._handlers.values():
+            handler.preload()
 
     def prepare(self, types: Sequence[str]) -> None:
         """Make these types ready to run here. Raises HandlerNotReady."""

@@ -1,7 +1,8 @@
-"""Files an attempt left behind, in Django's default storage."""
+"""Files that attempts left behind or people sent for jobs to read, in Django's default storage."""
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 
 from jobs.ids import uuid7
@@ -18,20 +19,38 @@ class Artefact(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
-    job_id = models.UUIDField()
-    attempt = models.PositiveIntegerField()
+    # Of the attempt that made it; none for a file that a person sent.
+    job_id = models.UUIDField(null=True)
+    attempt = models.PositiveIntegerField(null=True)
     name = models.CharField(max_length=120)
     content_type = models.CharField(max_length=100)
     size_bytes = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
     file = models.FileField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    # None for what is kept as long as its job.
+    expires_at = models.DateTimeField(null=True)
 
     objects = ArtefactQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["job_id", "attempt", "name"], name="artefact_name_uniq"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"], condition=models.Q(expires_at__isnull=False), name="artefact_expiry_idx"
+            ),
+            # the newest first
+            models.Index(fields=["org", "-id"], condition=models.Q(job_id__isnull=True), name="artefact_sent_idx"),
         ]
 
     def __str__(self) -> str:

@@ -8,18 +8,21 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
 
 import psutil
+from django.conf import settings
 
 from jobs.errors import LeaseLost
 from jobs.handlers import registry
-from jobs.handlers.base import Answer, Context, Done, Fail, Retry, StopReason, running
+from jobs.handlers.base import Answer, Context, Done, Fail, Input, Retry, StopReason, running
 from jobs.handlers.launcher import lower, threads_of
 from jobs.handlers.results import BadResult, json_result
+from jobs.processes.confine import NotConfined, confine
 from jobs.processes.executor import PERMANENT, for_people
-from jobs.processes.reporting import check_file, check_progress, lines_of
+from jobs.processes.reporting import check_file, check_name, check_progress, lines_of
 from jobs.processes.wire import line
 from jobs.queue.finish import MAX_ERROR_CHARACTERS
 
@@ -32,8 +35,11 @@ def perform(talk: socket.socket) -> None:
     reading = talk.makefile("rb")
     order = json.loads(reading.readline())
     job_id = UUID(order["context"].pop("job_id"))
+    folder = Path(text) if (text := order["context"].pop("folder")) else None
     sender = Sender(talk, job_id)
-    context = Context(job_id=job_id, **order["context"], reporter=sender)
+    context = Context(job_id=job_id, **order["context"], folder=folder, reporter=sender)
+    if order["confined"] and not shut_in(context, sender):
+        return
     threading.Thread(target=listen, args=(reading, context, sender), daemon=True).start()
     limit(order["limits"])
     if "numpy" in sys.modules:
@@ -45,6 +51,22 @@ def perform(talk: socket.socket) -> None:
     except BaseException as error:
         answer = raised(error)
     sender.send(answer)
+
+
+def shut_in(context: Context, sender: "Sender") -> bool:
+    """False where that is required and cannot be; the answer is given then."""
+    assert context.folder is not None
+    if settings.CHILD_SANDBOX == "off":
+        return True
+    try:
+        confine(context.folder)
+    except NotConfined as error:
+        sender.send({"not_confined": str(error)})
+        if settings.CHILD_SANDBOX == "required":
+            text = f"{context.type} jobs are refused on this worker: {error}"
+            sender.send({"retry": [text, None, "SandboxMissing", None]})
+            return False
+    return True
 
 
 def limit(limits: Mapping[str, int]) -> None:
@@ -88,8 +110,18 @@ class Sender:
 
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
         check_file(name, data, content_type)
+        return self.kept({"artefact": [name, content_type, len(data)]}, data)
+
+    def artefact_file(self, name: str, path: Path, content_type: str) -> str:
+        check_name(name, content_type)
+        return self.kept({"artefact_file": [name, content_type, path.name]})
+
+    def copy_artefact(self, artefact_id: str, to: Path) -> Input:
+        raise RuntimeError("the files that a job reads are brought by gather(), in the worker")
+
+    def kept(self, word: dict[str, Any], data: bytes = b"") -> str:
         with self.keeping:
-            self.send({"artefact": [name, content_type, len(data)]}, data)
+            self.send(word, data)
             kept = self.files.get()
         if "id" in kept:
             return kept["id"]

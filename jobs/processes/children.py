@@ -1,7 +1,9 @@
 """Isolated attempts: run in a process of their own, which may crash, hang or eat memory without harm to the worker."""
 
 import contextlib
+import logging
 import os
+import re
 import selectors
 import signal
 import socket
@@ -10,16 +12,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 from django.conf import settings
 
-from jobs.handlers.base import Answer, Context, Done, Fail, Retry, StopReason
+from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Retry, StopReason
 from jobs.handlers.output import READ_BYTES, Output
 from jobs.handlers.shell import signal_name
 from jobs.processes.wire import Garbled, Lines, line
 
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.1
+# Variables that may hold one; settings.py refuses to start without some of them, which are made up.
+SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASS|URL|DSN|CONNECTION|CREDENTIAL|^PG|^AWS|HOST", re.IGNORECASE)
 # After it was told to, a minder has so long to kill what it minds; then it is killed, and its child with it.
 MINDER_SECONDS = 2.0
 
@@ -29,9 +37,13 @@ class Crashed(Exception):
 
 
 class ForkServer:
-    """The worker's fork server: started with the first isolated attempt, and again when it is gone."""
+    """A fork server of the worker: started with the first attempt that needs it, and again when it is gone.
 
-    def __init__(self) -> None:
+    The one for confined attempts is told no secret: what takes over one of its forks can tell none.
+    """
+
+    def __init__(self, *, confined: bool = False) -> None:
+        self.confined = confined
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,8 +67,9 @@ class ForkServer:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "forkserver", str(theirs.fileno())],
+                [sys.executable, "manage.py", "forkserver", str(theirs.fileno()), *["--confined"] * self.confined],
                 cwd=settings.BASE_DIR,
+                env=without_secrets() if self.confined else None,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -74,11 +87,30 @@ class ForkServer:
             self._control = None
 
 
+def without_secrets() -> dict[str, str]:
+    """An environment that settings.py starts with, in which nothing opens anything."""
+    names = [name for name in os.environ if not SECRET_NAME.search(name)]
+    made_up = {name: token_hex(32) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")}
+    return {
+        **{name: os.environ[name] for name in names},
+        **made_up,
+        "ENCRYPTION_KEYS": f"none:{token_hex(32)}",
+        "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    }
+
+
 fork_server = ForkServer()
-os.register_at_fork(after_in_child=fork_server.forget)
+confined_server = ForkServer(confined=True)
+for each in (fork_server, confined_server):
+    os.register_at_fork(after_in_child=each.forget)
 
 
-def run_in_child(context: Context) -> Answer:
+def close_servers() -> None:
+    fork_server.close()
+    confined_server.close()
+
+
+def run_in_child(context: Context, handler: Handler) -> Answer:
     """The answer of the context's handler, run in a child. Raises Crashed. All the child started is gone then."""
     with contextlib.ExitStack() as stack:
         talk, theirs = pair(stack)
@@ -86,13 +118,14 @@ def run_in_child(context: Context) -> Answer:
         (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
         outputs = [stack.enter_context(os.fdopen(fd, "rb", 0)) for fd in (stdout, stderr)]
         try:
-            fork_server.fork(theirs.fileno(), minders.fileno(), stdout_end, stderr_end)
+            server = confined_server if handler.is_confined(context.payload) else fork_server
+            server.fork(theirs.fileno(), minders.fileno(), stdout_end, stderr_end)
         finally:
             theirs.close()
             minders.close()
             os.close(stdout_end)
             os.close(stderr_end)
-        return ChildRun(context, talk, watch, *outputs).until_end()
+        return ChildRun(context, handler, talk, watch, *outputs).until_end()
 
 
 def pair(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
@@ -106,9 +139,20 @@ class ChildRun:
     """One attempt in a child, as its slot's thread sees it."""
 
     def __init__(
-        self, context: Context, talk: socket.socket, watch: socket.socket, stdout: IO[bytes], stderr: IO[bytes]
+        self,
+        context: Context,
+        handler: Handler,
+        talk: socket.socket,
+        watch: socket.socket,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
     ) -> None:
         self.context = context
+        self.order = {
+            "context": described(context),
+            "limits": limits(handler.memory_max_bytes),
+            "confined": handler.is_confined(context.payload),
+        }
         self.talk = talk
         self.sending = threading.Lock()
         self.answer: Answer | None = None
@@ -130,7 +174,7 @@ class ChildRun:
         self.context.on_stop(self.pass_on_stop)
         try:
             with self.selector:
-                self.say({"context": described(self.context), "limits": limits()})
+                self.say(self.order)
                 self.follow()
         except Garbled:
             self.signal(signal.SIGTERM)
@@ -170,13 +214,22 @@ class ChildRun:
             case {"progress": [int() | float() as fraction, str(message)]}:
                 self.context.progress(fraction, message)
             case {"artefact": [str(name), str(content_type), int()]}:
-                self.say(self.kept(name, data, content_type))
+                self.say(self.kept(lambda: self.context.artefact(name, data, content_type)))
+            case {"artefact_file": [str(name), str(content_type), str(place)]}:
+                self.say(self.kept(lambda: self.context.artefact_file(name, self.place(place), content_type)))
+            case {"not_confined": str(why)}:
+                log.warning("AN ATTEMPT IS NOT CONFINED: %s", why, extra={"job": str(self.context.job_id)})
             case _:
                 self.answer = answer_of(word)
 
-    def kept(self, name: str, data: bytes, content_type: str) -> dict[str, str]:
+    def place(self, name: str) -> Path:
+        if "/" in name:
+            raise ValueError(f"{name!r:.80} is no file of the attempt's folder")
+        return self.context.path(name)
+
+    def kept(self, keep: Callable[[], str]) -> dict[str, str]:
         try:
-            return {"id": self.context.artefact(name, data, content_type)}
+            return {"id": keep()}
         except Exception as error:
             return {"error": type(error).__name__, "text": str(error)}
 
@@ -242,12 +295,14 @@ def described(context: Context) -> dict[str, Any]:
         "correlation_id": context.correlation_id,
         "timeout_seconds": context.seconds_left(),
         "org_settings": dict(context.org_settings),
+        "folder": context.folder and str(context.folder),
     }
 
 
-def limits() -> dict[str, int]:
+def limits(memory_max_bytes: int | None) -> dict[str, int]:
+    most = settings.CHILD_MEMORY_MAX_BYTES
     return {
-        "memory_bytes": settings.CHILD_MEMORY_MAX_BYTES,
+        "memory_bytes": min(memory_max_bytes or most, most),
         "processor_seconds": settings.CHILD_PROCESSOR_SECONDS,
         "file_bytes": settings.CHILD_FILE_MAX_BYTES,
         "processes": settings.CHILD_MAX_PROCESSES,

@@ -4,14 +4,19 @@ A place where attempts run needs start(), and calls back with each end: child pr
 """
 
 import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections, connections, transaction
 from django.db.backends.signals import connection_created
 
@@ -91,13 +96,21 @@ class Attempt:
             handler = registry.get(self.claimed.type)
             if handler.is_transactional(self.claimed.payload):
                 return self.run_in_transaction(handler)
-            if handler.is_isolated(self.claimed.payload):
-                return self.ended(run_in_child(self.context))
-            return self.ended(handler.perform(self.context))
+            with own_folder(handler, self.context):
+                return self.ended(self.answer(handler))
         except BaseException as error:
             return self.failed(error)
         finally:
             running.set(None)
+
+    def answer(self, handler: Handler) -> Answer:
+        if not handler.is_isolated(self.claimed.payload):
+            return handler.perform(self.context)
+        handler.check(self.claimed.payload, self.claimed.org_settings)
+        handler.gather(self.context)
+        self.context.check_stopped()
+        answer = run_in_child(self.context, handler)
+        return answer if self.context.cancelled else handler.deliver(self.context, answer)
 
     def run_in_transaction(self, handler: Handler) -> Ended:
         """What the handler writes and the end of its attempt are one commit; without the lease there is neither."""
@@ -163,6 +176,20 @@ class Attempt:
                 return Ended(self.claimed, Outcome.TIMEOUT, error_type="Timeout", error=limit)
             case _:
                 return Ended(self.claimed, Outcome.RELEASED)
+
+
+@contextlib.contextmanager
+def own_folder(handler: Handler, context: Context) -> Iterator[None]:
+    """The attempt's folder, for types that want one."""
+    if not handler.works_with_files(context.payload):
+        yield
+        return
+    os.makedirs(settings.WORK_ROOT, mode=0o700, exist_ok=True)
+    context.folder = Path(tempfile.mkdtemp(prefix=f"{context.job_id}-", dir=settings.WORK_ROOT))
+    try:
+        yield
+    finally:
+        shutil.rmtree(context.folder, ignore_errors=True)
 
 
 def for_people(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from typing import NoReturn
 import psutil
 from django.db import connections
 
-from jobs.handlers import python_task
+from jobs.handlers import python_task, registry
 from jobs.handlers.launcher import AWAITED, PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, ended, kill_rest, prctl
 from jobs.processes.child import perform
 from jobs.processes.wire import line
@@ -31,12 +31,15 @@ DESCRIPTORS = 4
 LOOK_SECONDS = 1.0
 
 
-def main(control: socket.socket) -> None:
+def main(control: socket.socket, *, confined: bool) -> None:
     """Until the worker is gone."""
-    # A module that cannot be imported has been told of by the worker.
-    python_task.load()
-    # a module may have asked the database something; a connection is of one process
-    connections.close_all()
+    if confined:
+        registry.preload()
+    else:
+        # A module that cannot be imported has been told of by the worker.
+        python_task.load()
+        # a module may have asked the database something; a connection is of one process
+        connections.close_all()
     logs_stay_here()
     gc.collect()
     gc.freeze()

@@ -1,21 +1,21 @@
 """What running attempts report: log lines and progress, kept here until the worker's next flush; files at once."""
 
-import hashlib
+import io
 import logging
 import math
 import re
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import IO, Any, ClassVar
 
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import DataError, Error, IntegrityError
 
 from jobs.errors import LeaseLost
-from jobs.ids import uuid7
+from jobs.files import copy_out, forget, open_within, store
+from jobs.handlers.base import Input, PermanentFailure
 from jobs.models import Artefact, Lease
 from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
@@ -61,31 +61,48 @@ class AttemptReporter:
             self._progress = (fraction, UNSTORABLE.sub("\ufffd", message)[:200])
 
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
-        """Store the file and its row, if the attempt still holds its lease (else LeaseLost)."""
         check_file(name, data, content_type)
+        return self.keep(name, io.BytesIO(data), content_type)
+
+    def artefact_file(self, name: str, path: Path, content_type: str) -> str:
+        check_name(name, content_type)
+        with open_within(path.parent, path.name) as source:
+            return self.keep(name, source, content_type)
+
+    def copy_artefact(self, artefact_id: str, to: Path) -> Input:
+        found = Artefact.objects.filter(org_id=self.claimed.org_id, pk=artefact_id).first()
+        if found is None:
+            raise PermanentFailure(f"Your organisation has no artefact {artefact_id}; was it deleted, or too old?")
+        try:
+            copy_out(found, to)
+        except FileNotFoundError:
+            raise PermanentFailure(f"The bytes of artefact {artefact_id} are not kept any more.") from None
+        return Input(to, found.name, found.content_type)
+
+    def keep(self, name: str, source: IO[bytes], content_type: str) -> str:
+        """Store the file and its row, if the attempt still holds its lease (else LeaseLost)."""
         claimed = self.claimed
+        stored = store(claimed.org_id, source, max_bytes=settings.ARTEFACT_FILE_MAX_BYTES)
         artefact = Artefact(
             org_id=claimed.org_id,
             job_id=claimed.job_id,
             attempt=claimed.attempt,
             name=name,
             content_type=content_type,
-            size_bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            file=stored.name,
         )
-        # Our own name, in a folder of the organisation: what a handler calls a file never becomes a path.
-        stored = default_storage.save(f"{claimed.org_id}/{uuid7().hex}", ContentFile(data))
-        artefact.file.name = stored
         try:
             with brief():
                 if not Lease.objects.select_for_update().filter(token=claimed.token).exists():
                     raise LeaseLost(claimed.job_id)
                 artefact.save(force_insert=True)
         except IntegrityError as error:
-            default_storage.delete(stored)
+            forget(stored)
             raise ValueError(f"this attempt already has an artefact named {name!r}") from error
         except LeaseLost:
-            default_storage.delete(stored)
+            forget(stored)
             raise
         return str(artefact.pk)
 
@@ -127,10 +144,14 @@ def check_progress(fraction: float) -> None:
 
 
 def check_file(name: str, data: bytes, content_type: str) -> None:
+    check_name(name, content_type)
+    if len(data) > settings.ARTEFACT_MAX_BYTES:
+        raise ValueError(f"{len(data)} bytes; in one piece an artefact has at most {settings.ARTEFACT_MAX_BYTES}")
+
+
+def check_name(name: str, content_type: str) -> None:
     if not FILE_NAME.fullmatch(name):
         raise ValueError(f"{name!r:.80} is no name for an artefact: letters, digits and ._()+- only")
-    if len(data) > settings.ARTEFACT_MAX_BYTES:
-        raise ValueError(f"{len(data)} bytes; an artefact has at most {settings.ARTEFACT_MAX_BYTES}")
     if not CONTENT_TYPE.fullmatch(content_type):
         raise ValueError(f"{content_type!r:.80} is no content type")
 

@@ -13,7 +13,7 @@ from django.db import DataError, Error, IntegrityError
 from jobs.handlers import registry
 from jobs.handlers.base import StopReason
 from jobs.models import WorkerProcess
-from jobs.processes.children import fork_server
+from jobs.processes.children import close_servers
 from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
 from jobs.processes.keeper import Keeper, ask
 from jobs.processes.lookout import Lookout
@@ -328,7 +328,7 @@ class Worker(Loop):
     def close(self) -> None:
         self.ticker.stop()
         self.thread_slots.close()
-        fork_server.close()
+        close_servers()
         self.lookout.listener.close()
         self.presence.leave()
         super().close()

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from jobs.handlers import registry
-from jobs.handlers.base import Answer, Context
+from jobs.handlers.base import Answer, Context, Input
 from jobs.processes.executor import Attempt
 from jobs.queue.claim import Claimed
 
@@ -30,6 +31,12 @@ class Reported:
         self.steps.append((fraction, message))
 
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
+        raise NotImplementedError
+
+    def artefact_file(self, name: str, path: Path, content_type: str) -> str:
+        raise NotImplementedError
+
+    def copy_artefact(self, artefact_id: str, to: Path) -> Input:
         raise NotImplementedError
 
     def of(self, stream: str) -> list[str]:
