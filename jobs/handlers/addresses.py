@@ -5,8 +5,10 @@ import queue
 import re
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 from urllib3.exceptions import LocationParseError
@@ -61,8 +63,11 @@ class Target:
         return f"{self.scheme}://{host}{port}{self.path}"
 
 
-def target(url: str) -> Target:
-    """Check all that can be known without a lookup. Raises Refused."""
+def target(url: str, org_settings: Mapping[str, Any] = MappingProxyType({})) -> Target:
+    """Check all that can be known without a lookup. Raises Refused.
+
+    An organisation may hold its own jobs to some hosts (http_allow_hosts), or keep them from some (http_deny_hosts).
+    """
     if len(url) > MAX_URL_CHARACTERS or re.search(r"[\x00-\x20\x7f\\]", url):
         raise Refused(f"At most {MAX_URL_CHARACTERS} characters, without spaces, control characters or backslashes.")
     if not re.match(r"https?://", url, re.IGNORECASE):
@@ -83,7 +88,15 @@ def target(url: str) -> Target:
         check_name(host)
         if port not in settings.HTTP_PORTS:
             raise Refused(f"Port {port} is not open to jobs; there are: {', '.join(map(str, settings.HTTP_PORTS))}.")
+    wanted, unwanted = (org_settings.get(name) or [] for name in ("http_allow_hosts", "http_deny_hosts"))
+    if (wanted and not among(host, wanted)) or among(host, unwanted):
+        raise Refused(f"Your organisation does not let its jobs reach {host}.")
     return Target(scheme, host, port, parts.request_uri, allowed)
+
+
+def among(host: str, patterns: Sequence[str]) -> bool:
+    """A host's name, or all below a name: *.example.com."""
+    return any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in patterns)
 
 
 def named_by_operator(host: str, port: int) -> bool:

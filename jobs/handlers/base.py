@@ -49,6 +49,10 @@ class PermanentFailure(Exception):
     """Raised by a handler or task for what no retry can mend."""
 
 
+class TemporaryFailure(Exception):
+    """Raised by a handler or task for what a later attempt may find mended; told without a traceback."""
+
+
 class HandlerNotReady(Exception):
     """This worker cannot run jobs of a type; the message says what is missing."""
 

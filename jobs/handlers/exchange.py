@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import socket
 import ssl
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -87,8 +88,8 @@ class Line:
     def seconds_left(self) -> float:
         return max(self.ends_at - time.monotonic(), 0.001)
 
-    def exchange(self, request: Request, *, body_max_bytes: int) -> Response:
-        """Raises Refused, Trouble, TimeIsUp, Stopped."""
+    def exchange(self, request: Request, *, body_max_bytes: int, to: IO[bytes] | None = None) -> Response:
+        """Into `to` goes the body, where it is given. Raises Refused, Trouble, TimeIsUp, Stopped."""
         try:
             with self.open(request.target) as opened:
                 connection = over(opened, request.target, self.seconds_left())
@@ -96,7 +97,7 @@ class Line:
                     connection.request(
                         request.method, request.target.path, request.body, request.headers, preload_content=False
                     )
-                    response = received(connection.getresponse(), body_max_bytes)
+                    response = received(connection.getresponse(), body_max_bytes, to)
                 finally:
                     connection.close()
             # A body without a length ends with its connection, also when it was we who cut it.
@@ -176,17 +177,18 @@ def trust(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def received(response: BaseHTTPResponse, body_max_bytes: int) -> Response:
+def received(response: BaseHTTPResponse, body_max_bytes: int, to: IO[bytes] | None) -> Response:
     """The response, with as much of its body as is wanted; the rest is not read."""
-    body = bytearray()
+    body, size = io.BytesIO(), 0
     for chunk in response.stream(READ_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > body_max_bytes:
+        (to or body).write(chunk[: body_max_bytes - size])
+        size += len(chunk)
+        if size > body_max_bytes:
             break
     return Response(
         status=response.status,
         reason=response.reason or "",
         headers=list(response.headers.items()),
-        body=bytes(body[:body_max_bytes]),
-        truncated=len(body) > body_max_bytes,
+        body=body.getvalue(),
+        truncated=size > body_max_bytes,
     )

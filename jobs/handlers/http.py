@@ -79,7 +79,7 @@ class HttpHandler(Handler):
         bodies = [name for name in ("body", "json", "form") if name in payload]
         found += [(f"/{name}", "Give only one of body, json and form.") for name in bodies[1:]]
         try:
-            target(payload["url"])
+            target(payload["url"], org_settings)
         except Refused as error:
             found.append(("/url", str(error)))
         return found
@@ -110,7 +110,7 @@ class Call:
         content_type, body = body_of(context.payload)
         self.request = Request(
             method=context.payload.get("method", "GET"),
-            target=target(context.payload["url"]),
+            target=target(context.payload["url"], context.org_settings),
             headers=headers_of(context, content_type),
             body=body,
         )
@@ -122,7 +122,7 @@ class Call:
             if location is None:
                 return self.judged(response)
             try:
-                self.request = redirected(self.request, response.status, location)
+                self.request = redirected(self.request, response.status, location, self.context.org_settings)
             except Refused as error:
                 return Fail(f"Redirected to {location:.200}: {error}", "AddressRefused", self.result(response))
             response = self.send()
@@ -157,9 +157,9 @@ class Call:
         return http_result(response, url=self.request.target.url, elapsed_ms=elapsed_ms)
 
 
-def redirected(request: Request, status: int, location: str) -> Request:
+def redirected(request: Request, status: int, location: str, org_settings: Mapping[str, Any]) -> Request:
     """The request that follows a redirect (RFC 9110, 15.4). Raises Refused."""
-    to = target(urljoin(request.target.url, location))
+    to = target(urljoin(request.target.url, location), org_settings)
     headers = dict(request.headers)
     if to.origin != request.target.origin:
         headers = {name: value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}

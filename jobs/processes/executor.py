@@ -31,6 +31,7 @@ from jobs.handlers.base import (
     PermanentFailure,
     Retry,
     StopReason,
+    TemporaryFailure,
     running,
 )
 from jobs.handlers.results import BadResult, json_result
@@ -197,7 +198,7 @@ def for_people(error: BaseException) -> str:
     match error:
         case InvalidPayload(errors=errors):
             return "\n".join(f"{pointer}: {sentence}" for pointer, sentence in errors)
-        case PermanentFailure() | UnknownJobType() | BadResult() if str(error):
+        case PermanentFailure() | TemporaryFailure() | UnknownJobType() | BadResult() if str(error):
             return str(error)
     frames = error.__traceback__
     # Ours come first and say nothing about the error.
