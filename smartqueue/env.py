@@ -1,8 +1,10 @@
 """Typed reads of the environment that fail at start, by the variable's name."""
 
 import hashlib
+import json
 import os
 import re
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,6 +45,31 @@ def env_choice(name: str, default: str, choices: set[str]) -> str:
 def env_list(name: str, default: str = "") -> list[str]:
     """Comma-separated words, blanks dropped."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def env_json(name: str) -> dict[str, Any]:
+    """A JSON object; empty by default."""
+    text = os.environ.get(name, "").strip() or "{}"
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ImproperlyConfigured(f"{name}: expected a JSON object")
+    return found
+
+
+def env_retries(name: str) -> dict[str, dict[str, float]]:
+    """By job type: how often it is tried, and after how many seconds."""
+    limits = {"max_attempts": 1.0, "base_seconds": 0.1, "cap_seconds": 0.1}
+    found = env_json(name)
+    for type, policy in found.items():
+        if not isinstance(policy, dict) or not policy.keys() <= limits.keys():
+            raise ImproperlyConfigured(f"{name}: expected {type}: an object of {', '.join(limits)}")
+        for field, value in policy.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < limits[field]:
+                raise ImproperlyConfigured(f"{name}: expected {type}.{field}: {limits[field]:g} or more")
+    return found
 
 
 def env_ports(name: str, default: str) -> list[int]:

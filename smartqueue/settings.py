@@ -16,6 +16,7 @@ from smartqueue.env import (
     env_keys,
     env_list,
     env_ports,
+    env_retries,
     env_seconds,
     env_str,
 )
@@ -77,6 +78,8 @@ RETRIES = env_int("SMARTQUEUE_RETRIES", 3)
 RETRY_BASE_SECONDS = env_seconds("SMARTQUEUE_RETRY_BASE_SECONDS", 2)
 RETRY_CAP_SECONDS = env_seconds("SMARTQUEUE_RETRY_CAP_SECONDS", 60)
 RETRY_JITTER_SECONDS = env_seconds("SMARTQUEUE_RETRY_JITTER_SECONDS", 1)
+# By job type, where it differs: {"email": {"max_attempts": 6, "base_seconds": 30, "cap_seconds": 3600}}.
+RETRY_POLICIES = env_retries("SMARTQUEUE_RETRY_POLICIES")
 MAX_ATTEMPTS_CAP = env_int("SMARTQUEUE_MAX_ATTEMPTS_CAP", 25, minimum=1)
 JOB_TIMEOUT_SECONDS = env_int("SMARTQUEUE_JOB_TIMEOUT_SECONDS", 300, minimum=1)
 JOB_TIMEOUT_CAP_SECONDS = env_int("SMARTQUEUE_JOB_TIMEOUT_CAP_SECONDS", 6 * 3600, minimum=1)

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from jobs import states
+from jobs import retries, states
 from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
 from jobs.models import Dependency, Job
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, NewJob
@@ -31,6 +31,13 @@ class PayloadField(serializers.DictField):
     def __init__(self, **kwargs: Any) -> None:
         text = f"At most {settings.PAYLOAD_MAX_BYTES} bytes of JSON, in the shape that GET /job-types/ shows."
         super().__init__(**{"help_text": text, **kwargs})
+
+
+class RetrySerializer(StrictSerializer):
+    base_seconds = serializers.FloatField(
+        required=False, min_value=retries.MIN_SECONDS, help_text="After the first failure; twice as long after each."
+    )
+    cap_seconds = serializers.FloatField(required=False, min_value=retries.MIN_SECONDS, help_text="Never longer.")
 
 
 class NewJobSerializer(StrictSerializer):
@@ -56,6 +63,7 @@ class NewJobSerializer(StrictSerializer):
         required=False, min_value=1, max_value=settings.JOB_TIMEOUT_CAP_SECONDS, help_text="Of each attempt."
     )
     max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=settings.MAX_ATTEMPTS_CAP)
+    retry = RetrySerializer(required=False, help_text="When it is tried again; by default as its type is.")
     limit_key = TextField(
         required=False,
         allow_blank=True,
@@ -137,6 +145,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     batch_id = serializers.UUIDField(allow_null=True)
     limit_key = serializers.CharField(allow_blank=True)
     timeout_seconds = serializers.IntegerField()
+    retry = RetrySerializer(allow_null=True, help_text="Null: as its type is.")
     idempotency_key = serializers.CharField(allow_null=True)
     correlation_id = serializers.CharField()
     created_by = serializers.CharField(source="creator", allow_null=True, help_text="The username.")

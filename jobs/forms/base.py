@@ -34,11 +34,14 @@ class SubmitForm(forms.Form):
     run_at = moment_field("Or at (UTC)")
     timeout_seconds = forms.IntegerField(label="Timeout (seconds)", required=False)
     max_attempts = forms.IntegerField(label="Attempts at most", required=False)
+    retry_base_seconds = forms.FloatField(label="First retry after (seconds)", required=False)
+    retry_cap_seconds = forms.FloatField(label="Later ones at most after (seconds)", required=False)
     # One for each time the form is shown: pressing the button twice submits one job.
     once = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
     COMMON = ("name", "title", "queue", "urgency", "category")
     LATER = ("delay_seconds", "run_at", "timeout_seconds", "max_attempts")
+    RETRY = ("retry_base_seconds", "retry_cap_seconds")
     # Field by the first step of a JSON pointer into the payload; what is not named is told above the form.
     FIELDS: ClassVar[Mapping[str, str]] = {}
 
@@ -65,10 +68,10 @@ class SubmitForm(forms.Form):
         return list(names[:SUGGESTIONS])
 
     def later_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.LATER]
+        return [self[name] for name in (*self.LATER, *self.RETRY)]
 
     def later_open(self) -> bool:
-        return any(self[name].value() or self[name].errors for name in self.LATER)
+        return any(self[name].value() or self[name].errors for name in (*self.LATER, *self.RETRY))
 
     def payload(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -82,6 +85,8 @@ class SubmitForm(forms.Form):
         """Call it after is_valid()."""
         asked = self.cleaned_data
         chosen = {name: asked[name] for name in ("description", *self.COMMON, *self.LATER)}
+        retry = {name.removeprefix("retry_"): asked[name] for name in self.RETRY if asked[name] is not None}
+        chosen["retry"] = retry or None
         return NewJob(type=self.type, payload=self.payload(), idempotency_key=f"form-{asked['once']}", **chosen)
 
     def refuse(self, error: QueueError) -> None:
@@ -91,7 +96,7 @@ class SubmitForm(forms.Form):
                 self.refuse_payload(pointer, sentence)
         elif isinstance(error, InvalidJob):
             for pointer, sentence in error.errors:
-                name = pointer.strip("/")
+                name = pointer.strip("/").replace("/", "_")
                 self.add_error(name if name in self.fields else None, sentence)
         elif isinstance(error, KeyReused):
             self.data = {**{name: self.data[name] for name in self.data}, "once": uuid7().hex}

@@ -103,6 +103,8 @@ class Job(models.Model):
     batch_id = models.UUIDField(null=True)
     timeout_seconds = models.IntegerField()
     max_attempts = models.SmallIntegerField()
+    # When it is tried again, where that is not as its type has it: {"base_seconds": …, "cap_seconds": …}.
+    retry: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(null=True)
     # The number of the last attempt. It only grows: it is the fencing number that outside receivers see.
     attempt = models.IntegerField(default=0)
     # The last attempt number this life may reach; a release raises it, so that a release burns nothing.

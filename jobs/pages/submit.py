@@ -117,6 +117,7 @@ def again(job: Job, org: Org) -> SubmitForm:
     """The form that would submit this job; by JSON where the fields cannot say all of its payload."""
     same = ("name", "title", "description", "queue", "urgency", "category", "timeout_seconds", "max_attempts")
     common = {name: getattr(job, name) for name in same} | fresh()
+    common |= {f"retry_{name}": value for name, value in (job.retry or {}).items()}
     if cls := FORMS.get(job.type):
         values = common | cls.initial_of(job.payload)
         trial = cls(values, org=org, type=job.type)

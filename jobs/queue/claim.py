@@ -40,6 +40,8 @@ class Claimed(NamedTuple):
     org_id: int
     org_settings: Mapping[str, Any]
     rank: float
+    # How it wants to be tried again, where it says so itself.
+    retry: Mapping[str, Any] | None = None
 
     @property
     def failures(self) -> int:
@@ -106,7 +108,7 @@ def looks_for(type: str, ask: Ask) -> list[tuple[str, float, float]]:
 def claimed(rows: sql.Tuples) -> list[Claimed]:
     """In order of rank."""
     found = [
-        Claimed(*row[:6], read(row[6])[0], *row[7:13], settings_of(row[13]), row[14])  # type: ignore[call-arg]
+        Claimed(*row[:6], read(row[6])[0], *row[7:13], settings_of(row[13]), row[14], row[15] and json.loads(row[15]))  # type: ignore[call-arg]
         for row in rows
     ]
     found.sort(key=attrgetter("rank"))

@@ -11,7 +11,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
-from jobs import ranking
+from jobs import ranking, retries
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.ids import uuid7, uuid7s
@@ -224,7 +224,7 @@ def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User |
     names = [one.name or default_name(one) for one in new]
     asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
     estimates = estimate_many(org, asked, user=user.get_username() if user else "")
-    defaults = Defaults(settings.RANK_TAU_SECONDS, settings.JOB_TIMEOUT_SECONDS, settings.RETRIES + 1)
+    defaults = Defaults(settings.RANK_TAU_SECONDS, settings.JOB_TIMEOUT_SECONDS)
     each = zip(new, ids, payloads, asked, estimates, strict=True)
     return [row(defaults, position, *parts) for position, parts in enumerate(each)]
 
@@ -234,10 +234,9 @@ class Defaults(NamedTuple):
 
     tau_seconds: float
     timeout_seconds: int
-    max_attempts: int
 
 
-OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key")
+OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry")
 
 
 def default_name(new: NewJob) -> str:
@@ -263,7 +262,7 @@ def row(
         "priority": ranking.priority(estimate.ms),
         "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, defaults.tau_seconds) - new.head_start_seconds,
         "timeout_seconds": new.timeout_seconds or defaults.timeout_seconds,
-        "max_attempts": new.max_attempts or defaults.max_attempts,
+        "max_attempts": new.max_attempts or retries.max_attempts(new.type),
     }
     if estimate.source == "model":
         described["predicted_low_ms"] = estimate.low_ms

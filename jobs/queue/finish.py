@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DataError, Error, IntegrityError
 
-from jobs import backoff
+from jobs import retries
 from jobs.queue import sql
 from jobs.queue.callbacks import follow_soon
 from jobs.queue.claim import Ask, Claimed, claimed, params
@@ -130,9 +130,4 @@ def retry_seconds(end: Ended) -> float:
     """The handler's own wish (a Retry-After) within bounds, else the backoff for this many failures in this life."""
     if end.retry_seconds is not None and not math.isnan(end.retry_seconds):
         return min(max(end.retry_seconds, 0.0), settings.MAX_DELAY_DAYS * 86_400.0)
-    return backoff.delay_seconds(
-        end.claimed.failures,
-        base=settings.RETRY_BASE_SECONDS,
-        cap=settings.RETRY_CAP_SECONDS,
-        jitter=settings.RETRY_JITTER_SECONDS,
-    )
+    return retries.delay_seconds(end.claimed.type, end.claimed.retry, end.claimed.failures)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from jobs import ranking
+from jobs import ranking, retries
 from jobs.errors import InvalidJob, QueueError
 from jobs.handlers import registry
 from jobs.strict_json import UNSTORABLE, NotStrict, dumps
@@ -41,6 +41,8 @@ class NewJob:
     delay_seconds: float | None = None
     timeout_seconds: int | None = None
     max_attempts: int | None = None
+    # When it is tried again: {"base_seconds": …, "cap_seconds": …}, either or both.
+    retry: Mapping[str, Any] | None = None
     idempotency_key: str | None = None
     # Jobs of one key share the limits that the organisation has set for it.
     limit_key: str = ""
@@ -89,6 +91,8 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
         timeout_cap, attempts_cap = caps(role)
         found += bounds("timeout_seconds", new.timeout_seconds, 1, timeout_cap)
         found += bounds("max_attempts", new.max_attempts, 1, attempts_cap)
+    if new.retry:
+        found += retries.faults(new.retry)
     return found + due_faults(new) + waiting_faults(new) + payload_limit_faults(new.payload)
 
 
@@ -165,7 +169,7 @@ def fingerprint(new: NewJob) -> str:
     for name in ("after", "after_end"):
         asked[name] = [str(word) for word in asked[name]]
     # what came later to a job is left out where it is not used: a key keeps its meaning over an upgrade
-    for name in ("limit_key", "after", "after_end"):
+    for name in ("limit_key", "after", "after_end", "retry"):
         if not asked[name]:
             del asked[name]
     del asked["ref"]

@@ -3,7 +3,7 @@
 -- field of each job would take a third of the time.
 WITH asked AS (
     SELECT id, title, description, payload, payload_bytes, category, predicted_low_ms, predicted_high_ms,
-           model_version, run_at, delay_seconds, idempotency_key, fingerprint, limit_key, waiting_on, batch_id, position,
+           model_version, run_at, delay_seconds, idempotency_key, fingerprint, limit_key, waiting_on, batch_id, retry, position,
            coalesce(job.queue, alike.queue) AS queue,
            coalesce(job.type, alike.type) AS type,
            coalesce(job.name, alike.name) AS name,
@@ -19,7 +19,7 @@ WITH asked AS (
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
-        idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, position int
+        idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int
     )
     CROSS JOIN json_to_record(%(alike)s::json) AS alike (
         queue text, type text, name text, urgency text, predicted_ms float8, prediction_source text, priority float8,
@@ -36,7 +36,7 @@ WITH asked AS (
         predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
-        outcome, error_type, error, limit_key, waiting_on, batch_id
+        outcome, error_type, error, limit_key, waiting_on, batch_id, retry
     )
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
@@ -44,7 +44,7 @@ WITH asked AS (
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
            CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment END,
-           '', '', '', coalesce(limit_key, ''), coalesce(waiting_on, 0), batch_id
+           '', '', '', coalesce(limit_key, ''), coalesce(waiting_on, 0), batch_id, retry
     FROM timed
     -- two batches with the same keys wait for each other in one order
     ORDER BY idempotency_key, position

@@ -2,7 +2,7 @@
 -- come from the claim's own secret: a random one for each would cost more than the rest of its lease.
 begun AS MATERIALIZED (
     SELECT taken.*, job.name, job.payload, job.correlation_id, job.timeout_seconds, job.max_attempts,
-           job.attempt_limit, job.rank_offset, job.limit_key AS job_key, org.slug AS org,
+           job.attempt_limit, job.rank_offset, job.retry, job.limit_key AS job_key, org.slug AS org,
            (jsonb_build_object('shell_programs', org.shell_programs) || org.job_settings)::text AS org_settings,
            md5(%(secret)s || taken.job_id::text)::uuid AS token, clock_timestamp() AS leased_at
     FROM taken
@@ -23,5 +23,5 @@ begun AS MATERIALIZED (
     FROM begun
 )
 SELECT job_id, attempt + 1, token, queue, type, name, payload::text, correlation_id, timeout_seconds, max_attempts,
-       attempt_limit, org, org_id, org_settings, rank
+       attempt_limit, org, org_id, org_settings, rank, retry::text
 FROM begun
