@@ -4,19 +4,14 @@ A place where attempts run needs start(), and calls back with each end: child pr
 """
 
 import asyncio
-import contextlib
-import os
-import shutil
-import tempfile
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import close_old_connections, connections, transaction
 from django.db.backends.signals import connection_created
 
@@ -36,6 +31,7 @@ from jobs.handlers.base import (
 )
 from jobs.handlers.results import BadResult, json_result
 from jobs.processes.children import Crashed, run_in_child
+from jobs.processes.folders import own_folder
 from jobs.processes.reporting import AttemptReporter, flush
 from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
@@ -177,20 +173,6 @@ class Attempt:
                 return Ended(self.claimed, Outcome.TIMEOUT, error_type="Timeout", error=limit)
             case _:
                 return Ended(self.claimed, Outcome.RELEASED)
-
-
-@contextlib.contextmanager
-def own_folder(handler: Handler, context: Context) -> Iterator[None]:
-    """The attempt's folder, for types that want one."""
-    if not handler.works_with_files(context.payload):
-        yield
-        return
-    os.makedirs(settings.WORK_ROOT, mode=0o700, exist_ok=True)
-    context.folder = Path(tempfile.mkdtemp(prefix=f"{context.job_id}-", dir=settings.WORK_ROOT))
-    try:
-        yield
-    finally:
-        shutil.rmtree(context.folder, ignore_errors=True)
 
 
 def for_people(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from jobs.handlers.base import StopReason
 from jobs.models import WorkerProcess
 from jobs.processes.children import close_servers
 from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
+from jobs.processes.folders import sweep
 from jobs.processes.keeper import Keeper, ask
 from jobs.processes.lookout import Lookout
 from jobs.processes.loop import Loop
@@ -93,6 +94,7 @@ class Worker(Loop):
 
     def run(self) -> None:
         sql.only_for_the_queue()
+        sweep()
         self.ticker.start()
         log.info("worker started", extra={"queues": self.presence.queues, "types": self.types, "slots": self.slots})
         super().run()
