@@ -60,14 +60,14 @@ class Subscriber(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind="mail", secret="") | (Q(kind="webhook") & ~Q(secret="")),  # noqa: S106 none at all
+                condition=Q(kind="mail", secret="") | (Q(kind="webhook") & ~Q(secret="")),
                 name="subscriber_kind_valid",
             ),
             models.CheckConstraint(
                 condition=Q(events__contained_by=EventType.values, events__len__gte=1), name="subscriber_events_valid"
             ),
             models.CheckConstraint(
-                condition=Q(previous_secret="", previous_until__isnull=True)  # noqa: S106
+                condition=Q(previous_secret="", previous_until__isnull=True)
                 | (~Q(previous_secret="") & Q(previous_until__isnull=False)),
                 name="subscriber_previous_secret_ends",
             ),
@@ -121,9 +121,7 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["subscriber", "next_at"], condition=Q(next_at__isnull=False), name="delivery_due_idx"
-            ),
+            models.Index(fields=["subscriber", "next_at"], condition=Q(next_at__isnull=False), name="delivery_due_idx"),
             # read backwards for the newest first
             models.Index(fields=["subscriber", "id"], name="delivery_list_idx"),
         ]

@@ -20,9 +20,11 @@ WITH RECURSIVE {{addressees}}, due AS MATERIALIZED (
     SET attempt = attempt + 1, last_attempt_at = clock_timestamp(),
         next_at = clock_timestamp() + make_interval(secs => %(seconds)s)
     WHERE id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING id, subscriber_id, event, correlation_id, data, attempt, attempts_before, created_at
+    RETURNING id, subscriber_id, event, correlation_id, data, attempt, attempts_before, created_at, last_attempt_at
 )
-SELECT taken.*, webhook.target AS url, webhook.secret,
+SELECT taken.id, taken.subscriber_id, taken.event, taken.correlation_id, taken.data, taken.attempt,
+       taken.attempts_before, to_char(taken.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS happened_at,
+       taken.last_attempt_at AS sent_at, webhook.target AS url, webhook.secret,
        CASE WHEN webhook.previous_until > statement_timestamp() THEN webhook.previous_secret ELSE '' END
            AS previous_secret
 FROM taken

@@ -27,7 +27,7 @@ WITH RECURSIVE {{addressees}}, address AS MATERIALIZED (
     SET attempt = attempt + 1, last_attempt_at = clock_timestamp(),
         next_at = clock_timestamp() + make_interval(secs => %(seconds)s)
     WHERE id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING id, event, data, attempt, attempts_before, created_at
+    RETURNING id, event, data, attempt, attempts_before
 )
 SELECT taken.*, marked.id AS subscriber_id, marked.target AS address, org.name AS org
 FROM taken
