@@ -40,7 +40,7 @@ def test_a_job_that_a_worker_ends_is_told_of_by_a_scheduler(fleet: Fleet, org: O
     make_webhook(org, server.on("/hook"), secret=secret)
     fleet.scheduler()
     fleet.workers(1)
-    done = make_job(org, payload={"task": "tests.echo", "kwargs": {"value": 1}})
+    done = make_job(org)
     failed = make_job(org, payload={"task": "demo.fail_always", "kwargs": {}}, max_attempts=1)
 
     wait_done(done)
