@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +25,12 @@ class Silent:
     def log(self, stream: str, text: str) -> None: ...
     def progress(self, fraction: float, message: str) -> None: ...
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
+        raise NotImplementedError
+
+    def artefact_file(self, name: str, path: Path, content_type: str) -> str:
+        raise NotImplementedError
+
+    def copy_artefact(self, artefact_id: str, to: Path) -> Any:
         raise NotImplementedError
 
 

@@ -58,9 +58,11 @@ def claim_mail() -> Digest | None:
 
 def note(letter: Letter, report: Report) -> bool:
     """Write what came of a try; False when another has taken it since, and nothing was written."""
+    if not report.gone:
+        return write(letter, report)
     with transaction.atomic():
         noted = write(letter, report)
-        if noted and report.gone:
+        if noted:
             turn_off(letter)
     return noted
 
