@@ -106,6 +106,29 @@ class InvalidSchedule(QueueError):
         self.errors = errors
 
 
+class SubscriberNotFound(QueueError):
+    """There is no such webhook or mail alert."""
+
+    code = "not_found"
+
+
+class DeliveryNotFound(QueueError):
+    """There is no such delivery."""
+
+    code = "not_found"
+
+
+class InvalidSubscriber(QueueError):
+    """The webhook or mail alert is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
 class VersionChanged(QueueError):
     """It was changed since you read it: read it again, and decide anew."""
 

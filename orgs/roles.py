@@ -24,6 +24,7 @@ class Action(StrEnum):
     PAUSE = "pause"
     MANAGE_LIMITS = "manage_limits"
     MANAGE_SCHEDULES = "manage_schedules"
+    MANAGE_WEBHOOKS = "manage_webhooks"
     SEE_AUDIT = "see_audit"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_ORG = "manage_org"

@@ -35,6 +35,9 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.ScheduleNotFound: 404,
     queue_errors.NameTaken: 409,
     queue_errors.InvalidSchedule: 400,
+    queue_errors.SubscriberNotFound: 404,
+    queue_errors.DeliveryNotFound: 404,
+    queue_errors.InvalidSubscriber: 400,
     queue_errors.VersionChanged: 412,
     queue_errors.VersionNeeded: 428,
 }

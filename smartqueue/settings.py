@@ -202,6 +202,24 @@ SHELL_MAX_OPEN_FILES = env_int("SMARTQUEUE_SHELL_MAX_OPEN_FILES", 256, minimum=1
 # Between SIGTERM and SIGKILL, when a program must stop; shorter than the worker waits for its handlers.
 SHELL_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_SHELL_KILL_GRACE_SECONDS", 1.2)
 
+# --- Webhooks and mail alerts -----------------------------------------------------------------------------------
+# Of each kind in one organisation.
+WEBHOOKS_MAX = env_int("SMARTQUEUE_WEBHOOKS_MAX", 20, minimum=1)
+MAIL_ALERTS_MAX = env_int("SMARTQUEUE_MAIL_ALERTS_MAX", 20, minimum=1)
+# For a whole delivery: a receiver should store what it is told, answer, and act on it later.
+WEBHOOK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_WEBHOOK_TIMEOUT_SECONDS", 15, minimum=0.1)
+# So much of an answer is kept for whoever looks for a fault.
+WEBHOOK_BODY_MAX_BYTES = env_int("SMARTQUEUE_WEBHOOK_BODY_MAX_BYTES", 2_000, minimum=0)
+# Deliveries at a time of one scheduler process, and of one webhook among them: a slow receiver takes no more.
+DELIVERY_SLOTS = env_int("SMARTQUEUE_DELIVERY_SLOTS", 32, minimum=1)
+WEBHOOK_SLOTS = env_int("SMARTQUEUE_WEBHOOK_SLOTS", 4, minimum=1)
+DELIVERY_POLL_SECONDS = env_seconds("SMARTQUEUE_DELIVERY_POLL_SECONDS", 0.5, minimum=0.02)
+DELIVERY_RETENTION_DAYS = env_int("SMARTQUEUE_DELIVERY_RETENTION_DAYS", 30, minimum=3)
+# After a rotation deliveries are signed with the secret before, too, for so long.
+WEBHOOK_ROTATION_HOURS = env_int("SMARTQUEUE_WEBHOOK_ROTATION_HOURS", 24, minimum=1)
+# One address gets a mail no more often.
+MAIL_DIGEST_SECONDS = env_seconds("SMARTQUEUE_MAIL_DIGEST_SECONDS", 60, minimum=0.1)
+
 # --- Django -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "orgs.admin_config.PlatformAdminConfig",
@@ -394,6 +412,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "job-types", "description": "What can be submitted."},
         {"name": "schedules", "description": "Jobs that are submitted again and again, by cron."},
         {"name": "limits", "description": "How many jobs at a time, and how many starts in a time."},
+        {"name": "webhooks", "description": "Who is told how jobs end, signed, and what was delivered."},
+        {"name": "mail-alerts", "description": "Addresses that are told how jobs end."},
         {"name": "predict", "description": "How long a job will take, and how that is known."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},

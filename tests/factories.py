@@ -6,11 +6,13 @@ from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from jobs.models import Attempt, Job
+from jobs.delivery.signing import new_secret, sealed
+from jobs.models import Attempt, Delivery, EventType, Job, Subscriber
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
@@ -73,6 +75,27 @@ def ended_job(job: Job, outcome: Outcome, **fields: Any) -> Job:
     assert finish_one(claimed, outcome, **fields)
     job.refresh_from_db()
     return job
+
+
+def make_webhook(org: Org, url: str = "https://example.com/hook", *, secret: str = "", **fields: Any) -> Subscriber:
+    """A webhook for all ends of all jobs, unless said otherwise."""
+    new = Subscriber(org=org, kind="webhook", target=url, **{"events": EventType.values, **fields})
+    new.secret = sealed(secret or new_secret(), new.pk)
+    new.save()
+    return new
+
+
+def make_alert(org: Org, address: str = "oncall@example.com", **fields: Any) -> Subscriber:
+    """A mail alert for dead letters, unless said otherwise."""
+    return Subscriber.objects.create(org=org, kind="mail", target=address, **{"events": ["job.failed"], **fields})
+
+
+def make_delivery(subscriber: Subscriber, **fields: Any) -> Delivery:
+    """One that is due now."""
+    about: dict[str, Any] = {"event": "test", "data": {}, "next_at": Now(), "created_at": Now()}
+    new = Delivery.objects.create(subscriber=subscriber, org_id=subscriber.org_id, **{**about, **fields})
+    new.refresh_from_db()
+    return new
 
 
 class PastRun(NamedTuple):

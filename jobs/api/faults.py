@@ -11,6 +11,7 @@ from jobs.errors import (
     InvalidLimit,
     InvalidPayload,
     InvalidSchedule,
+    InvalidSubscriber,
     QueueError,
     UnknownJobType,
 )
@@ -39,7 +40,7 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
     match error:
         case InvalidPayload():
             return [fault(f"{pointer}/payload{inner}", "invalid", text) for inner, text in error.errors]
-        case InvalidJob() | InvalidLimit():
+        case InvalidJob() | InvalidLimit() | InvalidSubscriber():
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]

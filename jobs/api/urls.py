@@ -9,11 +9,13 @@ from jobs.api import (
     dead_letters,
     history,
     limits,
+    mail_alerts,
     platform,
     prediction,
     schedules,
     tasks,
     views,
+    webhooks,
 )
 
 urlpatterns = [
@@ -46,6 +48,19 @@ urlpatterns = [
     path("limits/", limits.LimitsView.as_view(), name="api-limits"),
     # the key of a job may have slashes
     path("limits/<str:scope>/<path:name>/", limits.LimitView.as_view(), name="api-limit"),
+    path("webhooks/", webhooks.WebhooksView.as_view(), name="api-webhooks"),
+    path("webhooks/<str:webhook_id>/", webhooks.WebhookView.as_view(), name="api-webhook"),
+    path("webhooks/<str:webhook_id>/secret/", webhooks.WebhookSecretView.as_view(), name="api-webhook-secret"),
+    path("webhooks/<str:webhook_id>/test/", webhooks.WebhookTestView.as_view(), name="api-webhook-test"),
+    path("webhooks/<str:webhook_id>/deliveries/", webhooks.DeliveriesView.as_view(), name="api-webhook-deliveries"),
+    path(
+        "webhooks/<str:webhook_id>/deliveries/<str:delivery_id>/resend/",
+        webhooks.ResendView.as_view(),
+        name="api-webhook-resend",
+    ),
+    path("mail-alerts/", mail_alerts.MailAlertsView.as_view(), name="api-mail-alerts"),
+    path("mail-alerts/<str:alert_id>/", mail_alerts.MailAlertView.as_view(), name="api-mail-alert"),
+    path("mail-alerts/<str:alert_id>/test/", mail_alerts.MailAlertTestView.as_view(), name="api-mail-alert-test"),
     path("predict/", prediction.PredictView.as_view(), name="api-predict"),
     path("model/", prediction.ModelView.as_view(), name="api-model"),
     path("tasks/", tasks.TasksView.as_view(), name="api-tasks"),

@@ -12,17 +12,21 @@ from jobs.models.process import LeaderTerm, WorkerProcess
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
+from jobs.models.subscriber import TEST_EVENT, Delivery, EventType, Subscriber
 from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
 from jobs.models.weights import ModelVersion, RuntimeHistory
 
 __all__ = [
     "EVERY",
+    "TEST_EVENT",
     "Artefact",
     "Attempt",
     "Batch",
+    "Delivery",
     "Dependency",
     "DepthSample",
     "Ending",
+    "EventType",
     "Job",
     "JobQuerySet",
     "LeaderTerm",
@@ -42,6 +46,7 @@ __all__ = [
     "SeenEvent",
     "StatusCount",
     "StatusDelta",
+    "Subscriber",
     "Transition",
     "WorkerProcess",
 ]

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import Error
 
 from jobs.errors import NotLeader
+from jobs.processes.courier import Courier
 from jobs.processes.leader import Leadership, fenced
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
@@ -14,6 +15,7 @@ from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
+from jobs.queue.deliveries import close_off
 from jobs.queue.fire import fire
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
@@ -26,17 +28,19 @@ HOLD_SECONDS = 1.0
 FIRE_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 
 
 class Scheduler(Loop):
-    """Any number may run: one leads, the others wait to."""
+    """Any number may run: one leads, the others wait to. All of them send deliveries."""
 
     def __init__(self) -> None:
         super().__init__(idle_seconds=min(settings.PROMOTE_SECONDS, settings.POLL_SECONDS))
         self.presence = Presence("scheduler")
         self.leadership = Leadership(self.presence, on_elected=self.wake)
         self.ticker = Ticker([Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat)])
+        self.courier = Courier()
         self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -50,12 +54,14 @@ class Scheduler(Loop):
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
+            Chore("close deliveries", CLOSE_SECONDS, close_off),
             Chore("prune", settings.PRUNE_SECONDS, Prune()),
         ]
 
     def run(self) -> None:
         self.ticker.start()
         self.leadership.start()
+        self.courier.start()
         super().run()
 
     def step(self) -> bool:
@@ -106,6 +112,7 @@ class Scheduler(Loop):
 
     def close(self) -> None:
         self.leadership.stop()
+        self.courier.stop()
         self.ticker.stop()
         self.presence.leave()
         super().close()

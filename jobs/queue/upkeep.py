@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from jobs.queue import sql
+from jobs.queue.deliveries import forget_previous_secrets
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ class Prune:
             sql.run("prune_batches", days=settings.RETENTION_DAYS)
             sql.run("prune_ticks", days=settings.RETENTION_DAYS)
             sql.run("prune_events", days=settings.SEEN_EVENT_DAYS)
+            sql.run("prune_deliveries", days=settings.DELIVERY_RETENTION_DAYS)
+            forget_previous_secrets()
         return looked.last is not None
 
 

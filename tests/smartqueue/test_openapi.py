@@ -21,7 +21,7 @@ from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
 from orgs.models import User
 from tests.conftest import World
-from tests.factories import api, make_dead_letter, make_job, make_user
+from tests.factories import api, make_dead_letter, make_job, make_user, make_webhook
 
 ROOT = Path(__file__).parent.parent.parent
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -238,6 +238,10 @@ def with_schedule(world: World, body: Any) -> Prepared:
     return client, {"schedule_id": str(schedule.pk)}
 
 
+def with_webhook(world: World, body: Any) -> Prepared:
+    return api(world.owner), {"webhook_id": str(make_webhook(world.org).pk)}
+
+
 def with_guest(world: World, body: Any) -> Prepared:
     if "username" in body:
         make_user(body["username"])
@@ -258,6 +262,9 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "set_limit": with_type,
     "create_schedule": as_admin,
     "change_schedule": with_schedule,
+    "create_webhook": as_admin,
+    "change_webhook": with_webhook,
+    "create_mail_alert": as_admin,
     "submit_batch": as_operator,
     "cancel_batch": with_batch,
     "predict_job": as_operator,

@@ -15,7 +15,12 @@ WITH waiting AS (
     SET status = 'cancelled', finished_at = clock_timestamp(), waiting_on = 0
     FROM held
     WHERE job.id = held.job_id AND job.status = held.from_status
-    RETURNING job.id, job.org_id, job.queue, held.from_status, job.attempt, job.finished_at, job.has_dependents, job.batch_id
+    RETURNING job.id, job.org_id, job.queue, job.type, job.status, held.from_status, job.attempt, job.finished_at,
+              job.has_dependents, job.batch_id, {{event}} AS event
+), news AS (
+    SELECT id, org_id, type, status, event FROM cancelled WHERE event IS NOT NULL
+), announced AS (
+    {{announce}}
 ), noted AS (
     INSERT INTO jobs_ending (org_id, job_id, batch_id, status)
     SELECT org_id, id, batch_id, 'cancelled' FROM cancelled WHERE has_dependents OR batch_id IS NOT NULL

@@ -36,7 +36,11 @@ decided AS MATERIALIZED (
         error = decided.error
     FROM decided
     WHERE job.id = decided.job_id
-    RETURNING job.id, job.org_id, job.status, job.has_dependents, job.batch_id
+    RETURNING job.id, job.org_id, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event
+), news AS (
+    SELECT id, org_id, type, status, event FROM settled WHERE event IS NOT NULL
+), announced AS (
+    {{announce}}
 ), noted AS (
     -- who waits for these is told by release.sql
     INSERT INTO jobs_ending (org_id, job_id, batch_id, status)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Job, Limit, Queue, Schedule, Transition
+from jobs.models import Job, Limit, Queue, Schedule, Subscriber, Transition
 from tests.conftest import World
-from tests.factories import api, make_dead_letter, make_job
+from tests.factories import api, make_dead_letter, make_job, make_webhook
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
 
 pytestmark = pytest.mark.django_db
@@ -96,11 +96,14 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/queues/default/pause/"),
         ("PUT", "/api/v1/limits/type/python/"),
         ("POST", "/api/v1/schedules/"),
+        ("POST", "/api/v1/webhooks/"),
+        ("PATCH", f"/api/v1/webhooks/{make_webhook(world.org).pk}/"),
+        ("POST", "/api/v1/mail-alerts/"),
         ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
     ]
 
 
-def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
+def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any]]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
@@ -108,6 +111,7 @@ def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
         Queue.objects.filter(paused_at__isnull=False).exists(),
         Limit.objects.exists(),
         list(Schedule.objects.values()),
+        list(Subscriber.objects.values()),
     )
 
 

@@ -81,6 +81,19 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     assert fits("list_schedule_ticks", client.get(f"/api/v1/schedules/{schedule['id']}/ticks/"))["items"]
     assert fits("list_job_types", client.get("/api/v1/job-types/"))["items"]
     assert fits("get_model", client.get("/api/v1/model/"))["active"]
+    owner = api(world.owner)
+    hook = fits("create_webhook", owner.post("/api/v1/webhooks/", {"url": "https://example.com/"}))
+    sent = fits("test_webhook", owner.post(f"/api/v1/webhooks/{hook['id']}/test/"))
+    assert len(fits("list_webhooks", owner.get("/api/v1/webhooks/"))["items"]) == 1
+    assert fits("get_webhook", owner.get(f"/api/v1/webhooks/{hook['id']}/"))["active"]
+    deliveries = f"/api/v1/webhooks/{hook['id']}/deliveries/"
+    assert fits("list_deliveries", owner.get(deliveries))["items"] == [sent]
+    fits("resend_delivery", owner.post(f"{deliveries}{sent['id']}/resend/"))
+    fits("rotate_webhook_secret", owner.post(f"/api/v1/webhooks/{hook['id']}/secret/"))
+    alert = fits("create_mail_alert", owner.post("/api/v1/mail-alerts/", {"address": "a@example.com"}))
+    fits("test_mail_alert", owner.post(f"/api/v1/mail-alerts/{alert['id']}/test/"))
+    assert fits("list_mail_alerts", owner.get("/api/v1/mail-alerts/"))["items"] == [alert]
+    assert fits("get_mail_alert", owner.get(f"/api/v1/mail-alerts/{alert['id']}/")) == alert
     platform = api(world.platform_admin).get("/api/v1/platform/jobs/")
     assert len(fits("list_platform_jobs", platform)["items"]) == 6  # the schedule's too
 

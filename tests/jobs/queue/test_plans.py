@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.models import Job, Lease, LogLine, Ready, StatusDelta
+from jobs.models import Delivery, EventType, Job, Lease, LogLine, Ready, StatusDelta, Subscriber
 from jobs.queue import sql
 from jobs.queue.enqueue import enqueue_many
 from orgs.models import Org
@@ -122,6 +122,28 @@ def ends(leases: Iterable[Lease]) -> dict[str, Any]:
 
 def test_an_end_reads_its_own_job(explain: Explain, org: Org) -> None:
     assert_by_index(explain("finish", **ends(Lease.objects.all()[:10])), most_rows=RUNNING)
+
+
+@pytest.fixture
+def subscribed(org: Org) -> None:
+    """The organisation, and a thousand others, whose subscribers are not read."""
+    others = Org.objects.bulk_create(Org(slug=f"o{number}", name="x") for number in range(1_000))
+    everybody = [org, *others]
+    fields: dict[str, Any] = {"kind": "mail", "target": "a@example.com", "events": EventType.values}
+    Subscriber.objects.bulk_create(Subscriber(org=one, **fields) for one in everybody)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_subscriber")
+
+
+def test_an_end_reads_the_subscribers_of_its_organisation(explain: Explain, org: Org, subscribed: None) -> None:
+    found = explain("finish", **ends(Lease.objects.all()[:10]))
+
+    assert Delivery.objects.count() == 9  # one is to be retried
+    assert_by_index(found, most_rows=RUNNING)
+    read = [node for node in found if node.get("Relation Name") == "jobs_subscriber" and node["Actual Loops"]]
+    assert read
+    assert {node["Index Name"] for node in read} == {"subscriber_org_idx"}
+    assert all(node["Actual Rows"] <= 1 for node in read)
 
 
 @pytest.fixture

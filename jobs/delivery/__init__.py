@@ -1,0 +1,1 @@
+"""How subscribers are told: signed, posted, mailed, and tried again."""
