@@ -16,12 +16,15 @@ from django.db import connection
 
 from jobs.models import Artefact, Attempt, Job, Lease
 from orgs.models import Org
+from tests.eventually import eventually
 from tests.factories import make_job, make_org
 from tests.processes import Fleet, Process, patiently
 from tests.proofs import figure, times
 from tests.scenarios.rest import Rest
 
 GROWTH_MAX_BYTES = 200_000_000
+# Rows of one statement, which has a minute.
+CHUNK = 100_000
 COPY = """
     INSERT INTO jobs_job ({names})
     SELECT {values} FROM jobs_job, generate_series(1, %s) AS number WHERE id = %s
@@ -42,7 +45,9 @@ def many(org: Org, count: int) -> None:
     names = [field.column for field in fields]
     values = ["gen_random_uuid()" if name == "id" else name for name in names]
     with connection.cursor() as cursor:
-        cursor.execute(COPY.format(names=", ".join(names), values=", ".join(values)), [count - 1, job.pk])
+        for begin in range(1, count, CHUNK):
+            copies = min(CHUNK, count - begin)
+            cursor.execute(COPY.format(names=", ".join(names), values=", ".join(values)), [copies, job.pk])
 
 
 def submit(rest: Rest, timeout_seconds: int = 600, **payload: object) -> str:
@@ -53,7 +58,7 @@ def submit(rest: Rest, timeout_seconds: int = 600, **payload: object) -> str:
 
 
 def ended(job_id: str) -> Job:
-    patiently(lambda: Job.objects.filter(pk=job_id, finished_at__isnull=False).exists())
+    eventually(lambda: ended_now(job_id), within_seconds=900, every_seconds=0.2)
     return Job.objects.get(pk=job_id)
 
 
