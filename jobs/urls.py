@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from jobs.pages import actions, dead_letters, job, lists, queues, submit
+from jobs.pages import actions, dead_letters, exports, job, lists, queues, submit
 
 urlpatterns = [
     path("jobs/", lists.job_list, name="jobs"),
     path("jobs/submit/", submit.submit, name="submit"),
     path("jobs/submit/task/", submit.task_fragment, name="task_fragment"),
+    path("jobs/export/", exports.export_jobs, name="export_jobs"),
     path("jobs/forecast/", submit.forecast_fragment, name="forecast"),
     path("jobs/cancellations/", actions.cancellations, name="cancellations"),
     path("jobs/replays/", actions.replays, name="replays"),
@@ -18,6 +19,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/log/<int:attempt>/", job.job_log, name="job_log"),
     path("jobs/<uuid:job_id>/artefacts/<uuid:artefact_id>/", job.artefact, name="artefact"),
     path("dead-letters/", dead_letters.dead_letters, name="dead_letters"),
+    path("dead-letters/export/", exports.export_dead_letters, name="export_dead_letters"),
     path("dead-letters/replay/", dead_letters.replay_all, name="replay_all"),
     path("queues/", queues.queue_list, name="queues"),
     path("queues/<slug:name>/pause/", queues.queue_pause, name="queue_pause"),

@@ -191,6 +191,8 @@ SHELL_PROGRAMS = env_list(
 SHELL_SANDBOX = env_choice(
     "SMARTQUEUE_SHELL_SANDBOX", "auto" if DEBUG or TESTING else "required", {"auto", "required", "off"}
 )
+# Rows of one data-export job.
+EXPORT_MAX_ROWS = env_int("SMARTQUEUE_EXPORT_MAX_ROWS", 10_000_000, minimum=1)
 # Folders that programs in the sandbox may read besides /usr.
 SHELL_READ_PATHS = env_list("SMARTQUEUE_SHELL_READ_PATHS")
 SHELL_OUTPUT_MAX_BYTES = env_int("SMARTQUEUE_SHELL_OUTPUT_MAX_BYTES", 100_000, minimum=0)

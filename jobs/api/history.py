@@ -15,6 +15,7 @@ from jobs.api.paging import key_page, page_response
 from jobs.api.shapes import ArtefactSerializer, AttemptSerializer, LogLineSerializer, TransitionSerializer
 from jobs.errors import JobNotFound
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine, Transition
+from jobs.models.artefact import ArtefactQuerySet
 from orgs.roles import Action
 
 CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?", re.ASCII)
@@ -84,10 +85,16 @@ class ArtefactsView(OrgView):
     @docs.list_artefacts
     def get(self, request: Request, job_id: str) -> Response:
         asked = PageQuery.asked(request)
-        rows = Artefact.objects.for_org(self.scope.org).filter(job_id=self.job(job_id).pk)
+        rows = artefacts(self, job_id)
         return page_response(
             request, *key_page(rows, "id", limit=asked["limit"], cursor=asked["cursor"]), ArtefactSerializer
         )
+
+
+def artefacts(view: OrgView, job_id: str) -> ArtefactQuerySet:
+    """Of a job, those that the caller may take."""
+    scope = view.scope
+    return Artefact.objects.for_org(scope.org).seen_by(scope.role).filter(job_id=view.job(job_id).pk)
 
 
 class AsItIs(BaseContentNegotiation):
@@ -107,7 +114,7 @@ class ArtefactView(OrgView):
     @docs.get_artefact
     def get(self, request: Request, job_id: str, artefact_id: str) -> HttpResponseBase:
         """Always as a download: what a job made is nothing to be run in a page of ours."""
-        rows = Artefact.objects.for_org(self.scope.org).filter(job_id=self.job(job_id).pk)
+        rows = artefacts(self, job_id)
         artefact = rows.filter(pk=parsed_id(artefact_id)).first()
         if artefact is None:
             raise JobNotFound("There is no such file.")

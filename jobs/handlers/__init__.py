@@ -1,17 +1,18 @@
 """The job types: one file each. A new type is a file here and a line in this list."""
 
 from jobs.handlers.base import registry
+from jobs.handlers.data_export import DataExportHandler
 from jobs.handlers.django_task import DjangoTaskHandler
 from jobs.handlers.http import HttpHandler
 from jobs.handlers.python_task import PythonTaskHandler
 from jobs.handlers.shell import ShellHandler
 
-for handler in (HttpHandler(), ShellHandler(), PythonTaskHandler(), DjangoTaskHandler()):
+for handler in (HttpHandler(), ShellHandler(), PythonTaskHandler(), DjangoTaskHandler(), DataExportHandler()):
     registry.add(handler)
 
 registry.unavailable |= {
     name: f"The job type {name!r} is not available in this version; there are: {', '.join(registry.offered())}."
-    for name in ("etl", "ml", "email", "image-resize", "data-export")
+    for name in ("etl", "ml", "email", "image-resize")
 }
 
 __all__ = ["registry"]

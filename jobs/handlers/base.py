@@ -4,6 +4,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
 from jobs.errors import InvalidPayload, UnknownJobType
+from jobs.handlers.datasets import Extract, Question, Reader
 from jobs.handlers.schemas import Validator, faults
 
 
@@ -105,6 +107,8 @@ class Context:
     reporter: Reporter
     # Its own, and gone when the attempt ends; for types that work with files (Handler.works_with_files).
     folder: Path | None = None
+    # Of rows of its organisation; none where an attempt is confined.
+    reader: Reader | None = None
     started: float = field(default_factory=time.monotonic)
     stop_reason: StopReason | None = None
     # Made by the first that waits: most attempts are over before anybody does.
@@ -140,6 +144,11 @@ class Context:
         Raises PermanentFailure when the organisation has no such file.
         """
         return self.reporter.copy_artefact(artefact_id, self.path(name))
+
+    def read(self, question: Question) -> AbstractContextManager[Extract]:
+        """Rows of the organisation, in one snapshot. Raises PermanentFailure for what its submitter may not see."""
+        assert self.reader is not None, f"{self.type} jobs read no rows"
+        return self.reader.read(question)
 
     @property
     def cancelled(self) -> bool:
@@ -214,6 +223,10 @@ class Handler(ABC):
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         """What the schema cannot say: (JSON pointer, sentence) pairs; called with a payload that fits the schema."""
         return ()
+
+    def action_needed(self, payload: Mapping[str, Any]) -> str:
+        """What its submitter must be allowed to do besides, as orgs.roles.Action says it; nothing by default."""
+        return ""
 
     def prepare(self) -> None:
         """Called once in a worker that serves the type, before it takes jobs. Raises HandlerNotReady."""

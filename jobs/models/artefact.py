@@ -4,14 +4,24 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 
 from jobs.ids import uuid7
+from jobs.models.job import Job
 from orgs.models import Org
+from orgs.roles import Action, can
 
 
 class ArtefactQuerySet(models.QuerySet["Artefact"]):
     def for_org(self, org: Org) -> Self:
         return self.filter(org=org)
+
+    def seen_by(self, role: str | None) -> Self:
+        """What somebody with this role may take: the audit trail, exported, is for those only who may see that."""
+        if can(role, Action.SEE_AUDIT):
+            return self
+        exports = Job.objects.filter(pk=OuterRef("job_id"), type="data-export")
+        return self.exclude(Q(name__startswith="audit.") & Exists(exports))
 
 
 class Artefact(models.Model):

@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 
 from jobs.handlers import registry
 from jobs.models import Artefact, Dependency, Job, Lease, LogLine
+from jobs.models.artefact import ArtefactQuerySet
 from jobs.pages.commands import submit_command
 from jobs.pages.history import steps, tries
 from jobs.pages.live import job_version, unchanged
@@ -17,7 +18,7 @@ from jobs.pages.waiting import waiting
 from jobs.states import TERMINAL, Status
 from orgs.pages import org_page, page_or_fragment
 from orgs.roles import Action
-from orgs.scope import Scope
+from orgs.scope import Scope, scope_of
 
 # A job in one of these stays as it is; a dead letter may be replayed by somebody else.
 SETTLED = TERMINAL - {Status.FAILED}
@@ -56,9 +57,13 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "waiting": waiting(job),
         "parents": parents(job),
         "result_parts": parts(job.result) if job.status in TERMINAL else [],
-        "artefacts": Artefact.objects.for_org(job.org).filter(job_id=job.pk).order_by("attempt", "name")[:100],
+        "artefacts": artefacts(scope_of(request), job).order_by("attempt", "name")[:100],
         "curl": submit_command(request, job.org, job),
     }
+
+
+def artefacts(scope: Scope, job: Job) -> ArtefactQuerySet:
+    return Artefact.objects.for_org(scope.org).seen_by(scope.role).filter(job_id=job.pk)
 
 
 def parents(job: Job) -> list[Dependency]:
@@ -92,7 +97,7 @@ def job_log(request: HttpRequest, scope: Scope, job_id: UUID, attempt: int) -> H
 def artefact(request: HttpRequest, scope: Scope, job_id: UUID, artefact_id: UUID) -> HttpResponseBase:
     """A file that an attempt left, always as a download: it never becomes a page of ours."""
     job = get_job_for(scope, job_id)
-    found = Artefact.objects.for_org(scope.org).filter(pk=artefact_id, job_id=job.pk).first()
+    found = artefacts(scope, job).filter(pk=artefact_id).first()
     if found is None or not default_storage.exists(found.file.name or ""):
         raise Http404
     return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.name, content_type=found.content_type)

@@ -50,6 +50,11 @@ class Listing:
         return self.form.narrowing()
 
     @property
+    def exporting(self) -> dict[str, str]:
+        """The rows of all pages, in this order."""
+        return {name: value for name, value in self.form.asked().items() if name not in ("limit", "cursor")}
+
+    @property
     def beyond_first(self) -> bool:
         return bool(self.form.data.get("cursor"))
 

@@ -16,6 +16,7 @@ from django.db import close_old_connections, connections, transaction
 from django.db.backends.signals import connection_created
 
 from jobs.errors import InvalidPayload, LeaseLost, UnknownJobType
+from jobs.exports import OrgReader
 from jobs.handlers import registry
 from jobs.handlers.base import (
     Answer,
@@ -70,6 +71,7 @@ class Attempt:
             timeout_seconds=claimed.timeout_seconds,
             org_settings=claimed.org_settings,
             reporter=self.reporter,
+            reader=OrgReader(claimed),
         )
         # Ended without waiting for its thread, which did not return in time after being asked to stop.
         self.abandoned = False

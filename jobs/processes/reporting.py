@@ -70,7 +70,7 @@ class AttemptReporter:
             return self.keep(name, source, content_type)
 
     def copy_artefact(self, artefact_id: str, to: Path) -> Input:
-        found = Artefact.objects.filter(org_id=self.claimed.org_id, pk=artefact_id).first()
+        found = Artefact.objects.filter(org_id=self.claimed.org_id, pk=artefact_id).seen_by(None).first()
         if found is None:
             raise PermanentFailure(f"Your organisation has no artefact {artefact_id}; was it deleted, or too old?")
         try:

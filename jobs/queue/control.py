@@ -17,6 +17,7 @@ from jobs.queue.brief import brief
 from jobs.queue.callbacks import follow_soon
 from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
+from jobs.queue.new_job import check_role
 from jobs.queue.notify import command, wake
 from orgs import audit
 from orgs.roles import Action
@@ -143,7 +144,9 @@ def replay_batch(
 def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
     if faults := payload_limit_faults(payload):
         raise InvalidJob(faults)
-    registry.get(job.type).check(payload, scope.org.all_job_settings)
+    handler = registry.get(job.type)
+    handler.check(payload, scope.org.all_job_settings)
+    check_role(handler, payload, scope.role)
 
 
 def moved_on(job_id: UUID, scope: Scope) -> JobNotFound | IllegalMove:

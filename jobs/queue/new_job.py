@@ -13,11 +13,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs import ranking, retries
-from jobs.errors import InvalidJob, QueueError
+from jobs.errors import InvalidJob, InvalidPayload, QueueError
 from jobs.handlers import registry
+from jobs.handlers.base import Handler
 from jobs.strict_json import UNSTORABLE, NotStrict, dumps
 from orgs.models import Org
-from orgs.roles import Role
+from orgs.roles import Action, Role, can
 
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255, "limit_key": 64, "ref": 64}
@@ -67,9 +68,17 @@ def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | N
         if errors := list(faults(new, role)):
             return InvalidJob(errors)
         handler.check(new.payload, org.all_job_settings)
+        check_role(handler, new.payload, role)
     except QueueError as error:
         return error
     return None
+
+
+def check_role(handler: Handler, payload: dict[str, Any], role: str) -> None:
+    """Raise InvalidPayload for what takes another role than that of whoever asks."""
+    action = handler.action_needed(payload)
+    if action and not can(role, Action(action)):
+        raise InvalidPayload([("", f"Your role is {role}; it does not allow {action}, which this takes.")])
 
 
 def faults(new: NewJob, role: str) -> list[tuple[str, str]]:

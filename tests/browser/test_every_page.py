@@ -66,6 +66,7 @@ PAGES: list[tuple[str, str | None]] = [
     ("/jobs/submit/?type=http", OWNER),
     ("/jobs/submit/?type=shell", OWNER),
     ("/jobs/submit/?type=python", OWNER),
+    ("/jobs/submit/?type=data-export", OWNER),
     ("/jobs/submit/?type=python&as=json", OWNER),
     ("/jobs/submit/", "viewer"),
     ("/dead-letters/", OWNER),

@@ -33,15 +33,16 @@ SHOWN = [
 
 
 def section(type: str) -> str:
-    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python"].index(type) + 1]
+    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python", "data-export"].index(type) + 1]
 
 
 @pytest.fixture
-def places(server: Server, settings: Settings, world: World) -> dict[str, str]:
+def places(server: Server, settings: Settings, world: World, tmp_path: Path) -> dict[str, str]:
     """What stands for the two servers that the examples speak of; and programs for the organisation."""
     server.on("/healthz", body='{"status": "ok"}', headers={"Content-Type": "application/json"})
     server.on("/orders", 201)
     settings.SHELL_SANDBOX = "auto"
+    settings.MEDIA_ROOT, settings.WORK_ROOT = str(tmp_path / "kept"), str(tmp_path / "work")
     world.org.shell_programs = settings.SHELL_PROGRAMS
     world.org.save()
     return {"127.0.0.1:8000": server.authority, "127.0.0.1:9000": server.authority}
@@ -82,7 +83,7 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 
     assert end.claimed.job_id == job.pk
     assert end.result.keys() == result.keys()
-    differs = {"elapsed_ms", "headers", "url", "sandbox"}
+    differs = {"elapsed_ms", "headers", "url", "sandbox", "artefact", "snapshot_at"}
     assert {name: value for name, value in end.result.items() if name not in differs} == {
         name: value for name, value in result.items() if name not in differs
     }
@@ -91,7 +92,7 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 def test_there_are_examples_of_each_type() -> None:
     types = [json.loads(shlex.split(curl)[-1].replace("\n", " "))["type"] for curl in CURLS]
     assert sorted(set(types)) == registry.offered()
-    assert len(SHOWN) == 3
+    assert len(SHOWN) == 4
 
 
 @pytest.mark.parametrize("type", registry.offered())
@@ -106,7 +107,7 @@ def test_every_field_of_a_payload_is_described(type: str) -> None:
 
 def test_every_setting_exists() -> None:
     settings = (ROOT / "smartqueue" / "settings.py").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT)_\w+)", TEXT))
+    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT|EXPORT|ARTEFACT)_\w+)", TEXT))
     assert len(named) > 15
     assert [name for name in named if f'"{name}"' not in settings] == []
 

@@ -39,6 +39,8 @@ PAGES = {
     "/jobs/submit/": (200, 200, 200, 200),
     "/jobs/submit/?from={done}": (200, 200, 200, 404),
     "/jobs/submit/task/?task=demo.add": (200, 200, 403, 200),
+    "/jobs/export/?status=failed": (200, 200, 200, 200),
+    "/dead-letters/export/": (200, 200, 200, 200),
     "/jobs/{done}/": (200, 200, 200, 404),
     "/jobs/{done}/result/": (200, 200, 200, 404),
     "/jobs/{done}/log/1/": (200, 200, 200, 404),

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 HTTP = {"type": "http", "method": "GET", "url": "https://example.com/", "expect_status": "2xx"}
 SHELL = {"type": "shell", "program": "/bin/echo", "expect_exit": "0"}
 PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
+EXPORT = {"type": "data-export", "dataset": "jobs", "file": "csv"}
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -71,6 +72,49 @@ def faults(response: Any) -> dict[str, str]:
         (
             {**SHELL, "stdin": "in", "env": "A=1 =2", "expect_exit": "0, 3"},
             {"argv": ["/bin/echo"], "stdin": "in", "env": {"A": "1 =2"}, "expect_exit": [0, 3]},
+        ),
+        (EXPORT, {"dataset": "jobs", "format": "csv"}),
+        (
+            {
+                **EXPORT,
+                "dataset": "attempts",
+                "file": "csv-bom",
+                "compress": "gzip",
+                "columns": "job_id, outcome\r\nended_at",
+                "of_status": "failed done",
+                "of_type": "http",
+                "of_queue": "night",
+                "of_urgency": "low",
+                "of_category": "Network",
+                "creator": "ada",
+                "q": " x ",
+                "created_after": "2026-01-02T03:04",
+                "created_before": "2026-01-02T03:04:05.5",
+                "more": '{"error_type": "ValueError"}',
+                "order": "-at",
+                "limit": "10",
+            },
+            {
+                "dataset": "attempts",
+                "format": "csv",
+                "bom": True,
+                "gzip": True,
+                "columns": ["job_id", "outcome", "ended_at"],
+                "filter": {
+                    "status": ["failed", "done"],
+                    "type": "http",
+                    "queue": "night",
+                    "urgency": "low",
+                    "category": "Network",
+                    "creator": "ada",
+                    "q": " x ",
+                    "created_after": "2026-01-02T03:04:00Z",
+                    "created_before": "2026-01-02T03:04:05.500000Z",
+                    "error_type": "ValueError",
+                },
+                "order": "-at",
+                "limit": 10,
+            },
         ),
         (PYTHON, {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}),
         (
@@ -133,6 +177,17 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**SHELL, "env": "LD_PRELOAD=/tmp/x"}, "env", "LD_PRELOAD: This name may not be set."),
         ({**SHELL, "env": "nonsense"}, "env", "Line 1"),
         ({**SHELL, "expect_exit": "ok"}, "expect_exit", "numbers"),
+        ({**EXPORT, "dataset": "users"}, "dataset", "valid choice"),
+        ({**EXPORT, "of_status": "done, dead"}, "of_status", "1: Expected one of"),
+        ({**EXPORT, "columns": "id, password"}, "columns", "1: Expected one of"),
+        ({**EXPORT, "columns": "id, stream"}, "columns", "1: There is no such column"),
+        ({**EXPORT, "order": "-at"}, "order", "One of -created"),
+        ({**EXPORT, "limit": "0"}, "limit", "At least 1."),
+        ({**EXPORT, "limit": "1000000000"}, "limit", "At most"),
+        ({**EXPORT, "more": "{"}, "more", "no JSON"),
+        ({**EXPORT, "more": '{"org": "rival"}'}, "more", "org: There is no such field"),
+        ({**EXPORT, "more": '{"q": "x"}'}, "more", "There is a field for q."),
+        ({**EXPORT, "dataset": "schedules", "creator": "ada"}, "creator", "There is no such filter here"),
         ({**PYTHON, "task": "os.system"}, "task", "valid choice"),
         ({**PYTHON, "kwargs": "{"}, "kwargs", "no JSON"),
         ({**PYTHON, "kwargs": "[]"}, "kwargs", "JSON object"),
@@ -208,7 +263,7 @@ def form_of(page: Element) -> dict[str, str]:
     return values
 
 
-@pytest.mark.parametrize("type", ["http", "shell", "python"])
+@pytest.mark.parametrize("type", ["data-export", "http", "shell", "python"])
 @pytest.mark.parametrize("shape", ["", "&as=json"])
 def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World, type: str, shape: str) -> None:
     client = browser(world.operator)
@@ -232,6 +287,21 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
             "payload": {"url": "https://example.com/?a=1&b=2", "json": [1, {"x": None}], "headers": {"A": "b: c"}},
         },
         {"type": "http", "payload": {"url": "https://example.com/", "method": "POST", "form": {"a": ["1", "2"]}}},
+        {
+            "type": "data-export",
+            "payload": {
+                "dataset": "dead_letters",
+                "format": "json",
+                "filter": {
+                    "creator": "ada",
+                    "created_after": "2026-01-02T03:04:05Z",
+                    "failed_before": "2026-01-03T00:00Z",
+                },
+                "columns": ["id", "error"],
+                "limit": 5,
+            },
+        },
+        {"type": "data-export", "payload": {"dataset": "jobs"}},
         {"queue": "slow", "urgency": "low", "category": "Network", "timeout_seconds": 7, "max_attempts": 2},
     ],
 )
@@ -264,7 +334,12 @@ def test_an_organisation_without_programs_is_told_who_gives_them(world: World) -
 def test_only_types_that_run_here_are_offered(world: World) -> None:
     page = read(browser(world.operator).get("/jobs/submit/?type=etl"))
 
-    assert [one.text for one in page.one("nav", css="types").all("a")] == ["HTTP", "Python task", "Shell"]
+    assert [one.text for one in page.one("nav", css="types").all("a")] == [
+        "Data export",
+        "HTTP",
+        "Python task",
+        "Shell",
+    ]
     assert submit(world.operator, type="etl").status_code == 400
 
 
