@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from jobs.handlers import ml_infer
 from jobs.handlers.base import PermanentFailure
+from jobs.handlers.ml_cells import CATEGORY, Floats
 from jobs.handlers.ml_columns import Column, width_of
 from jobs.handlers.ml_model_schema import MODEL
 from jobs.handlers.ml_schema import CLASSIFICATION, KINDS
-from jobs.handlers.ml_table import CATEGORY, Floats
 from jobs.handlers.schemas import Validator, faults
 from jobs.strict_json import NotStrict, loads
 
@@ -69,7 +69,7 @@ def save(model: Model, path: Path) -> None:
     arrays = {name: npy(array) for name, array in sorted(model.arrays.items())}
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in arrays.items()}
     description = json.dumps(
-        {"format": FORMAT, "version": VERSION, **told(model), "sha256": sums}, allow_nan=False
+        {"format": FORMAT, "version": VERSION, **description_of(model), "sha256": sums}, allow_nan=False
     ).encode()
     with zipfile.ZipFile(path, "w") as file:
         file.comment = hashlib.sha256(description).hexdigest().encode()
@@ -77,7 +77,7 @@ def save(model: Model, path: Path) -> None:
             file.writestr(entry(name), data, compress_type=zipfile.ZIP_DEFLATED, compresslevel=6)
 
 
-def told(model: Model) -> dict[str, Any]:
+def description_of(model: Model) -> dict[str, Any]:
     found = {name: getattr(model, name) for name in Model.__dataclass_fields__ if name != "arrays"}
     return found | {"columns": [asdict(column) for column in model.columns]}
 

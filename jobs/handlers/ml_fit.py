@@ -18,11 +18,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.class_weight import compute_sample_weight
 
 from jobs.handlers import ml_trees
+from jobs.handlers.ml_cells import BadData, Floats
 from jobs.handlers.ml_schema import CLASSIFICATION
-from jobs.handlers.ml_table import BadData, Floats
 
-# So often a training of many trees says how far it is, and can be stopped.
-BATCHES = 10
+# So often a training of many trees says how far it is, and can be stopped: each costs a look at the data.
+FOREST_BATCHES, BOOSTING_BATCHES = 50, 10
 MAX_NEIGHBOUR_ROWS = 50_000
 MAX_NOTES = 5
 
@@ -126,7 +126,7 @@ def random_forest(task: Task) -> Fitted:
     chosen = task.chosen()
     trees = chosen.pop("n_estimators", 100)
     model = grower(random_state=task.seed, warm_start=True, **chosen)
-    for count in batches(trees):
+    for count in batches(trees, FOREST_BATCHES):
         model.set_params(n_estimators=count).fit(task.x, task.y, sample_weight=task.weights())
         check_size([tree.tree_ for tree in model.estimators_], task.max_bytes)
         task.step(count / trees)
@@ -138,7 +138,7 @@ def gradient_boosting(task: Task) -> Fitted:
     chosen = task.chosen()
     rounds = chosen.pop("max_iter", 100)
     model = booster(random_state=task.seed, warm_start=True, early_stopping=False, **chosen)
-    for count in batches(rounds):
+    for count in batches(rounds, BOOSTING_BATCHES):
         model.set_params(max_iter=count).fit(task.x, task.y, sample_weight=task.weights())
         task.step(count / rounds)
     # it has no public name for its trees
@@ -147,9 +147,9 @@ def gradient_boosting(task: Task) -> Fitted:
     return Fitted(arrays, ml_trees.gains(model._predictors, task.x.shape[1]))
 
 
-def batches(count: int) -> list[int]:
+def batches(count: int, most: int) -> list[int]:
     """Growing up to the count."""
-    return sorted({-(-count * number // BATCHES) for number in range(1, BATCHES + 1)})
+    return sorted({-(-count * number // most) for number in range(1, most + 1)})
 
 
 def check_size(trees: Sequence[Any], max_bytes: int) -> None:

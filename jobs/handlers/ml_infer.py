@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.handlers import ml_trees
+from jobs.handlers.ml_cells import Floats
 from jobs.handlers.ml_schema import CLASSIFICATION
-from jobs.handlers.ml_table import Floats
 
 PIECE_ROWS = 20_000
 # Distances that are held at once.

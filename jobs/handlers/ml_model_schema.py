@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.handlers.ml_cells import BOOLEAN, CATEGORY, DATE, NUMBER
 from jobs.handlers.ml_columns import MAX_CATEGORIES
 from jobs.handlers.ml_schema import BOTH, COLUMN, KINDS, PARAMETERS
-from jobs.handlers.ml_table import BOOLEAN, CATEGORY, DATE, MAX_COLUMNS, NUMBER
+from jobs.handlers.ml_table import MAX_COLUMNS
 
 MAX_CLASSES = 100
 NUMBER_WITHIN = {"type": "number", "minimum": -1e300, "maximum": 1e300}

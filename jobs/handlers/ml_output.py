@@ -7,10 +7,11 @@ from typing import IO, Any
 
 import orjson
 
+from jobs.handlers.ml_cells import BadData, Cell, Floats
 from jobs.handlers.ml_file import Model
 from jobs.handlers.ml_infer import pieces
 from jobs.handlers.ml_schema import PREDICTION, PROBABILITY
-from jobs.handlers.ml_table import BadData, Cell, Floats, Source
+from jobs.handlers.ml_table import Source
 from jobs.handlers.ml_target import shown
 
 # A cell that begins so is a formula to programs that open CSV files; a number may begin with a sign.

@@ -1,10 +1,8 @@
 """Tables that ml jobs read: CSV, JSON and lines of JSON into columns, piece by piece; a fault names its place."""
 
 import csv
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,24 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from jobs.handlers.base import PermanentFailure
+from jobs.handlers.ml_cells import CATEGORY, MAX_NUMBER, MISSING, READERS, A, BadData, Cell, Floats, kind_of, text
 
-NUMBER, BOOLEAN, DATE, CATEGORY = "number", "boolean", "date", "category"
 PIECE_ROWS = 5_000
 MAX_COLUMNS, MAX_NAME = 1_000, 200
-# Beyond it squares and 32-bit floats are no numbers any more.
-MAX_NUMBER = 1e30
-MISSING = frozenset([None, "", "NA", "N/A", "na", "NaN", "nan", "NAN", "null", "NULL"])
-WORDS = {True: 1.0, False: 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-DAY_SECONDS = 86_400
 
-Cell = Any  # what JSON or CSV has in one place
 Piece = Mapping[str, Sequence[Cell]]
-Floats = npt.NDArray[np.float64]
-
-
-class BadData(PermanentFailure):
-    """The table cannot be used as asked; the message names the row or the column."""
 
 
 @dataclass(slots=True)
@@ -169,72 +155,9 @@ def kinds_of(source: Source) -> dict[str, str]:
     return {name: kind for name, kind in kinds.items() if name and kind}
 
 
-def kind_of(cells: Sequence[Cell], guess: str | None) -> str | None:
-    if all(cell in MISSING for cell in cells):
-        return None
-    readers = {NUMBER: numbers, BOOLEAN: booleans, DATE: dates}
-    for kind in sorted(readers, key=lambda kind: kind != guess):
-        try:
-            readers[kind](cells)
-        except ValueError:
-            continue
-        return kind
-    return CATEGORY
-
-
 def no_cell(name: str, cells: Sequence[Cell], first: int) -> BadData:
     number = next((n for n, cell in enumerate(cells, first) if isinstance(cell, list | dict)), first)
     return BadData(f"Row {number}, column {name!r}: a list or an object is no value here.")
-
-
-def numbers(cells: Sequence[Cell]) -> Floats:
-    if any(type(cell) is bool for cell in cells) or "_" in "".join(cell for cell in cells if type(cell) is str):
-        raise ValueError
-    try:
-        found = np.array([math.nan if cell in MISSING else float(cell) for cell in cells])
-    except OverflowError:
-        raise ValueError from None
-    if np.isinf(found).any():
-        raise ValueError
-    return found
-
-
-def booleans(cells: Sequence[Cell]) -> Floats:
-    return np.array([math.nan if cell in MISSING else boolean(cell) for cell in cells])
-
-
-def boolean(cell: Cell) -> float:
-    word = cell.lower() if type(cell) is str else cell
-    if type(word) not in (bool, str) or word not in WORDS:
-        raise ValueError
-    return WORDS[word]
-
-
-def dates(cells: Sequence[Cell]) -> Floats:
-    """As days since 1970."""
-    return np.array([math.nan if cell in MISSING else days(cell) for cell in cells])
-
-
-def days(cell: Cell) -> float:
-    if type(cell) is not str or cell[4:5] != "-":
-        raise ValueError
-    moment = datetime.fromisoformat(cell)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp() / DAY_SECONDS
-
-
-def text(cell: Cell) -> str:
-    if type(cell) is str:
-        # which no result can hold
-        return cell.replace("\0", "\ufffd")
-    if type(cell) is bool:
-        return "true" if cell else "false"
-    return str(int(cell)) if type(cell) is float and cell.is_integer() else str(cell)
-
-
-READERS: Mapping[str, Callable[[Sequence[Cell]], Floats]] = {NUMBER: numbers, BOOLEAN: booleans, DATE: dates}
-A = {NUMBER: "a number", BOOLEAN: "true or false", DATE: "a date like 2026-01-31"}
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

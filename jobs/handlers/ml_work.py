@@ -1,6 +1,6 @@
 """The work of ml jobs, in a process that is shut in: train, evaluate, predict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ from django.conf import settings
 
 from jobs.handlers import ml_file, ml_fit, ml_target
 from jobs.handlers.base import Context
+from jobs.handlers.ml_cells import CATEGORY, NUMBER, BadData, Floats
 from jobs.handlers.ml_columns import Column, Index, learned, matrix, names_of
 from jobs.handlers.ml_file import Model
 from jobs.handlers.ml_infer import pieces
 from jobs.handlers.ml_output import write_predictions
 from jobs.handlers.ml_schema import DEFAULT_KIND, DEFAULTS, FORMATS, KINDS
 from jobs.handlers.ml_scores import Scores, apart, chosen_metrics, folds, mean_and_deviation, scores
-from jobs.handlers.ml_table import CATEGORY, NUMBER, BadData, Floats, Source, Texts, Values, kinds_of, read
+from jobs.handlers.ml_table import Source, Texts, Values, kinds_of, read
 
 # A column of more different texts says which row it is, not what it is like.
 MAX_DIFFERENT = 10_000
@@ -36,14 +37,21 @@ def rounded(importances: Mapping[str, float]) -> list[dict[str, Any]]:
     return [{"column": name, "importance": round(value, 6)} for name, value in list(importances.items())[:MAX_TOLD]]
 
 
-def outputs_of(context: Context, model: Model, table: Mapping[str, Values], rows: Index, begin: float) -> Floats:
-    """What the model says of these rows; the progress goes from `begin` to TRAINED."""
+def outputs_of(model: Model, table: Mapping[str, Values], rows: Index, step: Callable[[int], None]) -> Floats:
+    """What the model says of these rows; `step` is told how many are done."""
     found = []
     for piece in pieces(len(rows)):
-        context.check_stopped()
         found.append(model.outputs(matrix(model.columns, table, rows[piece], settings.ML_MAX_CELLS)))
-        context.progress(begin + (TRAINED - begin) * piece.stop / len(rows), f"row {piece.stop} of {len(rows)}")
+        step(piece.stop)
     return np.concatenate(found)
+
+
+def counting(context: Context, rows: int) -> Callable[[int], None]:
+    def step(done: int) -> None:
+        context.progress(READ + (TRAINED - READ) * done / rows, f"row {done} of {rows}")
+        context.check_stopped()
+
+    return step
 
 
 # --- train -----------------------------------------------------------------------------------------------------------
@@ -157,8 +165,7 @@ class Training:
 
     def tested(self, model: Model, rows: Index) -> Scores:
         target = self.target
-        begin = READ + (TRAINED - READ) * self.over / self.all
-        outputs = outputs_of(self.context, model, self.table, target.rows[rows], min(begin, TRAINED))
+        outputs = outputs_of(model, self.table, target.rows[rows], lambda _: self.context.check_stopped())
         return scores(self.metrics, target.problem, len(target.classes), target.truth[rows], outputs)
 
 
@@ -190,7 +197,7 @@ def evaluated(context: Context) -> dict[str, Any]:
     table = read(source_of(context), kinds | {model.target: ml_target.target_kind(model)})
     context.progress(READ, "read")
     target = ml_target.known_target(table[model.target], model)
-    outputs = outputs_of(context, model, table, target.rows, READ)
+    outputs = outputs_of(model, table, target.rows, counting(context, len(target.rows)))
     return {
         "task": "evaluate",
         "problem": model.problem,
@@ -209,7 +216,7 @@ def predicted(context: Context) -> dict[str, Any]:
     table = read(source, {column.name: column.kind for column in model.columns})
     context.progress(READ, "read")
     rows = np.arange(count_of(table))
-    outputs = outputs_of(context, model, table, rows, READ)
+    outputs = outputs_of(model, table, rows, counting(context, len(rows)))
     path = context.path("predictions")
     content_type = write_predictions(path, model, outputs, source, asked)
     name = asked.get("name", f"predictions.{asked.get('format', 'csv')}")
