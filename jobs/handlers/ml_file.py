@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import math
+import re
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field
@@ -29,7 +30,12 @@ from jobs.strict_json import NotStrict, loads
 FORMAT, VERSION = "smartqueue-model", 1
 DESCRIPTION = "model.json"
 DESCRIPTION_MAX_BYTES = 20_000_000
-HEADER_MAX_BYTES = 1_000
+# The beginning of an .npy file of version 1.0, as NumPy writes it. NumPy itself reads it as a piece of Python.
+HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<type>[<|][fi][148])', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[0-9]{1,12},|[0-9]{1,12}, [0-9]{1,12})\), \} *\n",
+    re.DOTALL,
+)
 # What zipfile and NumPy raise for bytes that are not what they say.
 BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError, KeyError)
 
@@ -172,19 +178,19 @@ def array_of(
     data = content(file, f"{name}.npy")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BadModel(f"The model is damaged: the checksum of {name} is another.")
-    stream = io.BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise BadModel(f"The array {name} is of another version.")
-    found, fortran, kind = np.lib.format.read_array_header_1_0(stream, max_header_size=HEADER_MAX_BYTES)
-    if kind != np.dtype(dtype) or kind.hasobject or fortran or len(found) != len(shape):
-        raise BadModel(f"The array {name} is not of the type {dtype} with {len(shape)} dimensions.")
+    header = HEADER.match(data)
+    if header is None or header["type"].decode() != dtype:
+        raise BadModel(f"The array {name} is not of the type {dtype}.")
+    found = tuple(int(size) for size in header["shape"].split(b",") if size.strip())
+    if len(found) != len(shape):
+        raise BadModel(f"The array {name} has not {len(shape)} dimensions.")
     for size, wanted in zip(found, shape, strict=True):
         if size != (sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted) or size < 1:
             raise BadModel(f"The array {name} has the shape {found!r:.80}, which does not fit the model.")
-    rest = data[stream.tell() :]
-    if len(rest) != math.prod(found) * kind.itemsize:
+    rest = data[header.end() :]
+    if len(rest) != math.prod(found) * np.dtype(dtype).itemsize:
         raise BadModel(f"The array {name} has {len(rest)} bytes, and its shape is {found!r:.80}.")
-    return np.frombuffer(rest, dtype=kind).reshape(found)
+    return np.frombuffer(rest, dtype=dtype).reshape(found)
 
 
 def content(file: zipfile.ZipFile, name: str, max_bytes: int | None = None) -> bytes:
