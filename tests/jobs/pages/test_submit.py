@@ -18,6 +18,8 @@ pytestmark = pytest.mark.django_db
 HTTP = {"type": "http", "method": "GET", "url": "https://example.com/", "expect_status": "2xx"}
 SHELL = {"type": "shell", "program": "/bin/echo", "expect_exit": "0"}
 PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
+FILE = "01900000-0000-7000-8000-000000000000"
+ML = {"type": "ml", "task": "train", "source": "url", "data": "https://example.com/a.csv", "model": "ridge"}
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -73,6 +75,29 @@ def faults(response: Any) -> dict[str, str]:
             {"argv": ["/bin/echo"], "stdin": "in", "env": {"A": "1 =2"}, "expect_exit": [0, 3]},
         ),
         (PYTHON, {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}),
+        (
+            {**ML, "target": "y"},
+            {"task": "train", "data": {"url": "https://example.com/a.csv"}, "target": "y", "model": "ridge"},
+        ),
+        (
+            {
+                "type": "ml", "task": "train", "source": "rows", "data": '[{"a": 1, "y": 2}]', "target": "y",
+                "features": "a \r\n\r\n b c", "model": "k_neighbours", "parameters": '{"n_neighbors": 3}',
+                "problem": "regression", "test_share": "0", "cross_validation": "3", "metrics": "mae, r2",
+                "seed": "7", "output": '{"name": "m.zip"}', "categorical": "a",
+            },
+            {
+                "task": "train",
+                "data": {"rows": [{"a": 1, "y": 2}]},
+                "target": "y", "features": ["a", "b c"], "categorical": ["a"], "model": "k_neighbours",
+                "parameters": {"n_neighbors": 3}, "problem": "regression", "test_share": 0, "cross_validation": 3,
+                "metrics": ["mae", "r2"], "seed": 7, "output": {"name": "m.zip"},
+            },
+        ),
+        (
+            {**ML, "task": "predict", "source": "artefact", "data": FILE, "format": "json", "model_artefact": FILE},
+            {"task": "predict", "data": {"artefact": FILE, "format": "json"}, "model_artefact": FILE},
+        ),
         (
             {"type": "python", "as": "json", "raw": '{"task": "demo.add", "kwargs": {"a": 1, "b": 2}}'},
             {"task": "demo.add", "kwargs": {"a": 1, "b": 2}},
@@ -133,6 +158,17 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**SHELL, "env": "LD_PRELOAD=/tmp/x"}, "env", "LD_PRELOAD: This name may not be set."),
         ({**SHELL, "env": "nonsense"}, "env", "Line 1"),
         ({**SHELL, "expect_exit": "ok"}, "expect_exit", "numbers"),
+        ({**ML, "target": ""}, "target", "required"),
+        ({**ML, "target": "y", "data": ""}, "data", "required"),
+        ({**ML, "target": "y", "data": "http://169.254.169.254/"}, "data", "url: This address is not public."),
+        ({**ML, "target": "y", "source": "rows", "data": "[{"}, "data", "no JSON"),
+        ({**ML, "target": "y", "source": "rows", "data": "{}"}, "data", "rows: "),
+        ({**ML, "target": "y", "source": "artefact"}, "data", "artefact: "),
+        ({**ML, "target": "y", "parameters": '{"C": 1}'}, "parameters", "C: Not a parameter of ridge"),
+        ({**ML, "target": "y", "problem": "classification"}, "problem", "ridge is for regression only"),
+        ({**ML, "target": "y", "cross_validation": "1"}, "cross_validation", "At least 2."),
+        ({**ML, "target": "y", "metrics": "speed"}, "metrics", "one of"),
+        ({**ML, "task": "predict"}, "model_artefact", "required"),
         ({**PYTHON, "task": "os.system"}, "task", "valid choice"),
         ({**PYTHON, "kwargs": "{"}, "kwargs", "no JSON"),
         ({**PYTHON, "kwargs": "[]"}, "kwargs", "JSON object"),
@@ -208,7 +244,7 @@ def form_of(page: Element) -> dict[str, str]:
     return values
 
 
-@pytest.mark.parametrize("type", ["http", "shell", "python"])
+@pytest.mark.parametrize("type", ["http", "ml", "shell", "python"])
 @pytest.mark.parametrize("shape", ["", "&as=json"])
 def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World, type: str, shape: str) -> None:
     client = browser(world.operator)
@@ -232,6 +268,19 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
             "payload": {"url": "https://example.com/?a=1&b=2", "json": [1, {"x": None}], "headers": {"A": "b: c"}},
         },
         {"type": "http", "payload": {"url": "https://example.com/", "method": "POST", "form": {"a": ["1", "2"]}}},
+        {
+            "type": "ml",
+            "payload": {
+                "task": "train",
+                "data": {"url": "https://example.com/a", "format": "json"},
+                "target": "y",
+                "model": "random_forest",
+                "parameters": {"n_estimators": 5},
+                "features": ["a", "b c"],
+                "metrics": ["r2"],
+                "test_share": 0.5,
+            },
+        },
         {"queue": "slow", "urgency": "low", "category": "Network", "timeout_seconds": 7, "max_attempts": 2},
     ],
 )
@@ -264,7 +313,12 @@ def test_an_organisation_without_programs_is_told_who_gives_them(world: World) -
 def test_only_types_that_run_here_are_offered(world: World) -> None:
     page = read(browser(world.operator).get("/jobs/submit/?type=etl"))
 
-    assert [one.text for one in page.one("nav", css="types").all("a")] == ["HTTP", "Python task", "Shell"]
+    assert [one.text for one in page.one("nav", css="types").all("a")] == [
+        "HTTP",
+        "Machine learning",
+        "Python task",
+        "Shell",
+    ]
     assert submit(world.operator, type="etl").status_code == 400
 
 
