@@ -93,6 +93,8 @@ COLUMNS = {"type": "array", "items": COLUMN, "minItems": 1, "maxItems": 1_000, "
 ARTEFACT = {
     "type": "string",
     "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+    # for Python $ is also before a last line break
+    "maxLength": 36,
     "description": "The id of a file of your organisation: one that was sent, or one that a job made.",
 }
 CELL = {"type": ["string", "number", "boolean", "null"], "title": "a text, a number, true, false or null"}
@@ -163,7 +165,10 @@ def refusals(payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Ite
     yield from data_faults(payload["data"], org_settings)
     if task == "train":
         yield from train_faults(payload)
-    for number, name in enumerate(payload.get("output", {}).get("keep", [])):
+    output = payload.get("output", {})
+    if output.get("name", "").endswith("\n"):
+        yield "/output/name", "May not end with a line break."
+    for number, name in enumerate(output.get("keep", [])):
         if name == PREDICTION or name.startswith(PROBABILITY):
             yield f"/output/keep/{number}", "A column of the predictions is called so."
 
