@@ -31,10 +31,8 @@ def asked_target(values: Values, payload: Mapping[str, Any]) -> Target:
     rows = there(values)
     if len(rows) < 2:
         raise BadData(f"Fewer than two rows have a value in the target {payload['target']!r}.")
-    problem = payload.get("problem") or looks_like(values, rows)
-    kind = payload.get("model", DEFAULT_KIND)
-    if problem not in KINDS[kind].problems:
-        raise BadData(f"{kind} is for {KINDS[kind].problems[0]}, and the target looks like {problem}; say which it is.")
+    possible = KINDS[payload.get("model", DEFAULT_KIND)].problems
+    problem = payload.get("problem") or (looks_like(values, rows) if len(possible) > 1 else possible[0])
     if problem == REGRESSION:
         if isinstance(values, Texts):
             raise BadData(f"The target {payload['target']!r} holds texts; regression needs numbers.")

@@ -33,7 +33,7 @@ SHOWN = [
 
 
 def section(type: str) -> str:
-    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python"].index(type) + 1]
+    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python", "ml"].index(type) + 1]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 
     assert end.claimed.job_id == job.pk
     assert end.result.keys() == result.keys()
-    differs = {"elapsed_ms", "headers", "url", "sandbox"}
+    differs = {"elapsed_ms", "headers", "url", "sandbox", "model_artefact"}
     assert {name: value for name, value in end.result.items() if name not in differs} == {
         name: value for name, value in result.items() if name not in differs
     }
@@ -91,7 +91,7 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 def test_there_are_examples_of_each_type() -> None:
     types = [json.loads(shlex.split(curl)[-1].replace("\n", " "))["type"] for curl in CURLS]
     assert sorted(set(types)) == registry.offered()
-    assert len(SHOWN) == 3
+    assert len(SHOWN) == 4
 
 
 @pytest.mark.parametrize("type", registry.offered())
@@ -106,7 +106,7 @@ def test_every_field_of_a_payload_is_described(type: str) -> None:
 
 def test_every_setting_exists() -> None:
     settings = (ROOT / "smartqueue" / "settings.py").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT)_\w+)", TEXT))
+    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT|ML)_\w+)", TEXT))
     assert len(named) > 15
     assert [name for name in named if f'"{name}"' not in settings] == []
 

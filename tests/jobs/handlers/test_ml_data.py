@@ -112,8 +112,9 @@ def test_a_table_that_cannot_be_used_says_where(file: str, data: bytes, words: s
     [
         ({"target": "class", "features": ["x0", "x9"]}, "no column 'x9'"),
         ({"target": "class", "problem": "regression"}, "holds texts"),
-        ({"target": "amount", "model": "logistic"}, "looks like regression"),
+        ({"target": "amount", "model": "logistic"}, "different values"),
         ({"target": "amount", "model": "linear", "metrics": ["roc_auc"]}, "cannot be told of regression"),
+        ({"target": "class", "model": "linear"}, "holds texts"),
         ({"target": "amount", "problem": "classification"}, "different values"),
         ({"target": "amount", "parameters": {"class_weight": "balanced"}}, "class_weight is for classification"),
         ({"target": "class", "model": "k_neighbours", "parameters": {"n_neighbors": 60}}, "fewer rows"),
