@@ -116,6 +116,8 @@ def parsed(data: bytes, what: str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if "memory" in error.msg:
+            raise MemoryError from None
         raise BadData(f"{what} is no JSON: {error.msg}.") from None
 
 
