@@ -26,7 +26,7 @@ def names(text: str) -> list[str]:
 class MlForm(SubmitForm):
     task = forms.ChoiceField(choices=TASKS)
     source = forms.ChoiceField(label="Table from", choices=SOURCES)
-    data = TextAreaField(rows=3, label="Artefact, URL or rows", help_text='Rows like [{"a": 1}, {"a": 2}]')
+    table = TextAreaField(rows=3, label="Artefact, URL or rows", help_text='Rows like [{"a": 1}, {"a": 2}]')
     format = forms.ChoiceField(required=False, choices=[("", "By its name"), *((one, one) for one in FORMATS)])
     model_artefact = forms.CharField(
         label="Model (artefact)", required=False, widget=forms.TextInput(attrs=CODE), help_text="To evaluate or predict"
@@ -46,8 +46,9 @@ class MlForm(SubmitForm):
     output = JsonField(rows=2, label="Output, as JSON", help_text='Like {"name": "out.csv", "probabilities": true}')
 
     FIELDS = {
-        **{name: name for name in (*SAME, "task", "data", "features", "categorical")},
+        **{name: name for name in (*SAME, "task", "features", "categorical")},
         **{name: name for name in ("model", "parameters", "metrics", "output")},
+        "data": "table",
     }
 
     def clean_features(self) -> list[str]:
@@ -60,8 +61,8 @@ class MlForm(SubmitForm):
         words: str = self.cleaned_data["metrics"]
         return words.replace(",", " ").split()
 
-    def clean_data(self) -> Any:
-        text: str = self.cleaned_data["data"].strip()
+    def clean_table(self) -> Any:
+        text: str = self.cleaned_data["table"].strip()
         if not text:
             raise ValidationError("This field is required.")
         if self.cleaned_data.get("source") != "rows":
@@ -73,7 +74,7 @@ class MlForm(SubmitForm):
 
     def payload(self) -> dict[str, Any]:
         asked = self.cleaned_data
-        data = {asked["source"]: asked["data"]} | ({"format": asked["format"]} if asked["format"] else {})
+        data = {asked["source"]: asked["table"]} | ({"format": asked["format"]} if asked["format"] else {})
         chosen = {name: asked[name] for name in (*SAME, "features", "categorical", "metrics", "parameters", "output")}
         if asked["task"] == "train":
             chosen["model"] = asked["model"]
@@ -92,7 +93,7 @@ class MlForm(SubmitForm):
             **{name: payload.get(name) for name in SAME},
             "task": payload.get("task", "train"),
             "source": source,
-            "data": json.dumps(value, ensure_ascii=False) if source == "rows" else value,
+            "table": json.dumps(value, ensure_ascii=False) if source == "rows" else value,
             "format": data.get("format", ""),
             "features": "\n".join(payload.get("features", [])),
             "categorical": "\n".join(payload.get("categorical", [])),

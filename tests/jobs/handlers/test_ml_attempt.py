@@ -3,9 +3,11 @@
 import io
 import json
 import pickle
+import time
 import zipfile
 from typing import Any
 
+import numpy as np
 import pytest
 from pytest_django.fixtures import Settings
 
@@ -19,6 +21,7 @@ from tests.factories import api, claim_all, make_org
 from tests.jobs.handlers.fakes import make_attempt
 from tests.jobs.handlers.ml_tools import as_csv, from_csv, mixed_table, plain_table
 from tests.jobs.handlers.server import Server
+from tests.proofs import figure, times
 
 pytestmark = pytest.mark.django_db
 
@@ -38,9 +41,9 @@ def sent(org: Org, name: str, data: bytes) -> str:
     )
 
 
-def ended(world: World, payload: dict[str, Any]) -> Ended:
+def ended(world: World, payload: dict[str, Any], **fields: Any) -> Ended:
     """Submitted over REST, then run."""
-    response = api(world.operator).post("/api/v1/jobs/", {"type": "ml", "payload": payload})
+    response = api(world.operator).post("/api/v1/jobs/", {"type": "ml", "payload": payload, **fields})
     assert response.status_code == 201, response.content
     (claimed,) = claim_all()
     return make_attempt(claimed).run()
@@ -133,6 +136,20 @@ def test_a_table_that_takes_more_memory_than_there_is_fails_for_good(world: Worl
     table = sent(world.org, "t.json", rows)
     end = ended(world, {"task": "train", "data": {"artefact": table}, "target": "c1"})
     assert (end.error_type, end.permanent) == ("OutOfMemory", True)
+
+
+def test_a_large_table_trains_within_the_memory_of_an_attempt(world: World, settings: Settings) -> None:
+    settings.CHILD_MEMORY_MAX_BYTES, rows = 1_000_000_000, times(5_000, 200_000)
+    x = np.random.default_rng(1).normal(size=(rows, 30)).round(6)
+    columns = {f"x{number}": x[:, number].tolist() for number in range(30)}
+    table = sent(world.org, "t.csv", as_csv({**columns, "y": (x[:, 0] + x[:, 1] * x[:, 2] > 0).tolist()}))
+    began = time.monotonic()
+
+    end = ended(world, {"task": "train", "data": {"artefact": table}, "target": "y"}, timeout_seconds=3_000)
+
+    assert end.outcome is Outcome.DONE, end.error
+    assert end.result["test"]["accuracy"] > 0.9
+    figure("ml: gradient boosting within 1 GB", rows=rows, columns=30, seconds=round(time.monotonic() - began, 1))
 
 
 def test_an_attempt_leaves_nothing_but_its_artefacts(world: World, settings: Settings, tmp_path: Any) -> None:

@@ -19,7 +19,7 @@ HTTP = {"type": "http", "method": "GET", "url": "https://example.com/", "expect_
 SHELL = {"type": "shell", "program": "/bin/echo", "expect_exit": "0"}
 PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
 FILE = "01900000-0000-7000-8000-000000000000"
-ML = {"type": "ml", "task": "train", "source": "url", "data": "https://example.com/a.csv", "model": "ridge"}
+ML = {"type": "ml", "task": "train", "source": "url", "table": "https://example.com/a.csv", "model": "ridge"}
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -81,7 +81,7 @@ def faults(response: Any) -> dict[str, str]:
         ),
         (
             {
-                "type": "ml", "task": "train", "source": "rows", "data": '[{"a": 1, "y": 2}]', "target": "y",
+                "type": "ml", "task": "train", "source": "rows", "table": '[{"a": 1, "y": 2}]', "target": "y",
                 "features": "a \r\n\r\n b c", "model": "k_neighbours", "parameters": '{"n_neighbors": 3}',
                 "problem": "regression", "test_share": "0", "cross_validation": "3", "metrics": "mae, r2",
                 "seed": "7", "output": '{"name": "m.zip"}', "categorical": "a",
@@ -95,7 +95,7 @@ def faults(response: Any) -> dict[str, str]:
             },
         ),
         (
-            {**ML, "task": "predict", "source": "artefact", "data": FILE, "format": "json", "model_artefact": FILE},
+            {**ML, "task": "predict", "source": "artefact", "table": FILE, "format": "json", "model_artefact": FILE},
             {"task": "predict", "data": {"artefact": FILE, "format": "json"}, "model_artefact": FILE},
         ),
         (
@@ -159,11 +159,11 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**SHELL, "env": "nonsense"}, "env", "Line 1"),
         ({**SHELL, "expect_exit": "ok"}, "expect_exit", "numbers"),
         ({**ML, "target": ""}, "target", "required"),
-        ({**ML, "target": "y", "data": ""}, "data", "required"),
-        ({**ML, "target": "y", "data": "http://169.254.169.254/"}, "data", "url: This address is not public."),
-        ({**ML, "target": "y", "source": "rows", "data": "[{"}, "data", "no JSON"),
-        ({**ML, "target": "y", "source": "rows", "data": "{}"}, "data", "rows: "),
-        ({**ML, "target": "y", "source": "artefact"}, "data", "artefact: "),
+        ({**ML, "target": "y", "table": ""}, "table", "required"),
+        ({**ML, "target": "y", "table": "http://169.254.169.254/"}, "table", "url: This address is not public."),
+        ({**ML, "target": "y", "source": "rows", "table": "[{"}, "table", "no JSON"),
+        ({**ML, "target": "y", "source": "rows", "table": "{}"}, "table", "rows: "),
+        ({**ML, "target": "y", "source": "artefact"}, "table", "artefact: "),
         ({**ML, "target": "y", "parameters": '{"C": 1}'}, "parameters", "C: Not a parameter of ridge"),
         ({**ML, "target": "y", "problem": "classification"}, "problem", "ridge is for regression only"),
         ({**ML, "target": "y", "cross_validation": "1"}, "cross_validation", "At least 2."),
