@@ -138,6 +138,8 @@ def test_a_table_that_takes_more_memory_than_there_is_fails_for_good(world: Worl
     assert (end.error_type, end.permanent) == ("OutOfMemory", True)
 
 
+# the server ends a transaction that is idle for as long as this may take
+@pytest.mark.django_db(transaction=True)
 def test_a_large_table_trains_within_the_memory_of_an_attempt(world: World, settings: Settings) -> None:
     settings.CHILD_MEMORY_MAX_BYTES, rows = 1_000_000_000, times(5_000, 200_000)
     x = np.random.default_rng(1).normal(size=(rows, 30)).round(6)
