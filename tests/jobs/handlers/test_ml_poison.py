@@ -152,7 +152,7 @@ def test_trees_that_are_none_are_refused(what: str, kind: str, models: dict[str,
 
 def test_a_tree_without_end_is_refused(models: dict[str, bytes], tmp_path: Path) -> None:
     """A chain: each node has a leaf and the next node."""
-    nodes = 200_001
+    nodes = 100_001
     left = np.where(np.arange(nodes) % 2 == 0, np.arange(nodes) + 1, -1).astype(np.int32)
     right = np.where(np.arange(nodes) % 2 == 0, np.arange(nodes) + 2, -1).astype(np.int32)
     left[-1] = right[-1] = -1
