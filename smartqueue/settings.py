@@ -148,6 +148,12 @@ CHILD_SANDBOX = env_choice(
 CHILD_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_CHILD_KILL_GRACE_SECONDS", 1.2)
 
 # --- Job types --------------------------------------------------------------------------------------------------
+# ml jobs: the rows of a table and the values of what is made of it, and the bytes of a table and of a model.
+ML_MAX_ROWS = env_int("SMARTQUEUE_ML_MAX_ROWS", 200_000, minimum=1)
+ML_MAX_CELLS = env_int("SMARTQUEUE_ML_MAX_CELLS", 20_000_000, minimum=1)
+ML_INPUT_MAX_BYTES = env_int("SMARTQUEUE_ML_INPUT_MAX_BYTES", 200_000_000, minimum=1)
+ML_MODEL_MAX_BYTES = env_int("SMARTQUEUE_ML_MODEL_MAX_BYTES", 200_000_000, minimum=1)
+
 # Modules whose @task functions may be run by python jobs.
 TASK_MODULES = env_list("SMARTQUEUE_TASK_MODULES", "smartqueue.demo.tasks" if DEBUG else "")
 # Functions decorated with @task of Django Tasks: the organisation whose jobs they are, by its slug (where there is only

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from jobs.forms.base import RawForm, SubmitForm
 from jobs.forms.data_export import DataExportForm
 from jobs.forms.http import HttpForm
+from jobs.forms.ml import MlForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm
 
 FORMS: Mapping[str, type[SubmitForm]] = {
     "http": HttpForm,
     "shell": ShellForm,
-    "python": PythonForm,
+    "ml": MlForm,
     "data-export": DataExportForm,
+    "python": PythonForm,
 }
 
 __all__ = ["FORMS", "RawForm", "SubmitForm"]

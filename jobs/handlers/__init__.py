@@ -4,15 +4,27 @@ from jobs.handlers.base import registry
 from jobs.handlers.data_export import DataExportHandler
 from jobs.handlers.django_task import DjangoTaskHandler
 from jobs.handlers.http import HttpHandler
+from jobs.handlers.ml import MlHandler
 from jobs.handlers.python_task import PythonTaskHandler
 from jobs.handlers.shell import ShellHandler
 
-for handler in (HttpHandler(), ShellHandler(), PythonTaskHandler(), DjangoTaskHandler(), DataExportHandler()):
+for handler in (
+    HttpHandler(),
+    ShellHandler(),
+    MlHandler(),
+    DataExportHandler(),
+    PythonTaskHandler(),
+    DjangoTaskHandler(),
+):
     registry.add(handler)
 
 registry.unavailable |= {
     name: f"The job type {name!r} is not available in this version; there are: {', '.join(registry.offered())}."
-    for name in ("etl", "ml", "email", "image-resize")
+    for name in (
+        "etl",
+        "email",
+        "image-resize",
+    )
 }
 
 __all__ = ["registry"]

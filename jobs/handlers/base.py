@@ -59,6 +59,10 @@ class HandlerNotReady(Exception):
     """This worker cannot run jobs of a type; the message says what is missing."""
 
 
+class NotInstalled(HandlerNotReady):
+    """What is missing is an extra: a worker that was not told its types serves the others."""
+
+
 class StopReason(StrEnum):
     """Why an attempt is asked to end before it has."""
 
@@ -324,6 +328,17 @@ class Registry:
         """Make these types ready to run here. Raises HandlerNotReady."""
         for type in types:
             self.get(type).prepare()
+
+    def prepare_installed(self) -> tuple[list[str], list[str]]:
+        """The types that are ready here, and what is missing for the others. Raises HandlerNotReady."""
+        ready, missing = [], []
+        for type in self.types():
+            try:
+                self.get(type).prepare()
+                ready.append(type)
+            except NotInstalled as error:
+                missing.append(str(error))
+        return ready, missing
 
 
 registry = Registry()

@@ -7,6 +7,8 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from jobs.forms import FORMS
+from jobs.handlers import registry
 from jobs.models import Job
 from orgs.models import Org, User
 from tests.conftest import World
@@ -19,6 +21,8 @@ HTTP = {"type": "http", "method": "GET", "url": "https://example.com/", "expect_
 SHELL = {"type": "shell", "program": "/bin/echo", "expect_exit": "0"}
 PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
 EXPORT = {"type": "data-export", "dataset": "jobs", "file": "csv"}
+FILE = "01900000-0000-7000-8000-000000000000"
+ML = {"type": "ml", "task": "train", "source": "url", "table": "https://example.com/a.csv", "model": "ridge"}
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -118,6 +122,29 @@ def faults(response: Any) -> dict[str, str]:
         ),
         (PYTHON, {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}),
         (
+            {**ML, "target": "y"},
+            {"task": "train", "data": {"url": "https://example.com/a.csv"}, "target": "y", "model": "ridge"},
+        ),
+        (
+            {
+                "type": "ml", "task": "train", "source": "rows", "table": '[{"a": 1, "y": 2}]', "target": "y",
+                "features": "a \r\n\r\n b c", "model": "k_neighbours", "parameters": '{"n_neighbors": 3}',
+                "problem": "regression", "test_share": "0", "cross_validation": "3", "metrics": "mae, r2",
+                "seed": "7", "output": '{"name": "m.zip"}', "categorical": "a",
+            },
+            {
+                "task": "train",
+                "data": {"rows": [{"a": 1, "y": 2}]},
+                "target": "y", "features": ["a", "b c"], "categorical": ["a"], "model": "k_neighbours",
+                "parameters": {"n_neighbors": 3}, "problem": "regression", "test_share": 0, "cross_validation": 3,
+                "metrics": ["mae", "r2"], "seed": 7, "output": {"name": "m.zip"},
+            },
+        ),
+        (
+            {**ML, "task": "predict", "source": "artefact", "table": FILE, "format": "json", "model_artefact": FILE},
+            {"task": "predict", "data": {"artefact": FILE, "format": "json"}, "model_artefact": FILE},
+        ),
+        (
             {"type": "python", "as": "json", "raw": '{"task": "demo.add", "kwargs": {"a": 1, "b": 2}}'},
             {"task": "demo.add", "kwargs": {"a": 1, "b": 2}},
         ),
@@ -188,6 +215,17 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**EXPORT, "more": '{"org": "rival"}'}, "more", "org: There is no such field"),
         ({**EXPORT, "more": '{"q": "x"}'}, "more", "There is a field for q."),
         ({**EXPORT, "dataset": "schedules", "creator": "ada"}, "creator", "There is no such filter here"),
+        ({**ML, "target": ""}, "target", "required"),
+        ({**ML, "target": "y", "table": ""}, "table", "required"),
+        ({**ML, "target": "y", "table": "http://169.254.169.254/"}, "table", "url: This address is not public."),
+        ({**ML, "target": "y", "source": "rows", "table": "[{"}, "table", "no JSON"),
+        ({**ML, "target": "y", "source": "rows", "table": "{}"}, "table", "rows: "),
+        ({**ML, "target": "y", "source": "artefact"}, "table", "artefact: "),
+        ({**ML, "target": "y", "parameters": '{"C": 1}'}, "parameters", "C: Not a parameter of ridge"),
+        ({**ML, "target": "y", "problem": "classification"}, "problem", "ridge is for regression only"),
+        ({**ML, "target": "y", "cross_validation": "1"}, "cross_validation", "At least 2."),
+        ({**ML, "target": "y", "metrics": "speed"}, "metrics", "one of"),
+        ({**ML, "task": "predict"}, "model_artefact", "required"),
         ({**PYTHON, "task": "os.system"}, "task", "valid choice"),
         ({**PYTHON, "kwargs": "{"}, "kwargs", "no JSON"),
         ({**PYTHON, "kwargs": "[]"}, "kwargs", "JSON object"),
@@ -263,7 +301,7 @@ def form_of(page: Element) -> dict[str, str]:
     return values
 
 
-@pytest.mark.parametrize("type", ["data-export", "http", "shell", "python"])
+@pytest.mark.parametrize("type", sorted(FORMS))
 @pytest.mark.parametrize("shape", ["", "&as=json"])
 def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World, type: str, shape: str) -> None:
     client = browser(world.operator)
@@ -302,6 +340,19 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
             },
         },
         {"type": "data-export", "payload": {"dataset": "jobs"}},
+        {
+            "type": "ml",
+            "payload": {
+                "task": "train",
+                "data": {"url": "https://example.com/a", "format": "json"},
+                "target": "y",
+                "model": "random_forest",
+                "parameters": {"n_estimators": 5},
+                "features": ["a", "b c"],
+                "metrics": ["r2"],
+                "test_share": 0.5,
+            },
+        },
         {"queue": "slow", "urgency": "low", "category": "Network", "timeout_seconds": 7, "max_attempts": 2},
     ],
 )
@@ -334,12 +385,9 @@ def test_an_organisation_without_programs_is_told_who_gives_them(world: World) -
 def test_only_types_that_run_here_are_offered(world: World) -> None:
     page = read(browser(world.operator).get("/jobs/submit/?type=etl"))
 
-    assert [one.text for one in page.one("nav", css="types").all("a")] == [
-        "Data export",
-        "HTTP",
-        "Python task",
-        "Shell",
-    ]
+    assert [one.text for one in page.one("nav", css="types").all("a")] == sorted(
+        registry.get(name).title for name in registry.offered()
+    )
     assert submit(world.operator, type="etl").status_code == 400
 
 
