@@ -63,10 +63,6 @@ class MlHandler(Handler):
         if "model_artefact" in context.payload:
             check_size(context.copy_artefact(context.payload["model_artefact"], "model"), settings.ML_MODEL_MAX_BYTES)
 
-    def perform(self, context: Context) -> Answer:
-        """The worker has checked the payload: the process that is shut in does not know which hosts are named."""
-        return self.run(context)
-
     def run(self, context: Context) -> Answer:
         from jobs.handlers import ml_work
 
