@@ -385,6 +385,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},
         {"name": "orgs", "description": "Organisations and their members."},
         {"name": "invitations", "description": "Invitations to you."},
+        {"name": "worker", "description": "For your own workers, with a key: claim, renew, finish."},
+        {"name": "worker-keys", "description": "Keys of your own workers."},
         {"name": "platform", "description": "For platform admins."},
     ],
     "ENUM_NAME_OVERRIDES": {
