@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from hashlib import sha256
 
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest
 
@@ -65,7 +65,7 @@ def key_of(token: str) -> ApiKey | None:
     prefix, _, secret = token.removeprefix(MARK).partition("_")
     if len(token) > TOKEN_MAX or not prefix.isalnum() or not prefix.isascii():
         return None
-    good = ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), prefix=prefix, revoked_at=None)
+    good = good_keys().filter(prefix=prefix)
     stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED)
     key = good.select_related("org").annotate(stale=ExpressionWrapper(stale, output_field=BooleanField())).first()
     if key is None or not secrets.compare_digest(key.secret_sha256, hashed(secret)):
@@ -73,3 +73,8 @@ def key_of(token: str) -> ApiKey | None:
     if key.stale:
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())
     return key
+
+
+def good_keys() -> QuerySet[ApiKey]:
+    """Those that open something at this moment."""
+    return ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), revoked_at=None)

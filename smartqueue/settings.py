@@ -73,6 +73,9 @@ DEPTH_SAMPLE_SECONDS = env_seconds("SMARTQUEUE_DEPTH_SAMPLE_SECONDS", 15, minimu
 WORKER_SLOTS = env_int("SMARTQUEUE_WORKER_SLOTS", 5, minimum=1)
 DRAIN_GRACE_SECONDS = env_seconds("SMARTQUEUE_DRAIN_GRACE_SECONDS", 8)
 
+# Calls of own workers that may wait for a job in each web process. Each holds one of its threads: keep below half.
+WORKER_WAITS = env_int("SMARTQUEUE_WORKER_WAITS", 3, minimum=0)
+
 RETRIES = env_int("SMARTQUEUE_RETRIES", 3)
 RETRY_BASE_SECONDS = env_seconds("SMARTQUEUE_RETRY_BASE_SECONDS", 2)
 RETRY_CAP_SECONDS = env_seconds("SMARTQUEUE_RETRY_CAP_SECONDS", 60)

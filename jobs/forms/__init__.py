@@ -7,6 +7,12 @@ from jobs.forms.http import HttpForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm
 
-FORMS: Mapping[str, type[SubmitForm]] = {"http": HttpForm, "shell": ShellForm, "python": PythonForm}
+FORMS: Mapping[str, type[SubmitForm]] = {
+    "http": HttpForm,
+    "shell": ShellForm,
+    "python": PythonForm,
+    # its input is any JSON
+    "external": RawForm,
+}
 
 __all__ = ["FORMS", "RawForm", "SubmitForm"]

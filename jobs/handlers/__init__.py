@@ -2,11 +2,12 @@
 
 from jobs.handlers.base import registry
 from jobs.handlers.django_task import DjangoTaskHandler
+from jobs.handlers.external import ExternalHandler
 from jobs.handlers.http import HttpHandler
 from jobs.handlers.python_task import PythonTaskHandler
 from jobs.handlers.shell import ShellHandler
 
-for handler in (HttpHandler(), ShellHandler(), PythonTaskHandler(), DjangoTaskHandler()):
+for handler in (HttpHandler(), ShellHandler(), PythonTaskHandler(), DjangoTaskHandler(), ExternalHandler()):
     registry.add(handler)
 
 registry.unavailable |= {

@@ -10,6 +10,8 @@ class WorkerProcess(models.Model):
     ONLINE, DRAINING, OFFLINE, DEAD = "online", "draining", "offline", "dead"
 
     id = models.UUIDField(primary_key=True)
+    # Whose own worker it is: it takes external jobs of this organisation. Null for those of the deployment.
+    org_id = models.BigIntegerField(null=True)
     kind = models.CharField(max_length=9)
     hostname = models.CharField(max_length=128)
     pid = models.PositiveIntegerField()
@@ -41,7 +43,8 @@ class WorkerProcess(models.Model):
 
     @property
     def name(self) -> str:
-        return f"{self.hostname}-{self.pid}"
+        """Of an organisation's own worker, what it calls itself."""
+        return f"{self.hostname}-{self.pid}" if self.org_id is None else self.hostname
 
 
 class LeaderTerm(models.Model):

@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def handle(self, *, queues: str, types: str, concurrency: int, processes: int, **options: Any) -> None:
         asked: dict[str, Any] = {
             "queues": checked_queues(queues),
-            "types": checked_types(types) or registry.types(),
+            "types": checked_types(types) or registry.performed(),
             "slots": checked_number("--concurrency", concurrency),
             "until_empty": options["until_empty"],
         }
