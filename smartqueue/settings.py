@@ -405,6 +405,7 @@ SPECTACULAR_SETTINGS = {
         "InvitationState": "orgs.models.Invitation.STATES",
         "ModelState": "jobs.api.shapes.MODEL_STATES",
         "Role": "orgs.api.serializers.ROLES",
+        "KeyRole": "orgs.api.keys.KEY_ROLES",
         "RoleWord": "orgs.api.serializers.ROLE_WORDS",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

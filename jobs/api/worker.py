@@ -228,7 +228,8 @@ class ArtefactsView(WorkerView):
         query.is_valid(raise_exception=True)
         name = query.validated_data["name"]
         # nothing sent is read as an empty form
-        data = request.data if isinstance(request.data, bytes) else b""
+        sent: object = request.data
+        data = sent if isinstance(sent, bytes) else b""
         content_type = request.content_type or "application/octet-stream"
         try:
             kept, fresh = outside.keep_file(self.handle(lease), name, data, content_type)

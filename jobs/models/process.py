@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from orgs.models import Org
+
 
 class WorkerProcess(models.Model):
     """A running worker, scheduler or watchdog, known by its heartbeat."""
@@ -45,6 +47,12 @@ class WorkerProcess(models.Model):
     def name(self) -> str:
         """Of an organisation's own worker, what it calls itself."""
         return f"{self.hostname}-{self.pid}" if self.org_id is None else self.hostname
+
+
+def serving(org: Org) -> "models.QuerySet[WorkerProcess]":
+    """The workers online that take jobs of the organisation: of the deployment, and its own."""
+    online = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE)
+    return online.filter(Q(org_id=None) | Q(org_id=org.pk))
 
 
 class LeaderTerm(models.Model):

@@ -20,6 +20,7 @@ from orgs.serializers import StrictSerializer
 
 TAGS = ["worker-keys"]
 MOST_DAYS = 3_650
+KEY_ROLES = [role.value for role in KeyRole]
 
 
 class NewKeySerializer(StrictSerializer):
@@ -33,7 +34,7 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
     """A key without its secret."""
 
     id = serializers.CharField(source="prefix", help_text="As it stands in the token: `sq_live_<id>_…`.")
-    role = serializers.ChoiceField([role.value for role in KeyRole])
+    role = serializers.ChoiceField(KEY_ROLES)
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
 
     class Meta:
