@@ -2,7 +2,8 @@
 -- those whose order is an index of their own, so that what waits for others costs nothing.
 WITH picked AS MATERIALIZED (
     {{external_turn}}
-    FOR UPDATE OF ready SKIP LOCKED
+        FOR UPDATE OF ready SKIP LOCKED
+    ) AS head
 ), taken AS (
     DELETE FROM jobs_ready AS ready WHERE ready.job_id = ANY (ARRAY(SELECT job_id FROM picked))
     RETURNING ready.*
