@@ -57,7 +57,8 @@ class ClaimsView(WorkerView):
         sent = shapes.ClaimSerializer.read(request)
         puller = Puller(self.key.org_id, sent["worker"])
         version = request.headers.get("User-Agent", "")
-        external.beat(puller, queues=sent["queues"], slots=sent["slots"], version=version)
+        slots = sent["slots"] + len(sent.get("holding", []))
+        external.beat(puller, queues=sent["queues"], slots=slots, version=version)
         self.give_back_unknown(puller, sent.get("holding"))
         asked = {
             "queues": sent["queues"],
@@ -94,7 +95,7 @@ class ClaimsView(WorkerView):
             if not waiter.woken.wait(left):
                 break
             waiter.woken.clear()
-            if not good_keys().filter(pk=self.key.pk).exists():
+            if external.has_departed(waiter.puller) or not good_keys().filter(pk=self.key.pk).exists():
                 break
             if taken := external.pull(waiter.puller, **asked):
                 return taken
@@ -121,7 +122,7 @@ class DepartureView(WorkerView):
     @shapes.departure
     def post(self, request: Request) -> Response:
         sent = shapes.DepartureSerializer.read(request)
-        external.leave(Puller(self.key.org_id, sent["worker"]))
+        external.depart(Puller(self.key.org_id, sent["worker"]), draining=sent["draining"])
         return Response(status=204)
 
 

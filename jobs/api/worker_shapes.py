@@ -159,6 +159,7 @@ class KeptSerializer(serializers.Serializer[Any]):
 
 class DepartureSerializer(StrictSerializer):
     worker = WorkerNameField()
+    draining = serializers.BooleanField(default=False, help_text="It still works on what it has.")
 
 
 # --- The document ---------------------------------------------------------------------------------------------------
@@ -204,7 +205,8 @@ departure = extend_schema(
     tags=TAGS,
     operation_id="depart",
     summary="Say that you stop",
-    description="The worker is shown as offline. Leases that it still holds stay.",
+    description="The worker is shown as offline, or as draining, and a claim of it that waits gets nothing. Leases "
+    "that it still holds stay.",
     request=DepartureSerializer,
     responses={204: None},
 )

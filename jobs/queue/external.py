@@ -171,16 +171,7 @@ def note_late(handle: Handle) -> None:
 
 
 def beat(puller: Puller, *, queues: Sequence[str], slots: int, version: str) -> None:
-    """It asks for jobs: it is seen in the pool."""
-    write_down(puller, queues=queues, slots=slots, version=version, status=WorkerProcess.ONLINE)
-
-
-def leave(puller: Puller) -> None:
-    """It takes no more: offline from now on."""
-    write_down(puller, queues=[], slots=0, version="", status=WorkerProcess.OFFLINE)
-
-
-def write_down(puller: Puller, *, queues: Sequence[str], slots: int, version: str, status: str) -> None:
+    """It asks for jobs: it is online."""
     sql.run(
         "beat_external",
         id=puller.id,
@@ -189,8 +180,18 @@ def write_down(puller: Puller, *, queues: Sequence[str], slots: int, version: st
         version=version[:32],
         slots=slots,
         queues=json.dumps(list(queues)),
-        status=status,
     )
+
+
+def depart(puller: Puller, *, draining: bool) -> None:
+    """It takes no more, and a call of its own that still waits gets nothing."""
+    status = WorkerProcess.DRAINING if draining else WorkerProcess.OFFLINE
+    sql.run("depart_external", id=puller.id, status=status)
+
+
+def has_departed(puller: Puller) -> bool:
+    gone = [WorkerProcess.DRAINING, WorkerProcess.OFFLINE]
+    return WorkerProcess.objects.filter(pk=puller.id, status__in=gone).exists()
 
 
 def seen_alive(worker_ids: Sequence[UUID], jobs: int = 0) -> None:

@@ -167,9 +167,21 @@ def test_what_was_leased_in_a_lost_answer_is_given_back(world: World, own: Own) 
 
     again = own.one(holding=[first["lease"]])
 
+    assert WorkerProcess.objects.get().slots == 2
     assert (again["job_id"], again["attempt"]) == (lost["job_id"], 2)
     assert Job.objects.get(pk=lost["job_id"]).attempt_limit == Job.objects.get(pk=first["job_id"]).attempt_limit + 1
     assert state(first["job_id"]) == "running"
+
+
+def test_what_has_run_out_is_not_given_back_but_counted(world: World, own: Own) -> None:
+    made = make_external(world.org, max_attempts=1)
+    own.one()
+    Lease.objects.update(expires_at=Now() - timedelta(seconds=1))
+
+    assert own.take(holding=[]) == []
+
+    assert rescue() == 1
+    assert (state(made.pk), Attempt.objects.get().outcome) == ("failed", "lost")
 
 
 def test_leases_of_another_worker_are_not_given_back(world: World, own: Own) -> None:

@@ -114,6 +114,20 @@ def test_a_key_that_is_revoked_while_it_waits_gets_nothing(world: World, token: 
     assert state(job.pk) == "queued"
 
 
+def test_who_has_departed_gets_nothing(world: World, token: str) -> None:
+    own = Own(token)
+    call = Background(lambda: own.claim(wait_seconds=20).status_code)
+    waiting()
+    gone = {"worker": own.name, "draining": True}
+    assert Own(token).client.post("/api/v1/worker/departure/", gone).status_code == 204
+
+    job = make_external(world.org)
+
+    assert call.result() == 204
+    assert state(job.pk) == "queued"
+    assert WorkerProcess.objects.get().status == "draining"
+
+
 def test_who_waits_is_alive(world: World, token: str, settings: Settings) -> None:
     settings.HEARTBEAT_SECONDS = 0.2
     call = Background(lambda: Own(token).claim(wait_seconds=4).status_code)
