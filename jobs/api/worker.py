@@ -29,7 +29,7 @@ from orgs.keys import good_keys
 from orgs.models import ApiKey
 from orgs.permissions import HoldsWorkerKey
 
-RETRY_AFTER_SECONDS = "1"
+RETRY_AFTER_SECONDS = "2"
 
 
 class WorkerView(APIView):

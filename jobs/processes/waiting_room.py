@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import Error, connection
 
-from jobs.queue import sql
-from jobs.queue.external import Puller, seen_alive
+from jobs.queue.external import Puller, seen_alive, waiting
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,8 @@ class WaitingRoom:
             self._waiters.remove(waiter)
 
     def watch(self) -> None:
-        looks_a_beat = max(round(settings.HEARTBEAT_SECONDS / LOOK_SECONDS), 1)
+        # a little more seldom than heartbeats are due, so that none is passed over as too early
+        looks_a_beat = max(round(settings.HEARTBEAT_SECONDS / LOOK_SECONDS), 1) + 1
         looks = 0
         try:
             while waiters := self.present():
@@ -80,8 +80,8 @@ def look(waiters: Sequence[Waiter]) -> None:
     """Wake those for whom there may be something."""
     asked = [(waiter, queue) for waiter in waiters for queue in waiter.queues]
     org_ids = [waiter.puller.org_id for waiter, _ in asked]
-    for (place,) in sql.rows("waiting_external", org_ids=org_ids, queues=[queue for _, queue in asked]):
-        asked[place - 1][0].woken.set()
+    for place in waiting(org_ids, [queue for _, queue in asked]):
+        asked[place][0].woken.set()
 
 
 waiting_room = WaitingRoom()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from django.conf import settings
 from django.db import Error
 
 from jobs.errors import LeaseLost
@@ -68,11 +69,19 @@ class Extended(NamedTuple):
 def pull(puller: Puller, *, queues: Sequence[str], slots: int, lease_seconds: float) -> list[Claimed]:
     """Lease up to `slots` jobs of the organisation: of the first queue while it has some, then of the next."""
     taken: list[Claimed] = []
-    for queue in queues:
+    # one look for all: most calls of a worker that waits find nothing
+    places = waiting([puller.org_id] * len(queues), queues)
+    for queue in [queues[place] for place in places]:
         for take in (pull_limited, pull_others):
             if len(taken) < slots:
                 taken += take(asked_for(puller, queue, slots - len(taken), lease_seconds))
     return taken
+
+
+def waiting(org_ids: Sequence[int], queues: Sequence[str]) -> list[int]:
+    """Which of these (organisation, queue) pairs may have something, by their places from 0 on."""
+    rows = sql.rows("waiting_external", org_ids=list(org_ids), queues=list(queues))
+    return sorted(place - 1 for (place,) in rows)
 
 
 def asked_for(puller: Puller, queue: str, slots: int, lease_seconds: float) -> dict[str, Any]:
@@ -180,6 +189,7 @@ def beat(puller: Puller, *, queues: Sequence[str], slots: int, version: str) -> 
         version=version[:32],
         slots=slots,
         queues=json.dumps(list(queues)),
+        beat_seconds=settings.HEARTBEAT_SECONDS,
     )
 
 
@@ -196,4 +206,4 @@ def has_departed(puller: Puller) -> bool:
 
 def seen_alive(worker_ids: Sequence[UUID], jobs: int = 0) -> None:
     """They have given a sign of life, and ended so many jobs."""
-    sql.run("alive_external", ids=list(worker_ids), jobs=jobs)
+    sql.run("alive_external", ids=list(worker_ids), jobs=jobs, beat_seconds=settings.HEARTBEAT_SECONDS)

@@ -29,7 +29,8 @@ class Site:
         self.org: Org = make_org("acme")
         self.admin: User = make_member(self.org, Role.ORG_ADMIN, "ada")
         self.token = create_key("k", scope=find_scope(self.admin, "acme"))[1]
-        self.url = fleet.web()
+        # as many threads as `make up` has
+        self.url = fleet.web(threads=8)
         self.http = urllib3.PoolManager(maxsize=100, retries=False, timeout=60)
         patiently(self.ready)
         fleet.watchdog()

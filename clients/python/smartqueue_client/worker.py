@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 15
 # When there was no room to wait, or no answer.
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 2.0
 # How long attempts that were stopped take to end and say so.
 STOP_SECONDS = 5.0
 EXIT_REFUSED = 3

@@ -4,4 +4,4 @@ UPDATE jobs_workerprocess
 SET beat_at = clock_timestamp(), jobs_processed = jobs_processed + %(jobs)s,
     status = CASE WHEN status = 'dead' THEN 'online' ELSE status END,
     stopped_at = CASE WHEN status = 'offline' THEN stopped_at END
-WHERE id = ANY (%(ids)s::uuid[]) AND (%(jobs)s > 0 OR beat_at < clock_timestamp() - interval '1 second')
+WHERE id = ANY (%(ids)s::uuid[]) AND (%(jobs)s > 0 OR beat_at < clock_timestamp() - make_interval(secs => %(beat_seconds)s))

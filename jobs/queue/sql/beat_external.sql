@@ -1,5 +1,5 @@
 -- A worker of an organisation's own asks for jobs: its row in the pool is made, or its heartbeat written if the last is
--- a second old. No more than a thousand rows an organisation: the names are of its own choice.
+-- old. No more than a thousand rows an organisation: the names are of its own choice.
 INSERT INTO jobs_workerprocess AS known (
     id, org_id, kind, hostname, pid, version, slots, queues, types, status, started_at, beat_at,
     cpu_percent, memory_bytes, jobs_processed
@@ -12,4 +12,4 @@ ON CONFLICT (id) DO UPDATE
 SET status = 'online', beat_at = excluded.beat_at, stopped_at = NULL, slots = excluded.slots,
     queues = excluded.queues, version = excluded.version
 WHERE known.status <> 'online' OR known.slots <> excluded.slots OR known.queues <> excluded.queues
-   OR known.beat_at < clock_timestamp() - interval '1 second'
+   OR known.beat_at < clock_timestamp() - make_interval(secs => %(beat_seconds)s)
