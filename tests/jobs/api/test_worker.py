@@ -11,15 +11,18 @@ from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django.fixtures import Settings
 
+from analytics.queries import unserved
 from jobs.handlers import registry
 from jobs.handlers.base import HandlerNotReady
+from jobs.metrics import QueueCollector
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine, Ready, Transition, WorkerProcess
+from jobs.queue import sql
 from jobs.queue.claim import claim
 from jobs.queue.lease import rescue
-from orgs.models import ApiKey
+from orgs.models import ApiKey, User
 from tests.conftest import World
 from tests.factories import WORKER as OURS
-from tests.factories import api, make_job
+from tests.factories import api, browser, make_job
 from tests.jobs.api.own import RESIZE, Own, make_external, make_key, state
 from tests.jobs.api.refusals import assert_refused
 
@@ -572,6 +575,61 @@ def test_a_departure_makes_it_offline_and_the_next_claim_online(world: World, ow
     own.claim()
 
     assert [(one["status"], one["stopped_at"]) for one in pool(world)] == [("online", None)]
+
+
+def test_it_serves_its_queue_for_its_organisation_alone(world: World, own: Own) -> None:
+    new = {"type": "external", "payload": RESIZE}
+    make_external(world.org)
+    make_external(world.rival)
+
+    def starts(person: User) -> float | None:
+        found: float | None = api(person).post("/api/v1/predict/", new).json()["starts_in_seconds"]
+        return found
+
+    assert [one.queue for one in unserved(world.org)] == ["default"]
+    assert starts(world.owner) is None
+
+    own.claim("default", slots=5)
+
+    assert unserved(world.org) == []
+    assert starts(world.owner) == 0.0
+    assert [one.queue for one in unserved(world.rival)] == ["default"]
+    assert starts(world.outsider) is None
+    python = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+    assert api(world.owner).post("/api/v1/predict/", python).json()["starts_in_seconds"] is None
+
+
+def test_it_is_no_peer_of_ours_and_not_counted_as_one(world: World, own: Own) -> None:
+    own.claim()
+
+    assert sql.run("peers", queues=["default"], dead_seconds=15) == []
+    assert [
+        metric.samples[0].value for metric in QueueCollector().collect() if metric.name.endswith("worker_count")
+    ] == [0]
+    assert api(world.owner).get("/api/v1/counts/").json()["active_workers"] == 1
+    assert api(world.outsider).get("/api/v1/counts/").json()["active_workers"] == 0
+
+
+def test_it_is_dead_when_it_neither_calls_nor_holds_a_lease(world: World, own: Own) -> None:
+    make_external(world.org)
+    job = own.one()
+    WorkerProcess.objects.update(beat_at=Now() - timedelta(minutes=1))
+
+    assert sql.run("declare_dead", dead_seconds=15) == []
+    Lease.objects.update(expires_at=Now() - timedelta(seconds=1))
+    assert len(sql.run("declare_dead", dead_seconds=15)) == 1
+    Lease.objects.update(expires_at=Now() + timedelta(seconds=9))
+
+    assert own.say(job, "renewal").status_code == 200
+
+    assert [(one["status"], one["stopped_at"]) for one in pool(world)] == [("online", None)]
+
+
+def test_the_page_shows_it_as_your_own(world: World, own: Own) -> None:
+    own.claim()
+
+    assert "your own" in browser(world.viewer).get("/workers/").content.decode().split("<tbody>")[1]
+    assert "w-1" not in browser(world.outsider).get("/workers/").content.decode()
 
 
 def test_names_are_not_rows_without_end(world: World, own: Own) -> None:
