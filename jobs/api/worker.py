@@ -112,7 +112,7 @@ def claimed_shape(taken: Sequence[Claimed]) -> Any:
             "deadline_at": times[one.job_id].deadline_at,
         }
         for one in taken
-        # cancelled leases and the like cannot be gone so soon; a lease that ended already is nobody's work
+        # what is gone already, with its organisation say, is nobody's work
         if one.job_id in times
     ]
     return shapes.ClaimsSerializer({"jobs": jobs}).data

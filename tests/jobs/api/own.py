@@ -1,12 +1,15 @@
 """An organisation's own worker in tests: its key, its calls, and jobs for it."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from rest_framework.test import APIClient
 
-from jobs.models import Job
+from jobs.models import Job, Lease
+from jobs.queue.lease import rescue
 from orgs.keys import create_key
 from orgs.models import Org, User
 from orgs.scope import find_scope
@@ -69,3 +72,9 @@ def path(lease: str, word: str) -> str:
 
 def state(job_id: str | UUID) -> str:
     return str(Job.objects.with_state().get(pk=job_id).state)
+
+
+def run_out(job: dict[str, Any]) -> None:
+    """Its lease ends now, and the watchdog comes by."""
+    Lease.objects.filter(job_id=job["job_id"]).update(expires_at=Now() - timedelta(seconds=1))
+    assert rescue() == 1

@@ -13,7 +13,7 @@ from jobs.models import Artefact, Attempt, Job, Lease, LogLine
 from orgs.models import AuditEntry
 from tests.conftest import World
 from tests.factories import api
-from tests.jobs.api.own import WORKER, Own, make_external, make_key, with_key
+from tests.jobs.api.own import WORKER, Own, make_external, with_key
 from tests.jobs.api.refusals import assert_refused
 from tests.jobs.api.test_bad_bodies import BODIES, CONTENT_TYPES
 from tests.jobs.api.test_documented import fits
@@ -31,11 +31,6 @@ BODY: dict[str, Any] = {
     "api-worker-artefacts": None,
 }
 EVERY_ROUTE = pytest.mark.parametrize("route", BODY)
-
-
-@pytest.fixture
-def own(world: World) -> Own:
-    return Own(make_key(world.owner, world.org))
 
 
 @pytest.fixture
