@@ -43,13 +43,14 @@ class WorkersView(NumbersView):
         tags=TAGS,
         operation_id="list_workers",
         summary="The pool: workers, schedulers and watchdogs",
-        description="Those that live, or ended in the last hour, the newest first. They serve all organisations.",
+        description="Those that live, or ended in the last hour, the newest first. They serve all organisations, but "
+        "for your own workers.",
         parameters=[PageQuery],
         responses=page_of(ProcessSerializer),
     )
     def get(self, request: Request) -> Response:
         asked = PageQuery.asked(request)
-        found, following = key_page(pool.processes(), "-id", limit=asked["limit"], cursor=asked["cursor"])
+        found, following = key_page(pool.processes(self.scope.org), "-id", limit=asked["limit"], cursor=asked["cursor"])
         return page_response(request, pool.seen(self.scope.org, found), following, ProcessSerializer)
 
 

@@ -52,20 +52,21 @@ class Seen:
         return self.process.status in LIVING and not self.late
 
 
-def processes() -> QuerySet[WorkerProcess]:
-    """Those that live, or stopped or were lost in the last hour; with the age of their heartbeat by the database."""
+def processes(org: Org) -> QuerySet[WorkerProcess]:
+    """Those of the deployment, and the organisation's own, that live or stopped or were lost in the last hour; with the
+    age of their heartbeat by the database."""
     gone = Coalesce("stopped_at", "beat_at")
     return WorkerProcess.objects.annotate(
         beat_age=ExpressionWrapper(Now() - F("beat_at"), DurationField()),
         gone_age=ExpressionWrapper(Now() - gone, DurationField()),
-    ).filter(Q(status__in=LIVING) | Q(gone_age__lt=GONE_SHOWN))
+    ).filter(Q(status__in=LIVING) | Q(gone_age__lt=GONE_SHOWN), Q(org_id=None) | Q(org_id=org.pk))
 
 
 def pool(org: Org) -> list[Seen]:
     """The living first, then by kind, workers before what serves them."""
     kinds = [When(kind=kind, then=Value(place)) for place, kind in enumerate(KINDS)]
     order = (Case(When(status__in=LIVING, then=Value(0)), default=Value(1)), Case(*kinds), "hostname", "-started_at")
-    return seen(org, list(processes().order_by(*order)[:POOL_BOUND]))
+    return seen(org, list(processes(org).order_by(*order)[:POOL_BOUND]))
 
 
 def seen(org: Org, found: Sequence[WorkerProcess]) -> list[Seen]:

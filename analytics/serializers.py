@@ -31,7 +31,7 @@ class OrgCountsSerializer(Shape):
 
     total = serializers.IntegerField()
     by_status = ByStatusSerializer()
-    active_workers = serializers.IntegerField(help_text="Workers with a heartbeat, of all organisations.")
+    active_workers = serializers.IntegerField(help_text="Workers with a heartbeat that serve you.")
     queue_depth = serializers.IntegerField(help_text="Jobs that wait to be claimed.")
     dead_letters = serializers.IntegerField()
 

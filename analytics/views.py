@@ -173,7 +173,7 @@ def workers(request: HttpRequest, scope: Scope) -> HttpResponse:
         "missing": [
             kind
             for kind in ("worker", "scheduler", "watchdog")
-            if not any(one.living for one in found if one.process.kind == kind)
+            if not any(one.living for one in found if one.process.kind == kind and one.process.org_id is None)
         ],
         "leader": leader(),
     }

@@ -60,6 +60,12 @@ class LeaseLost(QueueError):
         self.job_id = job_id
 
 
+class LeaseNotFound(QueueError):
+    """There is no such lease."""
+
+    code = "not_found"
+
+
 class NotLeader(QueueError):
     """This scheduler no longer leads; nothing was written."""
 

@@ -24,7 +24,7 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         jobs = {row.status: row.jobs for row in sql.run("status_totals")}
-        workers = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE).count()
+        workers = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE, org_id=None).count()
         yield gauge("queue_depth", "Jobs waiting to be claimed.", jobs.get(Status.QUEUED, 0))
         yield gauge("active_jobs_count", "Jobs being run.", jobs.get(Status.RUNNING, 0))
         yield gauge("dlq_size", "Failed jobs kept for a person.", jobs.get(Status.FAILED, 0))

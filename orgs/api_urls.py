@@ -3,7 +3,7 @@
 from django.urls import path
 
 from orgs import converters  # noqa: F401  (registers `username`)
-from orgs.api import invitations, orgs, platform
+from orgs.api import invitations, keys, orgs, platform
 
 urlpatterns = [
     path("orgs/", orgs.Orgs.as_view(), name="orgs"),
@@ -17,6 +17,8 @@ urlpatterns = [
     path("invitations/", invitations.MyInvitations.as_view(), name="my-invitations"),
     path("invitations/<int:id>/acceptance/", invitations.Acceptance.as_view(), name="invitation-acceptance"),
     path("invitations/<int:id>/refusal/", invitations.Refusal.as_view(), name="invitation-refusal"),
+    path("worker-keys/", keys.WorkerKeys.as_view(), name="worker-keys"),
+    path("worker-keys/<slug:key_id>/", keys.WorkerKey.as_view(), name="worker-key"),
     path("platform/users/", platform.Users.as_view(), name="platform-users"),
     path("platform/orgs/", platform.AllOrgs.as_view(), name="platform-orgs"),
 ]

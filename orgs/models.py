@@ -7,9 +7,9 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.core.validators import MinLengthValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 
-from orgs.roles import Role
+from orgs.roles import KeyRole, Role
 
 USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,31}\Z"
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z"
@@ -136,6 +136,33 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation {self.pk} to {self.org_id}: {self.state}"
+
+
+class ApiKey(models.Model):
+    """What a program shows instead of a person's token. It is of one organisation, and only its hash is kept."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="keys")
+    name = models.CharField(max_length=64)
+    # The part of the token that may be seen: by it the key is found, and named in lists.
+    prefix = models.CharField(max_length=16, unique=True)
+    secret_sha256 = models.CharField(max_length=64)
+    role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in KeyRole])
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True)
+    # To the minute: not every call writes it.
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in KeyRole]), name="apikey_role_valid"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"key {self.prefix} of {self.org_id}"
 
 
 class AuditEntry(models.Model):

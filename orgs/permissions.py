@@ -6,7 +6,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from orgs import audit
-from orgs.roles import Action
+from orgs.models import ApiKey
+from orgs.roles import Action, KeyRole
 from orgs.scope import scope_of
 
 
@@ -52,3 +53,14 @@ class IsPlatformAdmin(BasePermission):
         if not request.user.is_superuser:
             audit.denied(request._request, "platform", actor=request.user)
         return request.user.is_superuser
+
+
+class HoldsWorkerKey(BasePermission):
+    """The calls of workers that are not ours: no person makes them, whatever his role."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.auth, ApiKey):
+            return request.auth.role == KeyRole.WORKER
+        if request.user.is_authenticated:
+            audit.denied(request._request, "work", actor=request.user)
+        return False

@@ -14,6 +14,13 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+class KeyRole(StrEnum):
+    """What the holder of a key is: a program, which is no member."""
+
+    # It takes external jobs and says how they ended; nothing else.
+    WORKER = "worker"
+
+
 class Action(StrEnum):
     """Everything a permission is asked for."""
 
@@ -28,6 +35,7 @@ class Action(StrEnum):
     SEE_AUDIT = "see_audit"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_ORG = "manage_org"
+    MANAGE_KEYS = "manage_keys"
 
 
 READS = frozenset({Action.READ})

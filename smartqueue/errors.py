@@ -24,6 +24,7 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.JobNotFound: 404,
     queue_errors.IllegalMove: 409,
     queue_errors.LeaseLost: 409,
+    queue_errors.LeaseNotFound: 404,
     queue_errors.NotLeader: 409,
     queue_errors.KeyReused: 422,
     queue_errors.InvalidJob: 400,

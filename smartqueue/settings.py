@@ -74,6 +74,9 @@ DEPTH_SAMPLE_SECONDS = env_seconds("SMARTQUEUE_DEPTH_SAMPLE_SECONDS", 15, minimu
 WORKER_SLOTS = env_int("SMARTQUEUE_WORKER_SLOTS", 5, minimum=1)
 DRAIN_GRACE_SECONDS = env_seconds("SMARTQUEUE_DRAIN_GRACE_SECONDS", 8)
 
+# Calls of own workers that may wait for a job in each web process. Each holds one of its threads: keep below half.
+WORKER_WAITS = env_int("SMARTQUEUE_WORKER_WAITS", 3, minimum=0)
+
 RETRIES = env_int("SMARTQUEUE_RETRIES", 3)
 RETRY_BASE_SECONDS = env_seconds("SMARTQUEUE_RETRY_BASE_SECONDS", 2)
 RETRY_CAP_SECONDS = env_seconds("SMARTQUEUE_RETRY_CAP_SECONDS", 60)
@@ -427,6 +430,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},
         {"name": "orgs", "description": "Organisations and their members."},
         {"name": "invitations", "description": "Invitations to you."},
+        {"name": "worker", "description": "For your own workers, with a key: claim, renew, finish."},
+        {"name": "worker-keys", "description": "Keys of your own workers."},
         {"name": "platform", "description": "For platform admins."},
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -442,6 +447,7 @@ SPECTACULAR_SETTINGS = {
         "InvitationState": "orgs.models.Invitation.STATES",
         "ModelState": "jobs.api.shapes.MODEL_STATES",
         "Role": "orgs.api.serializers.ROLES",
+        "KeyRole": "orgs.api.keys.KEY_ROLES",
         "RoleWord": "orgs.api.serializers.ROLE_WORDS",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -74,12 +74,12 @@ class Fleet:
         patiently(registered)
         return processes
 
-    def web(self) -> str:
+    def web(self, threads: int = 4) -> str:
         """A gunicorn of two processes; its address."""
         listener = socket.create_server(("127.0.0.1", 0))
         with listener:
             command = [sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--no-control-socket"]
-            options = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"]
+            options = ["--worker-class", "gthread", "--workers", "2", "--threads", str(threads), "--preload"]
             self.start(
                 [*command, "--bind", f"fd://{listener.fileno()}", *options],
                 listener.fileno(),

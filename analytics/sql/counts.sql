@@ -2,6 +2,7 @@
 SELECT coalesce(jsonb_object_agg(status, jobs), '{}') AS by_status,
        (SELECT count(*) FROM jobs_workerprocess
         WHERE kind = 'worker' AND status IN ('online', 'draining')
+          AND (org_id IS NULL OR org_id = %(org_id)s)
           AND beat_at > clock_timestamp() - make_interval(secs => %(dead_seconds)s)) AS active_workers
 FROM (
     SELECT status, sum(jobs)::bigint AS jobs

@@ -11,6 +11,7 @@ SELECT queue, array_agg(type ORDER BY type) AS types FROM waiting
 WHERE NOT EXISTS (
         SELECT FROM jobs_workerprocess AS worker
         WHERE worker.kind = 'worker' AND worker.status = 'online'
+          AND (worker.org_id IS NULL OR worker.org_id = %(org_id)s)
           AND worker.beat_at > clock_timestamp() - make_interval(secs => %(dead_seconds)s)
           AND (worker.queues ? waiting.queue OR worker.queues ? '*') AND worker.types ? waiting.type)
   AND NOT EXISTS (

@@ -15,6 +15,8 @@ FORMS: Mapping[str, type[SubmitForm]] = {
     "ml": MlForm,
     "data-export": DataExportForm,
     "python": PythonForm,
+    # its input is any JSON
+    "external": RawForm,
 }
 
 __all__ = ["FORMS", "RawForm", "SubmitForm"]

@@ -3,6 +3,7 @@
 from jobs.handlers.base import registry
 from jobs.handlers.data_export import DataExportHandler
 from jobs.handlers.django_task import DjangoTaskHandler
+from jobs.handlers.external import ExternalHandler
 from jobs.handlers.http import HttpHandler
 from jobs.handlers.ml import MlHandler
 from jobs.handlers.python_task import PythonTaskHandler
@@ -14,6 +15,7 @@ for handler in (
     MlHandler(),
     DataExportHandler(),
     PythonTaskHandler(),
+    ExternalHandler(),
     DjangoTaskHandler(),
 ):
     registry.add(handler)

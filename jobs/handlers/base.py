@@ -214,6 +214,8 @@ class Handler(ABC):
     example: Mapping[str, Any]
     # Its jobs are made by code of this deployment alone: not offered to people, and check() refuses what they send.
     internal = False
+    # False: no worker of the deployment takes its jobs.
+    ours = True
 
     def check(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> None:
         """Raise InvalidPayload, naming the fields, for what the type cannot run."""
@@ -313,6 +315,10 @@ class Registry:
     def types(self) -> list[str]:
         return sorted(self._handlers)
 
+    def performed(self) -> list[str]:
+        """The types that the workers of this deployment run."""
+        return [name for name in self.types() if self._handlers[name].ours]
+
     def offered(self) -> list[str]:
         """The types that people may submit."""
         return [name for name in self.types() if not self.is_internal(name)]
@@ -332,7 +338,7 @@ class Registry:
     def prepare_installed(self) -> tuple[list[str], list[str]]:
         """The types that are ready here, and what is missing for the others. Raises HandlerNotReady."""
         ready, missing = [], []
-        for type in self.types():
+        for type in self.performed():
             try:
                 self.get(type).prepare()
                 ready.append(type)

@@ -8,7 +8,7 @@ from jobs.models.event import SeenEvent
 from jobs.models.job import Job, JobQuerySet
 from jobs.models.lease import Lease
 from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
-from jobs.models.process import LeaderTerm, WorkerProcess
+from jobs.models.process import LeaderTerm, WorkerProcess, serving
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
@@ -49,4 +49,5 @@ __all__ = [
     "Subscriber",
     "Transition",
     "WorkerProcess",
+    "serving",
 ]

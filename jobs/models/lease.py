@@ -24,6 +24,8 @@ class Lease(models.Model):
     renewed_at = models.DateTimeField()
     # No index: there are as many rows as slots, and renewals stay HOT.
     expires_at = models.DateTimeField()
+    # Of external jobs: the end of their timeout, beyond which no renewal reaches. Ours stop their handlers themselves.
+    deadline_at = models.DateTimeField(null=True)
     cancel_requested = models.BooleanField(default=False)
     progress = models.FloatField(null=True)
     progress_message = models.CharField(max_length=200, blank=True)

@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
+from orgs.models import Org
+
 
 class WorkerProcess(models.Model):
     """A running worker, scheduler or watchdog, known by its heartbeat."""
@@ -10,6 +12,8 @@ class WorkerProcess(models.Model):
     ONLINE, DRAINING, OFFLINE, DEAD = "online", "draining", "offline", "dead"
 
     id = models.UUIDField(primary_key=True)
+    # Whose own worker it is: it takes external jobs of this organisation. Null for those of the deployment.
+    org_id = models.BigIntegerField(null=True)
     kind = models.CharField(max_length=9)
     hostname = models.CharField(max_length=128)
     pid = models.PositiveIntegerField()
@@ -41,7 +45,14 @@ class WorkerProcess(models.Model):
 
     @property
     def name(self) -> str:
-        return f"{self.hostname}-{self.pid}"
+        """Of an organisation's own worker, what it calls itself."""
+        return f"{self.hostname}-{self.pid}" if self.org_id is None else self.hostname
+
+
+def serving(org: Org) -> "models.QuerySet[WorkerProcess]":
+    """The workers online that take jobs of the organisation: of the deployment, and its own."""
+    online = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE)
+    return online.filter(Q(org_id=None) | Q(org_id=org.pk))
 
 
 class LeaderTerm(models.Model):

@@ -34,6 +34,12 @@ class Ready(models.Model):
                 condition=Q(held=False, limit_key__isnull=False),
                 name="ready_limited_idx",
             ),
+            # What workers of an organisation's own take: it alone, however much waits for others.
+            models.Index(
+                fields=["org_id", "queue", "rank", "job_id"],
+                condition=Q(type="external", held=False, limit_key__isnull=True),
+                name="ready_external_idx",
+            ),
             models.Index(fields=["queue", "org_id"], condition=Q(held=True), name="ready_held_idx"),
             # Since when the oldest of an organisation waits.
             models.Index(fields=["org_id", "queued_at"], name="ready_waiting_idx"),

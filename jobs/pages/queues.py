@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from jobs.errors import JobNotFound
-from jobs.models import Queue, WorkerProcess
+from jobs.models import Queue, serving
 from jobs.pages.live import org_version, unchanged
 from jobs.queue import sql
 from jobs.queue.control import pause, resume
@@ -51,8 +51,7 @@ def queue_rows(org: Org) -> list[QueueRow]:
     counts: dict[tuple[str, str], int] = {
         (row.queue, row.status): row.jobs for row in sql.run("org_counts", org_id=org.pk)
     }
-    online = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE)
-    served: list[list[str]] = list(online.values_list("queues", flat=True)[:MOST])
+    served: list[list[str]] = list(serving(org).values_list("queues", flat=True)[:MOST])
     return [
         QueueRow(
             queue,

@@ -92,6 +92,7 @@ def form_page(request: HttpRequest, form: SubmitForm, *, status: int = 200, **co
         "types": [registry.get(type) for type in registry.types() if type in FORMS],
         "handler": registry.get(form.type),
         "raw": isinstance(form, RawForm),
+        "has_fields": FORMS[form.type] is not RawForm,
         "own": "jobs/submit/_raw.html" if isinstance(form, RawForm) else f"jobs/submit/_{form.type}.html",
         "no_programs": isinstance(form, ShellForm) and not runnable(form.org),
     }

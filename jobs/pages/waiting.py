@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db.models import Q
 
-from jobs.models import Job, Queue, Ready, WorkerProcess
+from jobs.models import Job, Queue, Ready, serving
 from jobs.queue.forecast import waits_seconds
 from jobs.ranking import rank_offset
 from jobs.states import Status
+from orgs.models import Org
 
 AHEAD_BOUND = 1_000
 
@@ -42,15 +43,15 @@ def waiting(job: Job) -> Waiting | None:
     return Waiting(
         ahead=min(ahead, AHEAD_BOUND),
         more_ahead=ahead > AHEAD_BOUND,
-        starts_in_seconds=None if halted else waits_seconds(ready.queue, ready.rank),
+        starts_in_seconds=None if halted else waits_seconds(job.org, ready.type, ready.queue, ready.rank),
         paused=halted,
-        served=is_served(ready.queue, ready.type),
+        served=is_served(job.org, ready.queue, ready.type),
         by_runtime=plain,
         by_urgency=job.rank_offset - plain,
     )
 
 
-def is_served(queue: str, type: str) -> bool:
-    """Whether a worker is online that takes this type from this queue."""
-    online = WorkerProcess.objects.filter(kind="worker", status=WorkerProcess.ONLINE, types__contains=[type])
+def is_served(org: Org, queue: str, type: str) -> bool:
+    """Whether a worker is online that takes this type of the organisation from this queue."""
+    online = serving(org).filter(types__contains=[type])
     return online.filter(Q(queues__contains=[queue]) | Q(queues__contains=["*"])).exists()

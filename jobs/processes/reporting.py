@@ -36,10 +36,11 @@ class AttemptReporter:
     # One for all: it is held for a few instructions, and to make one takes longer than that.
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, claimed: Claimed) -> None:
+    def __init__(self, claimed: Claimed, written: int = 0) -> None:
+        """`written`: so many lines of the attempt were reported before."""
         self.claimed = claimed
         self._lines: list[Line] = []
-        self._sequence = 0
+        self._sequence = written
         self._progress: tuple[float, str] | None = None
 
     def log(self, stream: str, text: str) -> None:

@@ -55,7 +55,7 @@ class Worker(Loop):
         parent: int | None = None,
     ) -> None:
         super().__init__(idle_seconds=settings.POLL_SECONDS)
-        self.types = sorted(set(types)) or registry.types()
+        self.types = sorted(set(types)) or registry.performed()
         self.slots = slots
         self.until_empty = until_empty
         # The process that minds this one: without it this one ends.

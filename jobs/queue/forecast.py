@@ -46,21 +46,29 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
         source=estimated.source,
         model_version=estimated.model_version,
         priority=ranking.priority(estimated.ms),
-        starts_in_seconds=starts_in_seconds(new.queue, offset),
+        starts_in_seconds=starts_in_seconds(org, new.type, new.queue, offset),
     )
 
 
-def starts_in_seconds(queue: str, rank_offset: float) -> float | None:
+def starts_in_seconds(org: Org, type: str, queue: str, rank_offset: float) -> float | None:
     """For a job queued now."""
-    (now,) = sql.run("forecast", rank=float("-inf"), queue=queue, types=registry.types(), bound=BACKLOG_BOUND)
-    return waits_seconds(queue, now.now + rank_offset) if now.slots else None
+    now = ahead_of(org, type, queue, float("-inf"))
+    return waits_seconds(org, type, queue, now.now + rank_offset) if now.slots else None
 
 
-def waits_seconds(queue: str, rank: float) -> float | None:
+def waits_seconds(org: Org, type: str, queue: str, rank: float) -> float | None:
     """From the predicted work ahead of this rank, over the slots that serve its queue; None when none does."""
-    (ahead,) = sql.run("forecast", rank=rank, queue=queue, types=registry.types(), bound=BACKLOG_BOUND)
+    ahead = ahead_of(org, type, queue, rank)
     if not ahead.slots:
         return None
     if ahead.running < ahead.slots and not ahead.waiting_ms:
         return 0.0
     return float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)
+
+
+def ahead_of(org: Org, type: str, queue: str, rank: float) -> sql.Row:
+    """By the workers of the deployment, or of the organisation's own for what those alone take."""
+    ours = registry.performed()
+    types, org_id = (ours, None) if type in ours else ([type], org.pk)
+    (row,) = sql.run("forecast", rank=rank, queue=queue, types=types, org_id=org_id, bound=BACKLOG_BOUND)
+    return row

@@ -19,6 +19,7 @@ RUNS = 300
 # After another worker's claim had the limits.
 BUSY_SECONDS = 0.01
 BEGINNING = (0, "")
+ALL_ORGS = 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -36,9 +37,14 @@ def claim_limited(ask: Ask, walk: Walk) -> list[Claimed]:
     Two statements in one round trip and one commit: the second sees all that earlier claims have taken.
     """
     after_org, after_key = walk.after
-    asked = {**params(ask), "after_org": after_org, "after_key": after_key}
+    asked = {**params(ask), "after_org": after_org, "after_key": after_key, "last_org": ALL_ORGS}
     asked["runs"] = max(RUNS // len(asked["types"]), 1)
-    ((busy, *_),), rows = sql.together(("lock_limits", asked), ("claim_limited", asked))
+    return taken_on(walk, sql.together(("lock_limits", asked), ("claim_limited", asked)))
+
+
+def taken_on(walk: Walk, answers: list[sql.Tuples]) -> list[Claimed]:
+    """What the two statements of a claim have taken; where the next goes on is noted in the walk."""
+    ((busy, *_),), rows = answers
     taken, (walked,) = [row for row in rows if row[0]], [json.loads(row[6]) for row in rows if not row[0]]
     walk.after = tuple(walked["after"]) if walked["after"] else BEGINNING
     if taken or walked["after"]:

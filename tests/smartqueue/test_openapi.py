@@ -19,7 +19,9 @@ from rest_framework.test import APIClient
 from jobs.models import Schedule
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
+from orgs.keys import create_key
 from orgs.models import User
+from orgs.scope import find_scope
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job, make_user, make_webhook
 
@@ -248,6 +250,14 @@ def with_guest(world: World, body: Any) -> Prepared:
     return api(world.owner), {"slug": world.org.slug}
 
 
+def with_own_job(world: World, body: Any) -> Prepared:
+    make_job(world.org, type="external", payload={"task": "resize"})
+    client = APIClient()
+    token = create_key("k", scope=find_scope(world.owner, world.org.slug))[1]
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client, {}
+
+
 # By operation: who asks, and what must be there. An operation with examples must have a line here.
 PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "auth_login_create": with_account,
@@ -269,6 +279,8 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,
+    "create_worker_key": as_admin,
+    "claim_external_jobs": with_own_job,
 }
 
 

@@ -1,7 +1,8 @@
--- Give back leases that this worker does not know of: of a claim whose answer was lost with its connection.
+-- Give back leases that this worker does not know of: of a claim whose answer was lost with its connection. What has
+-- run out is rescue.sql's, which counts it.
 WITH unknown AS MATERIALIZED (
     SELECT job_id FROM jobs_lease
-    WHERE worker_id = %(worker_id)s AND token <> ALL (%(known)s::uuid[])
+    WHERE worker_id = %(worker_id)s AND token <> ALL (%(known)s::uuid[]) AND expires_at > clock_timestamp()
     ORDER BY job_id
     FOR UPDATE
 ), freed AS (

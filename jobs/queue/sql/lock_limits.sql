@@ -31,8 +31,5 @@ WITH RECURSIVE waiting AS (
 )
 SELECT coalesce(bool_or(NOT locked), false) AS busy,
        set_config('smartqueue.locked_orgs', coalesce(string_agg(org_id::text, ',') FILTER (WHERE locked), ''), true),
-       -- The next statement takes longer to plan than to run, looks costlier than it is, and is to be planned for
-       -- tables that have grown since.
-       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
-       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'on', true)
+       {{limited_planning}}
 FROM tried

@@ -15,9 +15,10 @@ from jobs.handlers import registry
 from jobs.handlers.python_task import task
 from jobs.handlers.signatures import signature_of
 from jobs.models import Job
+from jobs.queue.external import Puller, pull
 from jobs.queue.finish import finish
 from tests.conftest import World
-from tests.factories import api, claim_all
+from tests.factories import api, claim_all, finish_one
 from tests.jobs.handlers.fakes import make_attempt
 from tests.jobs.handlers.server import Server
 
@@ -70,7 +71,12 @@ def submitted(curl: str, places: dict[str, str], world: World) -> Job:
 def test_every_example_can_be_submitted_and_is_done(curl: str, places: dict[str, str], world: World) -> None:
     job = submitted(curl, places, world)
 
-    finish([make_attempt(claimed).run() for claimed in claim_all()], worker_name="tester-1")
+    if job.type == "external":
+        (claimed,) = pull(Puller(world.org.pk, "w"), queues=[job.queue], slots=1, lease_seconds=30)
+        assert claimed.payload == job.payload
+        assert finish_one(claimed, result=1)
+    else:
+        finish([make_attempt(claimed).run() for claimed in claim_all()], worker_name="tester-1")
 
     job.refresh_from_db()
     assert job.status == "done", job.error
@@ -135,7 +141,7 @@ def test_the_tasks_in_the_text_are_tasks() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("type", registry.offered())
+@pytest.mark.parametrize("type", sorted({*registry.offered()} & {*registry.performed()}))
 def test_the_example_of_each_type_is_done(
     type: str, places: dict[str, str], world: World, server: Server, settings: Settings
 ) -> None:

@@ -385,10 +385,22 @@ def test_an_organisation_without_programs_is_told_who_gives_them(world: World) -
 def test_only_types_that_run_here_are_offered(world: World) -> None:
     page = read(browser(world.operator).get("/jobs/submit/?type=no-type"))
 
-    assert [one.text for one in page.one("nav", css="types").all("a")] == sorted(
+    assert [one.text for one in page.one("nav", css="types").all("a")] == [
         registry.get(name).title for name in registry.offered()
-    )
+    ]
     assert submit(world.operator, type="no-type").status_code == 400
+
+
+def test_an_external_job_is_submitted_by_its_payload(world: World) -> None:
+    page = read(browser(world.operator).get("/jobs/submit/?type=external"))
+    assert '"task": "resize"' in page.text
+    assert "Fill in fields instead" not in page.text
+
+    response = submit(world.operator, type="external", raw='{"task": "resize", "input": 1}', queue="gpu")
+
+    assert response.status_code == 302
+    job = Job.objects.get()
+    assert (job.type, job.name, job.queue, job.payload) == ("external", "resize", "gpu", {"task": "resize", "input": 1})
 
 
 def test_a_viewer_is_told_which_role_submits(world: World) -> None:
