@@ -3,15 +3,19 @@
 from jobs.handlers.base import registry
 from jobs.handlers.django_task import DjangoTaskHandler
 from jobs.handlers.http import HttpHandler
+from jobs.handlers.image import ImageHandler
+from jobs.handlers.mail import EmailHandler
 from jobs.handlers.python_task import PythonTaskHandler
 from jobs.handlers.shell import ShellHandler
 
 for handler in (HttpHandler(), ShellHandler(), PythonTaskHandler(), DjangoTaskHandler()):
     registry.add(handler)
+registry.add(ImageHandler())
+registry.add(EmailHandler())
 
 registry.unavailable |= {
     name: f"The job type {name!r} is not available in this version; there are: {', '.join(registry.offered())}."
-    for name in ("etl", "ml", "email", "image-resize", "data-export")
+    for name in ("etl", "ml", "data-export")
 }
 
 __all__ = ["registry"]
