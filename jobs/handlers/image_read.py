@@ -53,17 +53,21 @@ def refusing(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """The image, of which only the header is read yet. Raises ImageRefused."""
+def bounded() -> Iterator[None]:
+    """While an image is worked with: what Pillow only warns of is refused or of no interest."""
     Image.MAX_IMAGE_PIXELS = settings.IMAGE_MAX_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with refusing("The image cannot be read"):
-            image = Image.open(path, formats=FORMATS)
-        with image:
-            check(image)
-            yield image
+        yield
+
+
+def opened(path: Path) -> ImageFile.ImageFile:
+    """The image, of which only the header is read yet. Raises ImageRefused."""
+    with refusing("The image cannot be read"):
+        image = Image.open(path, formats=FORMATS)
+        check(image)
+        return image
 
 
 def check(image: ImageFile.ImageFile) -> None:
@@ -111,12 +115,14 @@ def seek(image: Image.Image, frame: int) -> bool:
 def picture(image: Image.Image, *, one_of_many: bool) -> Image.Image:
     """The current frame, decoded: upright, 8 bits a channel, grey, RGB or RGBA, in sRGB. Raises ImageRefused.
 
-    Where it is the only one, it may be the opened image itself, which takes up enough memory once.
+    Where it is the only one, it may be the opened image itself, whose pixels take up enough memory once.
     """
     with refusing("The image cannot be decoded"):
         image.load()
         plain = in_srgb(image, upright(image))
-        plain = plain.copy() if plain is image and one_of_many else plain
+        # the readers of animated formats hold the frame once more
+        if plain is image and (one_of_many or format_of(image) in ANIMATED):
+            plain = plain.copy()
         # text, profiles and the like: what is written with the result is only what we put there
         plain.info = {}
         return plain

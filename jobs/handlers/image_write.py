@@ -1,8 +1,9 @@
 """Makes the images that a job asks for of the one it read. For confined processes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from PIL import Image, ImageColor, features
@@ -10,6 +11,7 @@ from PIL import Image, ImageColor, features
 from jobs.handlers.base import Context
 from jobs.handlers.image_read import (
     ImageRefused,
+    bounded,
     durations_ms,
     exif_of,
     format_of,
@@ -30,71 +32,68 @@ DEFAULT_QUALITY = 80
 MAX_PIXELS = {"avif": 10_000_000}
 
 
-class Source(NamedTuple):
-    """The opened image, and what the job says of all its outputs."""
+@dataclass(frozen=True)
+class Source:
+    """The image that was read, and what the job says of all its outputs."""
 
-    image: Image.Image
     # What its outputs are called after.
     stem: str
-    format: str
-    # Of its frames, when all are kept.
-    durations_ms: list[int]
-    # Decoded once where there is one frame.
-    still: Image.Image | None
-    exif: bytes
+    read_as: str
     size: tuple[int, int]
+    format: str
+    exif: bytes
+    # Decoded once where there is one frame; else the opened image and how long each frame is shown.
+    still: Image.Image | None
+    moving: Image.Image | None = None
+    durations_ms: Sequence[int] = ()
+
+    @property
+    def frame_count(self) -> int:
+        return max(len(self.durations_ms), 1)
 
     def frames(self) -> Iterator[Image.Image]:
-        if self.still is not None:
+        if self.moving is None:
+            assert self.still is not None
             yield self.still
             return
-        for number in range(len(self.durations_ms)):
-            seek(self.image, number)
-            yield picture(self.image, one_of_many=True)
+        for number in range(self.frame_count):
+            seek(self.moving, number)
+            yield picture(self.moving, one_of_many=True)
 
 
 def worked(context: Context, path: Path, stem: str) -> dict[str, Any]:
     """The job's result; its images are kept on the way. Raises ImageRefused, Stopped."""
     payload = context.payload
     context.progress(0.05, "reading")
-    with opened(path) as image:
-        source = read(image, stem, payload)
+    with bounded():
+        source = read(path, stem, payload)
         wanted = payload.get("sizes") or [{"name": "", **payload}]
         outputs = []
         for number, one in enumerate(wanted):
             context.check_stopped()
             context.progress(0.2 + 0.8 * number / len(wanted), f"making {one['name'] or 'the image'}")
             outputs.append(made(context, source, one))
-        return {
-            "source": {
-                "format": format_of(image).lower(),
-                "width": source.size[0],
-                "height": source.size[1],
-                "bytes": path.stat().st_size,
-                "frames": max(len(source.durations_ms), 1),
-            },
-            "outputs": outputs,
-        }
+    width, height = source.size
+    about = {"format": source.read_as.lower(), "width": width, "height": height}
+    return {"source": {**about, "bytes": path.stat().st_size, "frames": source.frame_count}, "outputs": outputs}
 
 
-def read(image: Image.Image, stem: str, payload: Mapping[str, Any]) -> Source:
+def read(path: Path, stem: str, payload: Mapping[str, Any]) -> Source:
+    image = opened(path)
+    read_as = format_of(image)
     format = payload.get("format", "keep")
-    format = KEPT_AS[format_of(image)] if format == "keep" else format
+    format = KEPT_AS[read_as] if format == "keep" else format
     if format == "avif" and not features.check("avif"):
         raise ImageRefused("Pillow on this worker cannot write AVIF.")
-    moving = payload.get("animation", "first") == "keep"
-    durations = durations_ms(image) if moving else []
+    durations = durations_ms(image) if payload.get("animation") == "keep" else []
     exif = b"" if payload.get("strip_metadata", True) else exif_of(image)
-    if len(durations) < 2:
-        seek(image, 0)
-        still = picture(image, one_of_many=False)
-        if still is not image:
-            # gives its memory back
-            image.close()
-        return Source(image, stem, format, [], still, exif, still.size)
-    if format not in ANIMATED:
-        raise ImageRefused(f"The image has {len(durations)} frames, and {format} has one: choose gif or webp.")
-    return Source(image, stem, format, durations, None, exif, image.size)
+    if len(durations) > 1:
+        if format not in ANIMATED:
+            raise ImageRefused(f"The image has {len(durations)} frames, and {format} has one: choose gif or webp.")
+        return Source(stem, read_as, image.size, format, exif, None, image, durations)
+    seek(image, 0)
+    still = picture(image, one_of_many=False)
+    return Source(stem, read_as, still.size, format, exif, still)
 
 
 def made(context: Context, source: Source, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +102,7 @@ def made(context: Context, source: Source, wanted: Mapping[str, Any]) -> dict[st
     plan = planned(source.size, wanted, fit, never_enlarge=never_enlarge)
     width, height = plan.size
     most = min(settings.IMAGE_MAX_PIXELS, MAX_PIXELS.get(source.format, settings.IMAGE_MAX_PIXELS))
-    if width * height * max(len(source.durations_ms), 1) > most:
+    if width * height * source.frame_count > most:
         raise ImageRefused(f"An output would have {width} x {height} pixels; {source.format} has at most {most}.")
     parts = [source.stem, *filter(None, [wanted["name"]])]
     name = f"{'-'.join(parts)}.{ENDINGS.get(source.format, source.format)}"
@@ -130,13 +129,13 @@ def write(context: Context, source: Source, plan: Plan, path: Path) -> None:
     frames = (drawn(context, frame, plan, background) for frame in source.frames())
     options = options_of(context.payload, source)
     first = next(frames)
-    if len(source.durations_ms) > 1:
+    if source.moving is not None:
         # one frame after the other, as the writer asks for them
         options |= {
             "save_all": True,
             "append_images": frames,
-            "duration": source.durations_ms,
-            "loop": int(source.image.info.get("loop", 0)),
+            "duration": list(source.durations_ms),
+            "loop": int(source.moving.info.get("loop", 0)),
         }
         if source.format == "gif":
             options["disposal"] = 2

@@ -1,10 +1,11 @@
 """email: one message through the operator's mail server."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from email.message import EmailMessage
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import get_connection
 
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, PermanentFailure, Retry
 from jobs.handlers.exchange import TimeIsUp, Trouble
@@ -12,6 +13,7 @@ from jobs.handlers.mail_addresses import BadAddress, parsed
 from jobs.handlers.mail_message import (
     LISTS,
     PRINTABLE,
+    AsItIs,
     Attachment,
     attachment_name,
     is_file_name,
@@ -99,8 +101,8 @@ class EmailHandler(Handler):
         message = message_of(context, attachments(context))
         context.check_stopped()
         if settings.EMAIL_BACKEND != SMTP:
-            get_connection().send_messages([message])
-            return Done(result_of(context, message.message().as_bytes(), {}))
+            get_connection().send_messages([AsItIs(message, recipients(context.payload))])
+            return Done(result_of(context, message.as_bytes(), {}))
         try:
             return sent(context, message)
         except Refusal as error:
@@ -114,9 +116,9 @@ class EmailHandler(Handler):
             return Retry(str(error), error_type="ConnectionTrouble")
 
 
-def sent(context: Context, message: EmailMultiAlternatives) -> Answer:
+def sent(context: Context, message: EmailMessage) -> Answer:
     origin = sender(context.payload, context.org_settings)
-    data = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg] # it is Django's own
+    data = message.as_bytes()
     context.progress(0.3, f"calling {settings.EMAIL_HOST}")
     refused = send(context, origin.address, recipients(context.payload), data)
     result = result_of(context, data, refused)

@@ -2,7 +2,7 @@
 
 import re
 from email.errors import HeaderParseError
-from email.utils import formataddr, parseaddr
+from email.utils import parseaddr
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -25,10 +25,6 @@ class Address(NamedTuple):
 
     name: str
     address: str
-
-    def __str__(self) -> str:
-        """As it stands in a header, with what has a meaning there quoted."""
-        return formataddr((self.name, self.address))
 
 
 def parsed(text: str) -> Address:

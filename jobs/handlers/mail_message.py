@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from email.encoders import encode_base64
-from email.mime.base import MIMEBase
+from datetime import UTC, datetime
+from email.headerregistry import Address as HeaderAddress
+from email.message import EmailMessage
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.core.mail.message import utf8_charset_qp
+from django.core.mail import EmailMessage as DjangoMessage
 
 from jobs.handlers.base import Context, Input
 from jobs.handlers.mail_addresses import CONTROL, Address, operators, parsed
+from jobs.handlers.mail_headers import POLICY, words
 
 LISTS = ("to", "cc", "bcc")
 CONTENT_TYPE = re.compile(r"(?P<main>[a-z0-9.+-]+)/(?P<sub>[a-z0-9.+-]+)(; *charset=(?P<charset>[a-z0-9-]+))?", re.I)
@@ -38,27 +39,43 @@ def recipients(payload: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(parsed(text).address for name in LISTS for text in payload.get(name, [])))
 
 
-def message_of(context: Context, attachments: Sequence[Attachment]) -> EmailMultiAlternatives:
+class AsItIs(DjangoMessage):
+    """For Django's backends: a message that is written already."""
+
+    def __init__(self, written: EmailMessage, to: Sequence[str]) -> None:
+        super().__init__(to=list(to))
+        self.written = written
+
+    def message(self) -> EmailMessage:  # type: ignore[override]
+        return self.written
+
+
+def message_of(context: Context, attachments: Sequence[Attachment]) -> EmailMessage:
+    """Who is in bcc is in no header."""
     payload = context.payload
-    to, cc, bcc = ([str(parsed(text)) for text in payload.get(name, [])] for name in LISTS)
     origin = sender(payload, context.org_settings)
-    message = EmailMultiAlternatives(
-        subject=payload["subject"],
-        body=payload["text"],
-        from_email=str(origin),
-        reply_to=[str(parsed(payload["reply_to"]))] if "reply_to" in payload else None,
-        headers=headers_of(context, origin),
-        to=to,
-        cc=cc,
-        bcc=bcc,
-    )
-    # lines of any length and letters of all languages, over servers that take 7 bits
-    message.encoding = utf8_charset_qp
+    message = EmailMessage(policy=POLICY)
+    message["From"] = in_header(origin)
+    for name in ("to", "cc"):
+        if payload.get(name):
+            message[name.title()] = [in_header(parsed(text)) for text in payload[name]]
+    if "reply_to" in payload:
+        message["Reply-To"] = in_header(parsed(payload["reply_to"]))
+    # encoded, because what looks so would be decoded
+    message["Subject"] = " ".join(words(payload["subject"]))
+    message["Date"] = datetime.now(UTC)
+    for name, value in headers_of(context, origin).items():
+        message[name] = value
+    message.set_content(payload["text"], cte="quoted-printable")
     if html := payload.get("html"):
-        message.attach_alternative(html, "text/html")
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
     for one in attachments:
-        message.attach(part_of(one))
+        attach(message, one)
     return message
+
+
+def in_header(address: Address) -> HeaderAddress:
+    return HeaderAddress(address.name, addr_spec=address.address)
 
 
 def message_id(context: Context, origin: Address) -> str:
@@ -74,20 +91,15 @@ def headers_of(context: Context, origin: Address) -> dict[str, str]:
     return {"Auto-Submitted": "auto-generated", **context.payload.get("headers", {}), **ours}
 
 
-def part_of(one: Attachment) -> MIMEBase:
+def attach(message: EmailMessage, one: Attachment) -> None:
     """In base64 whatever it is, so that every byte arrives."""
     match = CONTENT_TYPE.fullmatch(one.content_type)
     if match is None or match["main"].lower() in NOT_AS_THEY_ARE:
-        part = MIMEBase("application", "octet-stream")
+        main, sub, charset = "application", "octet-stream", None
     else:
-        part = MIMEBase(match["main"], match["sub"])
-        if match["charset"]:
-            part.set_param("charset", match["charset"])
-    part.set_payload(one.data)
-    encode_base64(part)
-    name = one.name if one.name.isascii() else ("utf-8", "", one.name)
-    part.add_header("Content-Disposition", "attachment", filename=name)
-    return part
+        main, sub, charset = match["main"], match["sub"], match["charset"]
+    params = {"charset": charset} if charset else {}
+    message.add_attachment(one.data, main, sub, cte="base64", filename=one.name, params=params)
 
 
 def attachment_name(wanted: str, found: Input, number: int) -> str:

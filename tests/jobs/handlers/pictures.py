@@ -119,9 +119,7 @@ def png(width: int, height: int, *more: bytes, rows: bytes | None = None, kind: 
         packer = zlib.compressobj(9)
         line = b"\0" * (width * channels + 1)
         rows = b"".join(packer.compress(line) for _ in range(height)) + packer.flush()
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(more) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(more) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def zip_bomb(megabytes: int) -> bytes:
