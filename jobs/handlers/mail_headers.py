@@ -11,8 +11,9 @@ from typing import Any
 # Of an encoded word's 75 characters, for its text before it is in base64 (RFC 2047, 2).
 WORD_BYTES = 45
 PRINTABLE = re.compile(r"[\x20-\x7e]*")
-AS_THEY_ARE = re.compile(
-    r"(list-|x-|message-id|in-reply-to|references|feedback-id|auto-|precedence|importance).*", re.I
+AS_THEY_ARE = (
+    *("list-", "x-", "message-id", "in-reply-to", "references", "feedback-id"),
+    *("auto-submitted", "precedence", "importance"),
 )
 ADDRESSES = {"from", "to", "cc", "reply-to"}
 FOLD = "\r\n "
