@@ -44,6 +44,8 @@ def checked(address: str) -> str:
     local, _, domain = address.rpartition("@")
     if not local.isascii():
         raise BadAddress("Before the @ only ASCII characters can be sent to; the domain may have others.")
+    if not domain.isprintable():
+        raise BadAddress("This is not an e-mail address.")
     # a quoted part may hide anything; an address literal names a host past all that mail servers know of it
     if '"' in local or "[" in domain:
         raise BadAddress("Quotes and bare IP addresses are not taken.")
