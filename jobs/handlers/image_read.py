@@ -21,6 +21,8 @@ MAX_PIECES = 65_536
 PROFILE_MAX_BYTES, EXIF_MAX_BYTES = 4_000_000, 60_000
 # The tag of the note how an image is to be turned.
 ORIENTATION = 0x0112
+# Description, make, model, software, time, artist, copyright; and the parts about the photograph and its place.
+KEPT_TAGS, KEPT_PARTS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298), (0x8769, 0x8825)
 SIXTEEN_BITS = {"I;16", "I;16L", "I;16B", "I;16N"}
 WITH_ALPHA = {"RGBA", "LA", "La", "PA", "RGBa"}
 READ_AS_THEY_ARE = {"1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", *WITH_ALPHA, *SIXTEEN_BITS}
@@ -172,11 +174,16 @@ def by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
 
 
 def exif_of(image: Image.Image) -> bytes:
-    """Without the note how to turn it, which is done; nothing where it is broken, or more than fits in a JPEG."""
+    """What it says of itself, but for how to turn it, which is done; nothing where it is broken or does not fit."""
     try:
-        exif = image.getexif()
-        exif.pop(ORIENTATION, None)
-        found = exif.tobytes() if len(exif) else b""
-        return found if len(found) < EXIF_MAX_BYTES else b""
+        exif, kept = image.getexif(), Image.Exif()
+        for tag in KEPT_TAGS:
+            if tag in exif:
+                kept[tag] = exif[tag]
+        for tag in KEPT_PARTS:
+            if part := exif.get_ifd(tag):
+                kept.get_ifd(tag).update(part)
+        found = kept.tobytes()
+        return found if kept and len(found) < EXIF_MAX_BYTES else b""
     except Exception:
         return b""

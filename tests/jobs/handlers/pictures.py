@@ -111,10 +111,10 @@ def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def png(width: int, height: int, *more: bytes, rows: bytes | None = None, kind: int = 0) -> bytes:
+def png(width: int, height: int, *more: bytes, rows: bytes | None = None, kind: int = 0, depth: int = 8) -> bytes:
     """A PNG of any size, all of one colour: a few kilobytes for many millions of pixels."""
     channels = {0: 1, 2: 3, 6: 4}[kind]
-    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     if rows is None:
         packer = zlib.compressobj(9)
         line = b"\0" * (width * channels + 1)
