@@ -13,6 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from jobs.errors import InvalidPayload
 from jobs.handlers import registry
 from jobs.handlers.base import Context, Done, Fail, PermanentFailure, StopReason
 from jobs.processes.children import confined_server, run_in_child
@@ -79,7 +80,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "a WebP cut short": lambda: encoded(picture(), "WEBP")[:100],
     "a GIF cut short": lambda: encoded(picture(), "GIF")[:40],
     "a TIFF cut short": lambda: encoded(picture(), "TIFF")[:90],
-    "a PNG with a wrong sum": lambda: PNG[:35] + bytes([PNG[35] ^ 255]) + PNG[36:],
+    "a PNG with a wrong sum": lambda: PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:],
     "a TIFF that is its own next": lambda: tiff((256, 4, 1, 8)),
     "a TIFF of no strips": lambda: tiff((256, 4, 1, 10), (257, 4, 1, 10), (273, 4, 0, 0)),
     "a TIFF of strips nowhere": lambda: tiff(
@@ -166,20 +167,15 @@ def test_noise_in_an_image_is_refused_or_read_but_never_a_crash(tmp_path: Path) 
 
 def test_memory_has_a_limit_that_ends_the_job_and_nothing_else(tmp_path: Path) -> None:
     """An alpha channel of noise: its encoder wants more than there is."""
-    noise = Image.frombytes("L", (2_500, 2_500), os.urandom(2_500 * 2_500)).resize((5_000, 5_000))
-    image = Image.merge("RGBA", (noise, noise, noise, noise))
+    side = 5_000
+    noise = Image.frombytes("L", (side, side), os.urandom(side * side)).point(lambda value: value & 0xC0)
+    flat = Image.new("L", noise.size, 90)
+    image = Image.merge("RGBA", (flat, flat, flat, noise))
 
     answer, _ = tried(encoded(image, "PNG", compress_level=1), tmp_path, format="webp")
 
     assert isinstance(answer, Fail), answer
-    assert (
-        answer.reason
-        in (
-            "The image cannot be written: it takes more memory than there is for it.",
-            "The image cannot be decoded: it takes more memory than there is for it.",
-        )
-        or "bytes; at most" in answer.reason
-    )
+    assert answer.reason == "The image cannot be written: it takes more memory than there is for it."
 
 
 @pytest.mark.parametrize(
@@ -228,10 +224,10 @@ def test_an_answer_that_is_too_large_is_not_read(tmp_path: Path, settings: Any, 
 def test_addresses_that_are_not_public_are_refused(url: str, tmp_path: Path) -> None:
     context, _ = with_files("image-resize", {"image": {"url": url}}, tmp_path, {})
 
-    with pytest.raises(Exception, match="/image/url|does not fit") as refusal:
+    with pytest.raises(InvalidPayload) as refusal:
         confined(context)
 
-    assert [pointer for pointer, _ in refusal.value.errors] == ["/image/url"]  # type: ignore[attr-defined]
+    assert [pointer for pointer, _ in refusal.value.errors] == ["/image/url"]
 
 
 def test_a_redirect_to_a_private_address_is_not_followed(server: Server, tmp_path: Path) -> None:
