@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from jobs.handlers import registry
 from jobs.models import Attempt, Job
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
@@ -48,7 +49,7 @@ def make_job(org: Org | None = None, user: User | None = None, **fields: Any) ->
 
 def claim_all(queue: str = "default", slots: int = 100, worker: UUID = WORKER) -> list[Claimed]:
     """Take whatever waits in a queue, as a worker would."""
-    types = ["django-task", "http", "python", "shell"]
+    types = registry.types()
     return claim(queue=queue, types=types, slots=slots, worker_id=worker, worker_name="tester-1")
 
 

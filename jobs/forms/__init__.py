@@ -4,9 +4,17 @@ from collections.abc import Mapping
 
 from jobs.forms.base import RawForm, SubmitForm
 from jobs.forms.http import HttpForm
+from jobs.forms.image import ImageForm
+from jobs.forms.mail import EmailForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm
 
-FORMS: Mapping[str, type[SubmitForm]] = {"http": HttpForm, "shell": ShellForm, "python": PythonForm}
+FORMS: Mapping[str, type[SubmitForm]] = {
+    "http": HttpForm,
+    "shell": ShellForm,
+    "python": PythonForm,
+    "image-resize": ImageForm,
+    "email": EmailForm,
+}
 
 __all__ = ["FORMS", "RawForm", "SubmitForm"]

@@ -7,6 +7,8 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from jobs.forms import FORMS
+from jobs.handlers import registry
 from jobs.models import Job
 from orgs.models import Org, User
 from tests.conftest import World
@@ -18,6 +20,10 @@ pytestmark = pytest.mark.django_db
 HTTP = {"type": "http", "method": "GET", "url": "https://example.com/", "expect_status": "2xx"}
 SHELL = {"type": "shell", "program": "/bin/echo", "expect_exit": "0"}
 PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
+ARTEFACT = "018f0000-0000-7000-8000-0000000000aa"
+IMAGE = {"type": "image-resize", "source": ARTEFACT, "width": "200", "fit": "contain", "format": "keep"}
+IMAGE |= {"animation": "first"}
+EMAIL = {"type": "email", "to": "ada@example.com", "subject": "Report", "text": "Hello"}
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -73,6 +79,64 @@ def faults(response: Any) -> dict[str, str]:
             {"argv": ["/bin/echo"], "stdin": "in", "env": {"A": "1 =2"}, "expect_exit": [0, 3]},
         ),
         (PYTHON, {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}),
+        (IMAGE, {"image": {"artefact": ARTEFACT}, "width": 200}),
+        (
+            {
+                **IMAGE,
+                "source": "https://example.com/a.png",
+                "width": "",
+                "sizes": "thumb: 200x200\r\n\r\nwide: 1200x \r\ntall:x90",
+                "fit": "cover",
+                "format": "webp",
+                "quality": "70",
+                "background": "#ffffff",
+                "animation": "keep",
+                "larger": "yes",
+                "metadata": "keep",
+            },
+            {
+                "image": {"url": "https://example.com/a.png"},
+                "sizes": [
+                    {"name": "thumb", "width": 200, "height": 200},
+                    {"name": "wide", "width": 1200},
+                    {"name": "tall", "height": 90},
+                ],
+                "fit": "cover",
+                "format": "webp",
+                "quality": 70,
+                "background": "#ffffff",
+                "animation": "keep",
+                "never_enlarge": False,
+                "strip_metadata": False,
+            },
+        ),
+        (EMAIL, {"to": ["ada@example.com"], "subject": "Report", "text": "Hello"}),
+        (
+            {
+                **EMAIL,
+                "to": "Lovelace, Ada <ada@example.com>\r\n\r\n bob@example.com ",
+                "cc": "c@example.com",
+                "bcc": "d@example.com",
+                "text": "one\r\ntwo\r\n",
+                "html": "<p>one</p>",
+                "from_name": "Reports",
+                "reply_to": "desk@example.com",
+                "attachments": f"{ARTEFACT}\r\n{ARTEFACT} the report.pdf",
+                "unsubscribe": "<https://example.com/u/7>",
+            },
+            {
+                "to": ["Lovelace, Ada <ada@example.com>", "bob@example.com"],
+                "subject": "Report",
+                "text": "one\ntwo\n",
+                "cc": ["c@example.com"],
+                "bcc": ["d@example.com"],
+                "html": "<p>one</p>",
+                "from_name": "Reports",
+                "reply_to": "desk@example.com",
+                "attachments": [{"artefact": ARTEFACT}, {"artefact": ARTEFACT, "name": "the report.pdf"}],
+                "headers": {"List-Unsubscribe": "<https://example.com/u/7>"},
+            },
+        ),
         (
             {"type": "python", "as": "json", "raw": '{"task": "demo.add", "kwargs": {"a": 1, "b": 2}}'},
             {"task": "demo.add", "kwargs": {"a": 1, "b": 2}},
@@ -133,6 +197,24 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**SHELL, "env": "LD_PRELOAD=/tmp/x"}, "env", "LD_PRELOAD: This name may not be set."),
         ({**SHELL, "env": "nonsense"}, "env", "Line 1"),
         ({**SHELL, "expect_exit": "ok"}, "expect_exit", "numbers"),
+        ({**IMAGE, "source": ""}, "source", "required"),
+        ({**IMAGE, "source": "no id"}, "source", "artefact: This is not an artefact's id"),
+        ({**IMAGE, "source": "http://127.0.0.1/a.png"}, "source", "url: "),
+        ({**IMAGE, "width": "0"}, "width", "At least 1."),
+        ({**IMAGE, "width": "99999"}, "width", "16383"),
+        ({**IMAGE, "width": "", "sizes": "thumb 200"}, "sizes", "Line 1"),
+        ({**IMAGE, "width": "", "sizes": "a: 1x1\na: 2x2"}, "sizes", "1/name: Another size has this name."),
+        ({**IMAGE, "quality": "101"}, "quality", "At most 100."),
+        ({**IMAGE, "background": "red"}, "background", "Must match"),
+        ({**IMAGE, "animation": "keep", "format": "png"}, "animation", "Only gif and webp move."),
+        ({**EMAIL, "to": ""}, "to", "May not be empty."),
+        ({**EMAIL, "to": "ada@example.com\nnobody"}, "to", "1: This is not an e-mail address."),
+        ({**EMAIL, "subject": ""}, "subject", "required"),
+        ({**EMAIL, "text": ""}, "text", "May not be empty."),
+        ({**EMAIL, "from_name": "ceo@bank.example"}, "from_name", "@"),
+        ({**EMAIL, "reply_to": "nobody"}, "reply_to", "not an e-mail address"),
+        ({**EMAIL, "attachments": "report.pdf"}, "attachments", "0/artefact: This is not an artefact's id"),
+        ({**EMAIL, "unsubscribe": "ü"}, "unsubscribe", "List-Unsubscribe: A header's value"),
         ({**PYTHON, "task": "os.system"}, "task", "valid choice"),
         ({**PYTHON, "kwargs": "{"}, "kwargs", "no JSON"),
         ({**PYTHON, "kwargs": "[]"}, "kwargs", "JSON object"),
@@ -208,7 +290,7 @@ def form_of(page: Element) -> dict[str, str]:
     return values
 
 
-@pytest.mark.parametrize("type", ["http", "shell", "python"])
+@pytest.mark.parametrize("type", FORMS)
 @pytest.mark.parametrize("shape", ["", "&as=json"])
 def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World, type: str, shape: str) -> None:
     client = browser(world.operator)
@@ -232,6 +314,26 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
             "payload": {"url": "https://example.com/?a=1&b=2", "json": [1, {"x": None}], "headers": {"A": "b: c"}},
         },
         {"type": "http", "payload": {"url": "https://example.com/", "method": "POST", "form": {"a": ["1", "2"]}}},
+        {
+            "type": "image-resize",
+            "payload": {"image": {"artefact": ARTEFACT}, "sizes": [{"name": "a", "width": 1}], "never_enlarge": False},
+        },
+        {"type": "image-resize", "payload": {"image": {"url": "https://example.com/a.gif"}, "format": "avif"}},
+        {
+            "type": "email",
+            "payload": {
+                "to": ["Ada <a@example.com>"],
+                "bcc": ["b@example.com"],
+                "subject": "x",
+                "text": "a\nb ",
+                "headers": {"List-Unsubscribe": "<https://example.com/>"},
+                "attachments": [{"artefact": ARTEFACT, "name": "a b.pdf"}],
+            },
+        },
+        {
+            "type": "email",
+            "payload": {"to": ["a@example.com"], "subject": "x", "text": "y", "headers": {"List-Id": "<a.example>"}},
+        },
         {"queue": "slow", "urgency": "low", "category": "Network", "timeout_seconds": 7, "max_attempts": 2},
     ],
 )
@@ -264,7 +366,9 @@ def test_an_organisation_without_programs_is_told_who_gives_them(world: World) -
 def test_only_types_that_run_here_are_offered(world: World) -> None:
     page = read(browser(world.operator).get("/jobs/submit/?type=etl"))
 
-    assert [one.text for one in page.one("nav", css="types").all("a")] == ["HTTP", "Python task", "Shell"]
+    assert [one.text for one in page.one("nav", css="types").all("a")] == [
+        registry.get(type).title for type in registry.offered()
+    ]
     assert submit(world.operator, type="etl").status_code == 400
 
 
