@@ -1,7 +1,9 @@
 """image-resize jobs, each in a confined process: what comes out is right, as other programs than Pillow see it."""
 
 import io
-import re
+import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -11,68 +13,16 @@ from PIL import Image, ImageCms
 
 from jobs.errors import InvalidPayload
 from jobs.handlers import registry
-from jobs.handlers.base import Answer, Done, Fail, PermanentFailure
-from tests.jobs.handlers.filed import File, Kept, assert_was_confined, confined, with_files
+from jobs.handlers.base import Done, PermanentFailure
+from tests.jobs.handlers.filed import confined, with_files
 from tests.jobs.handlers.pictures import (
-    chunk,
-    chunks,
     dimensions,
     encoded,
-    gif_of_frames,
-    mime_type,
     picture,
-    pixels,
     png,
 )
 from tests.jobs.handlers.server import Server
-
-ID = "018f0000-0000-7000-8000-0000000000aa"
-RED, BLUE, LIME, WHITE = (255, 0, 0), (0, 0, 255), (0, 255, 0), (255, 255, 255)
-
-
-class Shop:
-    """Runs jobs on images, in a folder of their own each."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.count = 0
-
-    def tried(self, data: bytes, name: str = "photo.jpg", **payload: Any) -> tuple[Answer, Kept]:
-        self.count += 1
-        folder = self.folder / str(self.count)
-        folder.mkdir()
-        payload = {"image": {"artefact": ID}, **payload}
-        context, kept = with_files("image-resize", payload, folder, {ID: File(data, name)})
-        return confined(context), kept
-
-    def made(self, data: bytes, **payload: Any) -> bytes:
-        """The one output."""
-        answer, kept = self.tried(data, **payload)
-        assert isinstance(answer, Done), answer
-        (file,) = kept.kept.values()
-        (told,) = answer.result["outputs"]
-        assert dimensions(file.data) == (told["format"], told["width"], told["height"])
-        assert (told["bytes"], told["artefact"], told["file"]) == (len(file.data), f"id of {file.name}", file.name)
-        assert file.content_type == f"image/{told['format']}"
-        assert mime_type(file.data) in ("", file.content_type)
-        return file.data
-
-
-@pytest.fixture
-def shop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Any:
-    yield Shop(tmp_path)
-    assert_was_confined(caplog)
-
-
-def near(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """As near as lossy formats come."""
-    return len(found) == len(wanted) and all(abs(a - b) <= 20 for a, b in zip(found, wanted, strict=True))
-
-
-def grid(data: bytes) -> list[list[tuple[int, ...]]]:
-    """By hand where that is possible, else by way of a PNG, which is then read by hand."""
-    return pixels(data if data.startswith(b"\x89PNG") else encoded(Image.open(io.BytesIO(data)), "PNG"))
-
+from tests.jobs.handlers.shop import BLUE, ID, LIME, RED, WHITE, Shop, grid, near
 
 # --- formats --------------------------------------------------------------------------------------------------------
 
@@ -126,6 +76,17 @@ def test_an_image_from_the_web_is_fetched(server: Server, tmp_path: Path) -> Non
     assert isinstance(confined(context), Done)
 
     assert [*kept.kept] == ["my-cat.jpg"]
+
+
+def test_a_jpeg_with_others_behind_it_is_a_jpeg(shop: Shop) -> None:
+    """As phones make them (MPO)."""
+    several = encoded(picture(), "MPO", save_all=True, append_images=[picture((60, 40))])
+
+    answer, _ = shop.tried(several, width=60)
+
+    assert isinstance(answer, Done), answer
+    assert (answer.result["source"]["format"], answer.result["source"]["frames"]) == ("jpeg", 1)
+    assert answer.result["outputs"][0]["file"] == "photo.jpg"
 
 
 # --- colours and shapes ---------------------------------------------------------------------------------------------
@@ -260,106 +221,6 @@ def test_a_broken_profile_is_as_none(shop: Shop, profile: bytes) -> None:
     assert near(grid(shop.made(encoded(picture(), "PNG", icc_profile=profile)))[60][20], RED)
 
 
-# --- metadata -------------------------------------------------------------------------------------------------------
-
-
-def with_metadata(format: str) -> bytes:
-    exif = Image.Exif()
-    exif[0x010F] = "Camera of Ada"
-    more = {"comment": b"made by Ada"} if format in ("JPEG", "GIF") else {}
-    return encoded(picture(), format, exif=exif, **more)
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
-@pytest.mark.parametrize("to", ["keep", "avif"])
-def test_metadata_is_gone(shop: Shop, format: str, to: str) -> None:
-    assert b"Ada" in with_metadata(format)
-
-    data = shop.made(with_metadata(format), format=to)
-
-    assert b"Ada" not in data
-    assert b"Exif" not in data
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
-def test_metadata_stays_where_that_is_wanted(shop: Shop, format: str) -> None:
-    data = shop.made(with_metadata(format), strip_metadata=False)
-
-    assert Image.open(io.BytesIO(data)).getexif()[0x010F] == "Camera of Ada"
-
-
-def test_what_follows_or_hides_in_an_image_is_gone(shop: Shop) -> None:
-    """Files that are two things at once: an archive behind a GIF, a page within a JPEG or a PNG."""
-    page = b"<script>alert(1)</script><?php system($_GET[0]); ?>"
-    zipped = b"PK\x03\x04META-INF/MANIFEST.MF" + b"\0" * 50
-    sources = [
-        encoded(picture(), "GIF", comment=page) + zipped,
-        encoded(picture(), "JPEG", comment=page) + page + zipped,
-        png(10, 10, chunk(b"tEXt", b"Comment\0" + page), chunk(b"prVt", page)) + page + zipped,
-        encoded(picture(), "WEBP", xmp=page) + zipped,
-    ]
-
-    for data in sources:
-        assert page in data
-        for format in ("keep", "webp"):
-            made = shop.made(data, format=format)
-            assert b"script" not in made
-            assert b"php" not in made
-            assert b"META-INF" not in made
-    assert {name for name, _ in chunks(shop.made(sources[2]))} == {b"IHDR", b"IDAT", b"IEND"}
-
-
-# --- animations -----------------------------------------------------------------------------------------------------
-
-
-def animated(format: str, count: int = 5) -> bytes:
-    colours = ["red", "lime", "blue", "white", "black"]
-    frames = [Image.new("RGB", (40, 20), colours[number % 5]) for number in range(count)]
-    more = {"lossless": True} if format == "WEBP" else {}
-    shown_ms = [50 + 10 * number for number in range(count)]
-    return encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=shown_ms, loop=3, **more)
-
-
-@pytest.mark.parametrize("source", ["GIF", "WEBP"])
-def test_of_an_animation_the_first_frame_is_taken(shop: Shop, source: str) -> None:
-    data = shop.made(animated(source), format="png")
-
-    assert near(grid(data)[10][10][:3], RED)
-
-
-@pytest.mark.parametrize("source", ["GIF", "WEBP"])
-@pytest.mark.parametrize("format", ["gif", "webp"])
-def test_an_animation_is_kept_where_that_is_wanted(shop: Shop, source: str, format: str) -> None:
-    data = shop.made(animated(source), format=format, animation="keep", width=20)
-
-    # by the formats' own marks: a graphic control each, a frame chunk each
-    assert len(re.findall(rb"\x21\xf9\x04|ANMF", data)) == 5
-    image = Image.open(io.BytesIO(data))
-    found = []
-    for number in range(5):
-        image.seek(number)
-        image.load()
-        found.append((image.convert("RGB").getpixel((10, 5)), image.info["duration"]))
-    assert [one[1] for one in found] == [50, 60, 70, 80, 90]
-    assert all(near(one[0], wanted) for one, wanted in zip(found, [RED, LIME, BLUE, WHITE, (0, 0, 0)], strict=True))
-    assert image.info["loop"] == 3
-
-
-def test_a_moving_image_cannot_become_one_that_stands(shop: Shop) -> None:
-    with pytest.raises(InvalidPayload):
-        shop.tried(animated("GIF"), format="jpeg", animation="keep")
-    assert dimensions(shop.made(encoded(picture(), "PNG"), animation="keep"))[0] == "png"
-
-
-def test_an_animation_of_too_many_frames_is_refused_or_its_first_frame_taken(shop: Shop) -> None:
-    many = gif_of_frames(100_000)
-
-    answer, _ = shop.tried(many, animation="keep")
-    assert isinstance(answer, Fail)
-    assert answer.reason == "The animation has more than 1000 frames."
-    assert dimensions(shop.made(many)) == ("gif", 1, 1)
-
-
 # --- what is refused at submit --------------------------------------------------------------------------------------
 
 
@@ -416,3 +277,12 @@ def test_it_is_never_run_anywhere_but_in_a_confined_process() -> None:
     assert handler.is_isolated({})
     assert handler.works_with_files({})
     assert handler.memory_max_bytes == 512_000_000
+
+
+def test_no_web_or_worker_process_loads_pillow() -> None:
+    script = "import django, sys; django.setup(); import smartqueue.urls; print('PIL' in sys.modules)"
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "smartqueue.settings"}
+
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

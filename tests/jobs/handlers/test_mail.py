@@ -1,4 +1,4 @@
-"""email jobs against a real mail server: what arrives, and what is made of its answers."""
+"""email jobs against a real mail server: what arrives."""
 
 import email.utils
 import re
@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from jobs.errors import InvalidPayload
 from jobs.handlers import registry
-from jobs.handlers.base import Answer, Done, Fail, PermanentFailure, Retry
+from jobs.handlers.base import Answer, Done, PermanentFailure
 from tests.jobs.handlers.fakes import JOB_ID, make_context, reported, run
 from tests.jobs.handlers.filed import File, with_files
 from tests.jobs.handlers.mailbox import Mailbox, taking_mail
@@ -229,63 +229,6 @@ def test_a_file_of_nobody_ends_the_job(box: Mailbox, tmp_path: Path) -> None:
         registry.get("email").perform(context)
 
     assert box.taken == []
-
-
-# --- what the server answers ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
-@pytest.mark.parametrize(
-    ("reply", "kind", "error_type"),
-    [
-        ("451 4.7.1 Try again later", Retry, "MailDeferred"),
-        ("421 Too busy", Retry, "MailDeferred"),
-        ("550 5.7.1 We do not take this", Fail, "MailRefused"),
-        ("552 Too large", Fail, "MailRefused"),
-    ],
-)
-def test_the_first_digit_decides(box: Mailbox, step: str, reply: str, kind: type, error_type: str) -> None:
-    box.replies[step] = reply
-
-    answer = sent()
-
-    assert type(answer) is kind
-    assert isinstance(answer, Fail | Retry)
-    assert (answer.error_type, answer.reason) == (error_type, f"The mail server answered {reply}")
-    assert box.taken == []
-
-
-def test_who_is_refused_is_told_and_who_is_not_gets_it_once(box: Mailbox) -> None:
-    box.replies = {"b@example.com": "550 No such user", "c@example.com": "450 Greylisted"}
-
-    result = done(sent(to=["a@example.com", "b@example.com"], bcc=["c@example.com"]))
-
-    assert [taken.recipients for taken in box.taken] == [["a@example.com"]]
-    assert result["accepted"] == ["a@example.com"]
-    assert result["refused"] == [
-        {"address": "b@example.com", "code": 550, "reply": "No such user"},
-        {"address": "c@example.com", "code": 450, "reply": "Greylisted"},
-    ]
-
-
-def test_it_is_tried_again_while_one_of_them_may_be_taken(box: Mailbox) -> None:
-    box.replies = {"a@example.com": "550 No such user", "b@example.com": "450 Greylisted"}
-
-    answer = sent(to=["a@example.com", "b@example.com"])
-
-    assert isinstance(answer, Retry)
-    assert answer.error_type == "MailDeferred"
-    assert [one["code"] for one in answer.result["refused"]] == [550, 450]
-
-
-def test_a_farewell_that_fails_is_no_reason_to_send_it_again(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def vanish(self: Any, arg: Any) -> None:
-        self.transport.abort()
-
-    monkeypatch.setattr("aiosmtpd.smtp.SMTP.smtp_QUIT", vanish)
-
-    assert done(sent())["accepted"] == ["ada@example.com"]
-    assert len(box.taken) == 1
 
 
 # --- where there is no server ---------------------------------------------------------------------------------------
