@@ -91,7 +91,8 @@ def read(path: Path, stem: str, payload: Mapping[str, Any]) -> Source:
         if format not in ANIMATED:
             raise ImageRefused(f"The image has {len(durations)} frames, and {format} has one: choose gif or webp.")
         return Source(stem, read_as, image.size, format, exif, None, image, durations)
-    seek(image, 0)
+    with refusing("The image cannot be decoded"):
+        seek(image, 0)
     still = picture(image, one_of_many=False)
     return Source(stem, read_as, still.size, format, exif, still)
 
