@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -90,6 +91,46 @@ def env_keys(name: str, default: str) -> dict[str, bytes]:
     if not keys:
         raise ImproperlyConfigured(f"{name} must be set to id:secret, a secret of 32 or more random characters")
     return keys
+
+
+class Mail(NamedTuple):
+    """Where mail goes: to a server, or as files into a folder."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    # By STARTTLS, or from the first byte on.
+    starttls: bool = False
+    tls: bool = False
+    folder: str = ""
+
+
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
+
+def env_mail(name: str, default: str) -> Mail:
+    """`smtps://user:password@host:port`, smtp+tls:// (STARTTLS), smtp:// (in the clear) or file:///folder."""
+    try:
+        parts = urlsplit(os.environ.get(name, default))
+        return mail_of(parts) if any(parts) else Mail()
+    except (ValueError, KeyError):
+        # the value holds a password
+        raise ImproperlyConfigured(
+            f"{name}: expected smtps://user:password@host:port, the same with smtp+tls:// for STARTTLS,"
+            " smtp://host:port (in the clear, so without password) or file:///folder"
+        ) from None
+
+
+def mail_of(parts: SplitResult) -> Mail:
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
+        return Mail(folder=unquote(parts.path))
+    port = parts.port or MAIL_PORTS[parts.scheme]
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    clear = parts.scheme == "smtp"
+    if not parts.hostname or parts.path.strip("/") or parts.query or bool(user) != bool(password) or (clear and user):
+        raise ValueError
+    return Mail(parts.hostname, port, user, password, starttls=parts.scheme == "smtp+tls", tls=parts.scheme == "smtps")
 
 
 def env_default(name: str, value: str) -> None:

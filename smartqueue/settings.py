@@ -1,8 +1,9 @@
 """Every setting of SmartQueue, units in the name. With env.py the only reader of the environment."""
 
+import socket
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +16,7 @@ from smartqueue.env import (
     env_int,
     env_keys,
     env_list,
+    env_mail,
     env_ports,
     env_retries,
     env_seconds,
@@ -230,6 +232,35 @@ DELIVERY_RETENTION_DAYS = env_int("SMARTQUEUE_DELIVERY_RETENTION_DAYS", 30, mini
 WEBHOOK_ROTATION_HOURS = env_int("SMARTQUEUE_WEBHOOK_ROTATION_HOURS", 24, minimum=1)
 # One address gets a mail no more often.
 MAIL_DIGEST_SECONDS = env_seconds("SMARTQUEUE_MAIL_DIGEST_SECONDS", 60, minimum=0.1)
+
+# image-resize: of the image that is read. Its pixels are counted before it is decoded, which takes four bytes for each.
+IMAGE_MAX_BYTES = env_int("SMARTQUEUE_IMAGE_MAX_BYTES", 25_000_000, minimum=1)
+IMAGE_MAX_PIXELS = env_int("SMARTQUEUE_IMAGE_MAX_PIXELS", 25_000_000, minimum=1)
+# Of an animation that is kept as one; its pixels over all frames, which are decoded one by one.
+IMAGE_MAX_FRAMES = env_int("SMARTQUEUE_IMAGE_MAX_FRAMES", 1_000, minimum=1)
+IMAGE_MAX_ANIMATION_PIXELS = env_int("SMARTQUEUE_IMAGE_MAX_ANIMATION_PIXELS", 250_000_000, minimum=1)
+
+# --- Mail -------------------------------------------------------------------------------------------------------
+# The server that takes it, the same for email jobs and for what we ourselves send; in development a folder.
+_mail = env_mail("SMARTQUEUE_EMAIL_URL", f"file://{quote(str(state_dir() / 'mail'))}" if DEBUG or TESTING else "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if _mail.folder else 'smtp'}.EmailBackend"
+EMAIL_FILE_PATH = _mail.folder or None
+# Without a host nothing is sent, and every try says so.
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starttls, _mail.tls
+# Where an organisation has no address of its own (mail_from of its job settings).
+DEFAULT_FROM_EMAIL = env_str("SMARTQUEUE_EMAIL_FROM", "" if _mail.host else "SmartQueue <smartqueue@localhost>")
+if "@" not in DEFAULT_FROM_EMAIL:
+    raise ImproperlyConfigured("SMARTQUEUE_EMAIL_FROM must be set to the address that mail is sent from")
+# For the whole talk with the server.
+EMAIL_TIMEOUT = env_seconds("SMARTQUEUE_EMAIL_TIMEOUT_SECONDS", 30, minimum=0.1)
+# What we call ourselves to it.
+EMAIL_HELO_NAME = env_str("SMARTQUEUE_EMAIL_HELO_NAME", socket.gethostname())
+# Of one job.
+EMAIL_RECIPIENTS_MAX = env_int("SMARTQUEUE_EMAIL_RECIPIENTS_MAX", 50, minimum=1)
+EMAIL_ATTACHMENTS_MAX = env_int("SMARTQUEUE_EMAIL_ATTACHMENTS_MAX", 10, minimum=0)
+EMAIL_ATTACHMENTS_MAX_BYTES = env_int("SMARTQUEUE_EMAIL_ATTACHMENTS_MAX_BYTES", 10_000_000, minimum=0)
 
 # --- Django -----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

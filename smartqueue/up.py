@@ -130,7 +130,7 @@ class Up:
     def start(self, begun: float) -> None:
         clean_up_after_killed(self.state, self.console)
         self.remember(url=None)
-        for folder in ("logs", "artefacts"):
+        for folder in ("logs", "artefacts", "mail"):
             (self.state / folder).mkdir(mode=0o700, exist_ok=True)
         self.start_database()
         self.migrate()
@@ -150,7 +150,10 @@ class Up:
         self.remember(url=url)
         logins = demo_logins(self.state) if self.options.demo else []
         place = str(self.server.data) if self.server else "DATABASE_URL"
-        self.console.line(welcome(url, logins, data=place, logs=self.state / "logs", seconds=time.time() - begun))
+        mail = "SMARTQUEUE_EMAIL_URL" if os.environ.get("SMARTQUEUE_EMAIL_URL") else str(self.state / "mail")
+        self.console.line(
+            welcome(url, logins, data=place, logs=self.state / "logs", mail=mail, seconds=time.time() - begun)
+        )
         self.console.show_processes = True
         if self.model_missing:
             # ended with us if it takes that long: what is not one of the supervisor's is a stray

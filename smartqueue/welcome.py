@@ -25,7 +25,7 @@ def demo_logins(state: Path) -> list[Login]:
         return []
 
 
-def welcome(url: str, logins: list[Login], *, data: str, logs: Path, seconds: float) -> str:
+def welcome(url: str, logins: list[Login], *, data: str, logs: Path, mail: str, seconds: float) -> str:
     lines = [RULE, f"  SmartQueue is up: {url}   ({seconds:.1f} s)", ""]
     if logins:
         width = max(len(login.username) for login in logins)
@@ -42,6 +42,7 @@ def welcome(url: str, logins: list[Login], *, data: str, logs: Path, seconds: fl
         "",
         f"  Data   {data}",
         f"  Logs   {logs}",
+        f"  Mail   {mail}",
         f"  API    {url}api/v1/docs/",
         "",
         "  Ctrl-C stops everything. This is a development server.",

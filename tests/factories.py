@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs.delivery.signing import new_secret, sealed
+from jobs.handlers import registry
 from jobs.models import Attempt, Delivery, EventType, Job, Subscriber
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
@@ -50,7 +51,7 @@ def make_job(org: Org | None = None, user: User | None = None, **fields: Any) ->
 
 def claim_all(queue: str = "default", slots: int = 100, worker: UUID = WORKER) -> list[Claimed]:
     """Take whatever waits in a queue, as a worker would."""
-    types = ["data-export", "django-task", "http", "ml", "python", "shell"]
+    types = registry.performed()
     return claim(queue=queue, types=types, slots=slots, worker_id=worker, worker_name="tester-1")
 
 

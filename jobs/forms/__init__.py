@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from jobs.forms.base import RawForm, SubmitForm
 from jobs.forms.data_export import DataExportForm
 from jobs.forms.http import HttpForm
+from jobs.forms.image import ImageForm
+from jobs.forms.mail import EmailForm
 from jobs.forms.ml import MlForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm
@@ -12,6 +14,8 @@ from jobs.forms.shell import ShellForm
 FORMS: Mapping[str, type[SubmitForm]] = {
     "http": HttpForm,
     "shell": ShellForm,
+    "email": EmailForm,
+    "image-resize": ImageForm,
     "ml": MlForm,
     "data-export": DataExportForm,
     "python": PythonForm,

@@ -5,6 +5,8 @@ from jobs.handlers.data_export import DataExportHandler
 from jobs.handlers.django_task import DjangoTaskHandler
 from jobs.handlers.external import ExternalHandler
 from jobs.handlers.http import HttpHandler
+from jobs.handlers.image import ImageHandler
+from jobs.handlers.mail import EmailHandler
 from jobs.handlers.ml import MlHandler
 from jobs.handlers.python_task import PythonTaskHandler
 from jobs.handlers.shell import ShellHandler
@@ -12,6 +14,8 @@ from jobs.handlers.shell import ShellHandler
 for handler in (
     HttpHandler(),
     ShellHandler(),
+    EmailHandler(),
+    ImageHandler(),
     MlHandler(),
     DataExportHandler(),
     PythonTaskHandler(),
@@ -22,11 +26,7 @@ for handler in (
 
 registry.unavailable |= {
     name: f"The job type {name!r} is not available in this version; there are: {', '.join(registry.offered())}."
-    for name in (
-        "etl",
-        "email",
-        "image-resize",
-    )
+    for name in ("etl",)
 }
 
 __all__ = ["registry"]

@@ -105,7 +105,7 @@ class Line:
             return response
         except (Unresolved, *TROUBLES) as error:
             self.context.check_stopped()
-            if self._cut.is_set() or time.monotonic() >= self.ends_at:
+            if self.is_cut:
                 raise TimeIsUp(f"No whole response within {self.seconds:g} s.") from error
             words = str(error) if isinstance(error, Unresolved) else f"{type(error).__name__}: {error}"
             raise Trouble(words[:500]) from error
@@ -134,6 +134,11 @@ class Line:
             self._breaker = breaker
         if breaker is not None:
             self.check_cut()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether time is up, or the attempt must end."""
+        return self._cut.is_set() or time.monotonic() >= self.ends_at
 
     def check_cut(self) -> None:
         if self._cut.is_set():

@@ -5,7 +5,17 @@ import os
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from smartqueue.env import env_bool, env_choice, env_default, env_int, env_list, env_ports, env_seconds
+from smartqueue.env import (
+    Mail,
+    env_bool,
+    env_choice,
+    env_default,
+    env_int,
+    env_list,
+    env_mail,
+    env_ports,
+    env_seconds,
+)
 
 
 @pytest.mark.parametrize(("raw", "expected"), [("1", True), ("Yes", True), ("off", False), ("", False)])
@@ -75,3 +85,37 @@ def test_a_library_gets_our_default_unless_the_operator_says(
     env_default("SMARTQUEUE_X", "1")
 
     assert os.environ["SMARTQUEUE_X"] == found
+
+
+@pytest.mark.parametrize(
+    ("raw", "mail"),
+    [
+        ("", Mail()),
+        ("smtp://mx.example", Mail("mx.example", 25)),
+        ("smtp://[::1]:2525/", Mail("::1", 2525)),
+        ("smtp+tls://a%40b:p%2Fw%3A@mx.example", Mail("mx.example", 587, "a@b", "p/w:", starttls=True)),
+        ("smtps://a:b@mx.example:4650", Mail("mx.example", 4650, "a", "b", tls=True)),
+        ("file:///var/mail%20box", Mail(folder="/var/mail box")),
+    ],
+)
+def test_a_mail_server_is_an_address(monkeypatch: pytest.MonkeyPatch, raw: str, mail: Mail) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", raw)
+
+    assert env_mail("SMARTQUEUE_X", "") == mail
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("mx.example", "http://mx.example", "smtps://", "smtps://user:hunter2@", "smtps://mx.example:99999"),
+        *("smtps://hunter2@mx.example", "smtp://user:hunter2@mx.example", "smtps://mx.example/hunter2", "file://a/b"),
+        *("smtps://a:hunter2@mx.example?x=1", "file:b", "smtps://[mx"),
+    ],
+)
+def test_a_wrong_address_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, raw: str) -> None:
+    monkeypatch.setenv("SMARTQUEUE_X", raw)
+
+    with pytest.raises(ImproperlyConfigured, match="SMARTQUEUE_X: expected smtps://") as refusal:
+        env_mail("SMARTQUEUE_X", "")
+
+    assert "hunter2" not in str(refusal.value)

@@ -44,3 +44,11 @@ def test_production_needs_keys_with_names_for_what_it_encrypts(keys: str) -> Non
     assert done.returncode != 0
     assert "ENCRYPTION_KEYS" in done.stderr
     assert GOOD not in done.stderr
+
+
+def test_a_mail_server_needs_an_address_to_send_from() -> None:
+    done = start(**SECRETS, SMARTQUEUE_EMAIL_URL="smtps://acme:hunter2@mx.example")
+
+    assert done.returncode != 0
+    assert "SMARTQUEUE_EMAIL_FROM must be set" in done.stderr
+    assert "hunter2" not in done.stderr

@@ -1,10 +1,13 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pytest_django.fixtures import Settings
 
 from jobs.handlers import sandbox
+from tests.jobs.handlers.filed import assert_was_confined
 from tests.jobs.handlers.server import Server, serving
+from tests.jobs.handlers.shop import Shop
 
 
 @pytest.fixture
@@ -21,3 +24,9 @@ def way(request: pytest.FixtureRequest, settings: Settings) -> str:
     settings.SHELL_SANDBOX = "required" if request.param == "bubblewrap" else "off"
     settings.SHELL_PROGRAMS = [*settings.SHELL_PROGRAMS, "/bin/sh"]
     return str(request.param)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Shop]:
+    yield Shop(tmp_path)
+    assert_was_confined(caplog)

@@ -23,6 +23,10 @@ PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
 EXPORT = {"type": "data-export", "dataset": "jobs", "file": "csv"}
 FILE = "01900000-0000-7000-8000-000000000000"
 ML = {"type": "ml", "task": "train", "source": "url", "table": "https://example.com/a.csv", "model": "ridge"}
+ARTEFACT = "018f0000-0000-7000-8000-0000000000aa"
+IMAGE = {"type": "image-resize", "source": ARTEFACT, "width": "200", "fit": "contain", "format": "keep"}
+IMAGE |= {"animation": "first"}
+EMAIL = {"type": "email", "to": "ada@example.com", "subject": "Report", "text": "Hello"}
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -121,6 +125,64 @@ def faults(response: Any) -> dict[str, str]:
             },
         ),
         (PYTHON, {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}),
+        (IMAGE, {"image": {"artefact": ARTEFACT}, "width": 200}),
+        (
+            {
+                **IMAGE,
+                "source": "https://example.com/a.png",
+                "width": "",
+                "sizes": "thumb: 200x200\r\n\r\nwide: 1200x \r\ntall:x90",
+                "fit": "cover",
+                "format": "webp",
+                "quality": "70",
+                "background": "#ffffff",
+                "animation": "keep",
+                "larger": "yes",
+                "metadata": "keep",
+            },
+            {
+                "image": {"url": "https://example.com/a.png"},
+                "sizes": [
+                    {"name": "thumb", "width": 200, "height": 200},
+                    {"name": "wide", "width": 1200},
+                    {"name": "tall", "height": 90},
+                ],
+                "fit": "cover",
+                "format": "webp",
+                "quality": 70,
+                "background": "#ffffff",
+                "animation": "keep",
+                "never_enlarge": False,
+                "strip_metadata": False,
+            },
+        ),
+        (EMAIL, {"to": ["ada@example.com"], "subject": "Report", "text": "Hello"}),
+        (
+            {
+                **EMAIL,
+                "to": "Lovelace, Ada <ada@example.com>\r\n\r\n bob@example.com ",
+                "cc": "c@example.com",
+                "bcc": "d@example.com",
+                "text": "one\r\ntwo\r\n",
+                "html": "<p>one</p>",
+                "from_name": "Reports",
+                "reply_to": "desk@example.com",
+                "attachments": f"{ARTEFACT}\r\n{ARTEFACT} the report.pdf",
+                "unsubscribe": "<https://example.com/u/7>",
+            },
+            {
+                "to": ["Lovelace, Ada <ada@example.com>", "bob@example.com"],
+                "subject": "Report",
+                "text": "one\ntwo\n",
+                "cc": ["c@example.com"],
+                "bcc": ["d@example.com"],
+                "html": "<p>one</p>",
+                "from_name": "Reports",
+                "reply_to": "desk@example.com",
+                "attachments": [{"artefact": ARTEFACT}, {"artefact": ARTEFACT, "name": "the report.pdf"}],
+                "headers": {"List-Unsubscribe": "<https://example.com/u/7>"},
+            },
+        ),
         (
             {**ML, "target": "y"},
             {"task": "train", "data": {"url": "https://example.com/a.csv"}, "target": "y", "model": "ridge"},
@@ -226,6 +288,24 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**ML, "target": "y", "cross_validation": "1"}, "cross_validation", "At least 2."),
         ({**ML, "target": "y", "metrics": "speed"}, "metrics", "one of"),
         ({**ML, "task": "predict"}, "model_artefact", "required"),
+        ({**IMAGE, "source": ""}, "source", "required"),
+        ({**IMAGE, "source": "no id"}, "source", "artefact: This is not an artefact's id"),
+        ({**IMAGE, "source": "http://127.0.0.1/a.png"}, "source", "url: "),
+        ({**IMAGE, "width": "0"}, "width", "At least 1."),
+        ({**IMAGE, "width": "99999"}, "width", "16383"),
+        ({**IMAGE, "width": "", "sizes": "thumb 200"}, "sizes", "Line 1"),
+        ({**IMAGE, "width": "", "sizes": "a: 1x1\na: 2x2"}, "sizes", "1/name: Another size has this name."),
+        ({**IMAGE, "quality": "101"}, "quality", "At most 100."),
+        ({**IMAGE, "background": "red"}, "background", "Must match"),
+        ({**IMAGE, "animation": "keep", "format": "png"}, "animation", "Only gif and webp move."),
+        ({**EMAIL, "to": ""}, "to", "May not be empty."),
+        ({**EMAIL, "to": "ada@example.com\nnobody"}, "to", "1: This is not an e-mail address."),
+        ({**EMAIL, "subject": ""}, "subject", "required"),
+        ({**EMAIL, "text": ""}, "text", "May not be empty."),
+        ({**EMAIL, "from_name": "ceo@bank.example"}, "from_name", "@"),
+        ({**EMAIL, "reply_to": "nobody"}, "reply_to", "not an e-mail address"),
+        ({**EMAIL, "attachments": "report.pdf"}, "attachments", "0/artefact: This is not an artefact's id"),
+        ({**EMAIL, "unsubscribe": "ü"}, "unsubscribe", "List-Unsubscribe: A header's value"),
         ({**PYTHON, "task": "os.system"}, "task", "valid choice"),
         ({**PYTHON, "kwargs": "{"}, "kwargs", "no JSON"),
         ({**PYTHON, "kwargs": "[]"}, "kwargs", "JSON object"),
@@ -352,6 +432,26 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
                 "metrics": ["r2"],
                 "test_share": 0.5,
             },
+        },
+        {
+            "type": "image-resize",
+            "payload": {"image": {"artefact": ARTEFACT}, "sizes": [{"name": "a", "width": 1}], "never_enlarge": False},
+        },
+        {"type": "image-resize", "payload": {"image": {"url": "https://example.com/a.gif"}, "format": "avif"}},
+        {
+            "type": "email",
+            "payload": {
+                "to": ["Ada <a@example.com>"],
+                "bcc": ["b@example.com"],
+                "subject": "x",
+                "text": "a\nb ",
+                "headers": {"List-Unsubscribe": "<https://example.com/>"},
+                "attachments": [{"artefact": ARTEFACT, "name": "a b.pdf"}],
+            },
+        },
+        {
+            "type": "email",
+            "payload": {"to": ["a@example.com"], "subject": "x", "text": "y", "headers": {"List-Id": "<a.example>"}},
         },
         {"queue": "slow", "urgency": "low", "category": "Network", "timeout_seconds": 7, "max_attempts": 2},
     ],
