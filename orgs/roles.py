@@ -27,6 +27,7 @@ class Action(StrEnum):
     SEE_AUDIT = "see_audit"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_ORG = "manage_org"
+    MANAGE_SECRETS = "manage_secrets"
 
 
 READS = frozenset({Action.READ})

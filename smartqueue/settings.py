@@ -391,6 +391,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "job-types", "description": "What can be submitted."},
         {"name": "schedules", "description": "Jobs that are submitted again and again, by cron."},
         {"name": "limits", "description": "How many jobs at a time, and how many starts in a time."},
+        {"name": "secrets", "description": "Values that payloads refer to, and that nobody is shown."},
         {"name": "predict", "description": "How long a job will take, and how that is known."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},

@@ -12,6 +12,7 @@ from jobs.api import (
     platform,
     prediction,
     schedules,
+    secrets,
     tasks,
     views,
 )
@@ -46,6 +47,8 @@ urlpatterns = [
     path("limits/", limits.LimitsView.as_view(), name="api-limits"),
     # the key of a job may have slashes
     path("limits/<str:scope>/<path:name>/", limits.LimitView.as_view(), name="api-limit"),
+    path("secrets/", secrets.SecretsView.as_view(), name="api-secrets"),
+    path("secrets/<str:name>/", secrets.SecretView.as_view(), name="api-secret"),
     path("predict/", prediction.PredictView.as_view(), name="api-predict"),
     path("model/", prediction.ModelView.as_view(), name="api-model"),
     path("tasks/", tasks.TasksView.as_view(), name="api-tasks"),

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.queue import sql
+from jobs.references import START
 
 ANYWHERE = float("-inf")
 # What PostgreSQL writes has no blanks around it that json.loads() would look for.
@@ -22,7 +23,7 @@ read = json.JSONDecoder().raw_decode
 class Claimed(NamedTuple):
     """One job in a worker's hands: what its handler needs, and the token that every later write must carry.
 
-    The fields are the columns of claim.sql in their order.
+    The fields are the columns of claim.sql in their order, and what is seen in them.
     """
 
     job_id: UUID
@@ -40,6 +41,8 @@ class Claimed(NamedTuple):
     org_id: int
     org_settings: Mapping[str, Any]
     rank: float
+    # Its payload may name secrets, which only its attempt looks up.
+    has_references: bool = False
 
     @property
     def failures(self) -> int:
@@ -106,7 +109,14 @@ def looks_for(type: str, ask: Ask) -> list[tuple[str, float, float]]:
 def claimed(rows: sql.Tuples) -> list[Claimed]:
     """In order of rank."""
     found = [
-        Claimed(*row[:6], read(row[6])[0], *row[7:13], settings_of(row[13]), row[14])  # type: ignore[call-arg]
+        Claimed(
+            *row[:6],
+            read(row[6])[0],
+            *row[7:13],
+            settings_of(row[13]),
+            row[14],
+            START in row[6],  # type: ignore[call-arg]
+        )
         for row in rows
     ]
     found.sort(key=attrgetter("rank"))

@@ -13,9 +13,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs import ranking
-from jobs.errors import InvalidJob, QueueError
+from jobs.errors import InvalidJob, InvalidPayload, QueueError
 from jobs.handlers import registry
-from jobs.strict_json import UNSTORABLE, NotStrict, dumps
+from jobs.handlers.base import Handler
+from jobs.hiding import mask_faults
+from jobs.masking import MASK
+from jobs.references import OPEN, Known, reference_faults
+from jobs.strict_json import UNSTORABLE, NotStrict, dumps, written
 from orgs.models import Org
 from orgs.roles import Role
 
@@ -58,16 +62,29 @@ class NewJob:
         return bool(self.after or self.after_end)
 
 
-def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | None:
-    """Why this job cannot be accepted of somebody with this role, or None."""
+def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN, known: Known | None = None) -> QueueError | None:
+    """Why this job cannot be accepted of somebody with this role, or None. `known` spares many jobs a look each."""
     try:
         handler = registry.get(new.type)
         if errors := list(faults(new, role)):
             return InvalidJob(errors)
-        handler.check(new.payload, org.all_job_settings)
+        check_payload(handler, new.payload, org, known)
     except QueueError as error:
         return error
     return None
+
+
+def check_payload(handler: Handler, payload: dict[str, Any], org: Org, known: Known | None = None) -> None:
+    """Raises InvalidPayload. It is JSON, and its references are still that."""
+    text = written(payload)
+    found: list[tuple[str, str]] = []
+    if OPEN in text and handler.secret_fields != ():
+        found += reference_faults(payload, handler.secret_fields, known or Known(org))
+    if MASK in text:
+        found += mask_faults(payload)
+    if found:
+        raise InvalidPayload(found)
+    handler.check(payload, org.all_job_settings)
 
 
 def faults(new: NewJob, role: str) -> list[tuple[str, str]]:

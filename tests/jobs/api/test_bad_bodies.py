@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.models import Job, Limit, Queue, Schedule, Transition
+from orgs.models import Secret
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -97,10 +98,11 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("PUT", "/api/v1/limits/type/python/"),
         ("POST", "/api/v1/schedules/"),
         ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
+        ("PUT", "/api/v1/secrets/mailgun/"),
     ]
 
 
-def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
+def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], bool]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
@@ -108,6 +110,7 @@ def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
         Queue.objects.filter(paused_at__isnull=False).exists(),
         Limit.objects.exists(),
         list(Schedule.objects.values()),
+        Secret.objects.exists(),
     )
 
 

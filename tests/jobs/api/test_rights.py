@@ -15,8 +15,10 @@ from jobs.api.urls import urlpatterns
 from jobs.models import Artefact, Batch, Job, Lease, Limit, Queue, Ready, Schedule, Transition
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
-from orgs.models import Org
+from orgs import vault
+from orgs.models import Org, Secret
 from orgs.roles import Action, Role, can
+from orgs.scope import find_scope
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job
 
@@ -80,6 +82,9 @@ CALLS = [
     Call("GET", "api-limits", Action.READ, stranger=200),
     Call("PUT", "api-limit", Action.MANAGE_LIMITS, stranger=201, body={"max_running": 1}),
     Call("DELETE", "api-limit", Action.MANAGE_LIMITS, good=204),
+    Call("GET", "api-secrets", Action.SUBMIT, stranger=200),
+    Call("PUT", "api-secret", Action.MANAGE_SECRETS, stranger=201, body={"value": "hunter2"}),
+    Call("DELETE", "api-secret", Action.MANAGE_SECRETS, good=204),
     Call("POST", "api-predict", Action.READ, stranger=200, body=ADD),
     Call("GET", "api-model", Action.READ, stranger=200),
     Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
@@ -112,7 +117,12 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
         "schedule_id": str(Schedule.objects.create(org=world.org, name="secret", cron="@daily", job=ADD).pk),
     }
     Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
-    particular = {"api-job-replay": {"job_id": str(dead.pk)}, "api-limit": {"name": "python"}}
+    vault.put("mailgun", "hunter1", scope=find_scope(world.owner, world.org.slug))
+    particular = {
+        "api-job-replay": {"job_id": str(dead.pk)},
+        "api-limit": {"name": "python"},
+        "api-secret": {"name": "mailgun"},
+    }
     found = {}
     for pattern in urlpatterns:
         own = known | particular.get(str(pattern.name), {})
@@ -139,6 +149,7 @@ def state_of(org: Org) -> list[Any]:
         list(Batch.objects.for_org(org).order_by("pk").values()),
         list(Limit.objects.for_org(org).order_by("pk").values()),
         list(Schedule.objects.for_org(org).order_by("pk").values()),
+        list(Secret.objects.filter(org=org).order_by("pk").values()),
         list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
         list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),
@@ -169,7 +180,9 @@ def test_an_outsider_finds_nothing_and_changes_nothing(world: World, paths: dict
     response = ask(call, paths[call.route], world.outsider)
 
     assert response.status_code == call.stranger
-    assert "secret" not in response.content.decode().replace(paths[call.route], "").replace("'secret'", "")
+    said = response.content.decode().replace(paths[call.route], "").replace("'secret'", "")
+    # what a stranger puts under the name is his own
+    assert "secret" not in said.replace("{{secret:mailgun}}", "")
     assert state_of(world.org) == before
 
 
