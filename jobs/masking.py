@@ -11,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, quote_plus
 
 MASK = "•••"
@@ -146,3 +146,20 @@ def hidden(text: str) -> str:
     for mask in _active:
         text = mask.text(text)
     return text
+
+
+class Covered:
+    """A stream of this process: what a task prints in a thread, or its thread dies of, is hidden as log lines are."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(hidden(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

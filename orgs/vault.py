@@ -68,6 +68,9 @@ def put(name: str, value: str, *, scope: Scope, request: HttpRequest | None = No
 
 def remove(name: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
     """Attempts that need it fail for good from now on. Raises Http404."""
+    # what is no name may be nothing a query takes
+    if not re.match(Secret.NAME_PATTERN, name):
+        raise Http404
     with locked(scope, Action.MANAGE_SECRETS) as org:
         deleted, _ = Secret.objects.filter(org=org, name=name).delete()
         if not deleted:
