@@ -15,6 +15,8 @@ SENSITIVE = re.compile(
     r"|token$|sessionid$"
 )
 NAME_CHARACTERS = 64
+MOST_NAMES = 10_000
+_harmless: set[str] = set()
 SHOWN = f"{MASK} stands for a value that is not shown: give the value, or refer to a secret by {{{{secret:name}}}}."
 # An authorization names its scheme first.
 SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]{0,15} +)?(.*)", re.DOTALL)
@@ -82,18 +84,32 @@ def mask_faults(payload: Mapping[str, Any]) -> list[Fault]:
 def hidden_values(value: Any) -> list[str]:
     """The texts that hide() does not show."""
     found: list[str] = []
+    # one attempt after the other asks this: the names of most payloads are known
+    if len(_harmless) > MOST_NAMES:
+        _harmless.clear()
     collect(value, found)
     return found
 
 
 def collect(value: Any, found: list[str]) -> None:
-    if isinstance(value, dict):
+    # type() is asked, not isinstance(): JSON has no others, and it takes half the time
+    if type(value) is dict:
         for name, inner in value.items():
-            if is_sensitive(name):
+            if name not in _harmless and told_by(name):
                 for _, text in texts(inner):
                     found += {text, own_part(text)}
-            elif isinstance(inner, dict | list):
+            elif type(inner) is dict or type(inner) is list:
                 collect(inner, found)
-    elif isinstance(value, list):
+    elif type(value) is list:
         for inner in value:
-            collect(inner, found)
+            if type(inner) is dict or type(inner) is list:
+                collect(inner, found)
+
+
+def told_by(name: str) -> bool:
+    """is_sensitive(), with the names that are not noted where that is asked first."""
+    if is_sensitive(name):
+        return True
+    if len(name) <= NAME_CHARACTERS:
+        _harmless.add(name)
+    return False
