@@ -59,7 +59,7 @@ class Command(BaseCommand):
 def work(**asked: Any) -> int:
     """Be a worker until told to stop; returns the exit code."""
     collect_seldom()
-    sys.stdout, sys.stderr = Covered(sys.stdout), Covered(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Covered(sys.stdout), Covered(sys.stderr)
     worker = Worker(**asked)
     worker.handle_signals()
     worker.run()

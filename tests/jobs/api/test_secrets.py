@@ -1,6 +1,9 @@
 """Secrets over REST: what goes in, what never comes out, and payloads that refer to them or hide what they hold."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -263,3 +266,21 @@ def test_a_changed_schedule_keeps_what_was_sent_back_hidden(world: World) -> Non
     assert (stored["payload"], stored["queue"]) == (secretive()["payload"], "reports")
     # of another type it is another job
     assert client.patch(path, {"job": {**echo("a"), "payload": job["payload"]}}, headers=tag).status_code == 400
+
+
+# --- docs/secrets.md ------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_page_work_one_after_the_other(world: World) -> None:
+    """In the order in which they stand there."""
+    text = (Path(__file__).parents[3] / "docs" / "secrets.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    client, answers = api(world.owner), []
+    for command in re.findall(r"^curl .*(?:\n  .*)*", block, re.MULTILINE):
+        words = shlex.split(command.replace("\\\n", ""))
+        method = words[words.index("-X") + 1] if "-X" in words else "POST" if "-d" in words else "GET"
+        (path,) = (word.removeprefix("$URL") for word in words if word.startswith("$URL"))
+        body = words[words.index("-d") + 1] if "-d" in words else ""
+        answers.append(client.generic(method, path, body, content_type="application/json").status_code)
+
+    assert answers == [201, 201, 200, 204]
