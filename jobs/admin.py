@@ -1,11 +1,13 @@
 """What platform admins may look at, over all organisations. Jobs are moved by the queue's verbs only."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
+from jobs.hiding import hide
 from jobs.models import Job, LeaderTerm, ModelVersion, Queue, WorkerProcess
 from orgs.admin import ReadOnly
 
@@ -35,6 +37,12 @@ class JobAdmin(ReadOnly):
     ordering = ("-pk",)
     paginator = BoundedPaginator
     show_full_result_count = False
+    exclude = ("payload",)
+    readonly_fields = ("shown_payload",)
+
+    @admin.display(description="Payload")
+    def shown_payload(self, job: Job) -> str:
+        return json.dumps(hide(job.payload), indent=2, ensure_ascii=False)
 
 
 @admin.register(Queue)

@@ -9,6 +9,7 @@ from django.core.validators import MinLengthValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 
+from orgs.crypto import key_id_of
 from orgs.roles import KeyRole, Role
 
 USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,31}\Z"
@@ -163,6 +164,38 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"key {self.prefix} of {self.org_id}"
+
+
+class Secret(models.Model):
+    """A value that payloads name and nobody is shown: only the worker that runs an attempt reads it (vault.py)."""
+
+    NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}\Z"
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=64, validators=[RegexValidator(NAME_PATTERN)])
+    sealed = models.TextField()
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    updated_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    updated_at = models.DateTimeField(db_default=Now())
+    # To a few minutes: written by the attempts that use it.
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["org", "name"], name="secret_name_uniq")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.org_id}"
+
+    @property
+    def about(self) -> str:
+        """What its sealed text is bound to."""
+        return f"secret {self.org_id} {self.name}"
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that it is sealed with."""
+        return key_id_of(self.sealed)
 
 
 class AuditEntry(models.Model):

@@ -36,6 +36,7 @@ class Action(StrEnum):
     MANAGE_MEMBERS = "manage_members"
     MANAGE_ORG = "manage_org"
     MANAGE_KEYS = "manage_keys"
+    MANAGE_SECRETS = "manage_secrets"
 
 
 READS = frozenset({Action.READ})

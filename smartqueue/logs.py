@@ -11,6 +11,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from jobs.handlers.base import running
+from jobs.masking import hidden
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
@@ -26,6 +27,11 @@ def of_attempt(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any
         event.setdefault("job", str(context.job_id))
         event.setdefault("attempt", context.attempt)
     return event
+
+
+def without_secrets(logger: Any, method: str, line: str) -> str:
+    """What the attempts that run in this process must not show is not in its own lines either."""
+    return hidden(line)
 
 
 SHARED: list[Any] = [
@@ -48,7 +54,7 @@ def configure(options: dict[str, str]) -> None:
     )
     json_lines = options["format"] == "json"
     renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
-    last = [structlog.processors.format_exc_info, renderer] if json_lines else [renderer]
+    last = [*([structlog.processors.format_exc_info] if json_lines else []), renderer, without_secrets]
     logging.config.dictConfig(
         {
             "version": 1,

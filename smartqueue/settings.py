@@ -456,6 +456,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "limits", "description": "How many jobs at a time, and how many starts in a time."},
         {"name": "webhooks", "description": "Who is told how jobs end, signed, and what was delivered."},
         {"name": "mail-alerts", "description": "Addresses that are told how jobs end."},
+        {"name": "secrets", "description": "Values that payloads refer to, and that nobody is shown."},
         {"name": "predict", "description": "How long a job will take, and how that is known."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},

@@ -1,6 +1,8 @@
 """Tasks in processes of their own, and in the transaction of their end, that only tests run."""
 
 import ctypes
+import json
+import logging
 import os
 import resource
 import signal
@@ -10,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
 
@@ -155,6 +158,27 @@ def until_stopped(context: Context) -> None:
 @task(isolated=True)
 def raise_error(permanent: bool) -> None:
     raise (PermanentFailure if permanent else ValueError)("as told")
+
+
+@task(isolated=True)
+def leak(context: Context, value: str) -> None:
+    """Tell it everywhere, and raise with it."""
+    print(f"printed {value}")
+    sys.stderr.write(f"complained {value} {value.encode().hex()}")
+    context.log(f"logged {value}\nand {json.dumps(value)}")
+    context.progress(0.5, f"at {value}")
+    context.artefact(f"named-{value}.txt" if value.isalnum() else "other.txt", b"text", "text/plain")
+    try:
+        raise RuntimeError(f"first {value}")
+    except RuntimeError:
+        logging.getLogger(__name__).exception("isolated: %s", value, extra={"value": [value]})
+    raise ValueError(f"bad {value}")
+
+
+@task(isolated=True)
+def keys_here() -> list[str]:
+    """The deployment's encryption keys, as a child sees them."""
+    return [*settings.ENCRYPTION_KEYS, *(name for name in os.environ if "ENCRYPTION" in name)]
 
 
 @task(isolated=True)

@@ -1,6 +1,7 @@
 """Tasks that only tests run."""
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -248,3 +249,37 @@ def mark_and_wait(context: Context, path: str, seconds: float) -> None:
     mark(context, path)
     context.wait(seconds)
     context.check_stopped()
+
+
+def seen(context: Context, value: str, password: str = "") -> dict[str, Any]:
+    """Say what was given, in more than one place."""
+    context.log(f"log {value}")
+    return {"length": len(value), "said": value, value: 1} | ({"password": password} if password else {})
+
+
+@task
+def named_value(context: Context, value: str, password: str = "") -> dict[str, Any]:
+    return seen(context, value, password)
+
+
+@task
+async def named_value_async(context: Context, value: str) -> dict[str, Any]:
+    await asyncio.sleep(0)
+    return seen(context, value)
+
+
+@task(transactional=True)
+def named_value_transactional(context: Context, value: str) -> dict[str, Any]:
+    return seen(context, value)
+
+
+@task
+def leak(context: Context, value: str) -> None:
+    """Tell it everywhere that a task in a thread can, and raise with it."""
+    print(f"thread printed {value}")
+    context.log(f"logged {value}")
+    logging.getLogger(__name__).warning("in a thread: %s", value, extra={"value": value})
+    dying = threading.Thread(target=fail_with, args=[f"a thread of its own: {value}"])
+    dying.start()
+    dying.join()
+    raise ValueError(f"bad {value}")

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from jobs.api.fields import MomentField, NameField
 from jobs.api.serializers import CONDITIONS, NewJobSerializer
 from jobs.api.shapes import LinkedJobSerializer
+from jobs.hiding import hide
 from jobs.models import Batch
 from orgs.serializers import StrictSerializer
 
@@ -40,11 +41,18 @@ class NewBatchSerializer(StrictSerializer):
     )
 
 
+class ShownJobField(serializers.DictField):
+    """What a submit asks for, as it may be shown."""
+
+    def to_representation(self, value: Any) -> Any:
+        return hide(value)
+
+
 class CallbackSerializer(serializers.Serializer[Batch]):
     """When the batch calls, what, and what came of it."""
 
     when = serializers.ChoiceField(CONDITIONS, source="callback_when")
-    job = serializers.DictField(source="callback", help_text="As it was given.")
+    job = ShownJobField(source="callback", help_text="As it was given; its payload as a job's is shown.")
     job_id = serializers.UUIDField(source="callback_job_id", allow_null=True, help_text="Once it is enqueued.")
     refused = serializers.CharField(
         source="callback_error", allow_blank=True, help_text="Why it could not be enqueued: its type is gone, say."

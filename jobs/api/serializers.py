@@ -11,6 +11,8 @@ from rest_framework.request import Request
 
 from jobs import retries, states
 from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
+from jobs.hiding import hide
+from jobs.masking import MASK
 from jobs.models import Dependency, Job
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, NewJob
 from jobs.ranking import URGENCY_FACTOR
@@ -31,6 +33,16 @@ class PayloadField(serializers.DictField):
     def __init__(self, **kwargs: Any) -> None:
         text = f"At most {settings.PAYLOAD_MAX_BYTES} bytes of JSON, in the shape that GET /job-types/ shows."
         super().__init__(**{"help_text": text, **kwargs})
+
+    def to_representation(self, value: Any) -> Any:
+        return hide(value)
+
+
+class ShownPayloadField(PayloadField):
+    """The same, where it is only shown."""
+
+    def __init__(self) -> None:
+        super().__init__(help_text=f"Values under names like `password` or `token` are shown as {MASK}.")
 
 
 class RetrySerializer(StrictSerializer):
@@ -195,7 +207,7 @@ class JobSerializer(JobSummarySerializer):
     MOST_DEPENDENCIES: ClassVar = 100
 
     description = serializers.CharField(allow_blank=True)
-    payload = serializers.DictField()
+    payload = ShownPayloadField()
     result = serializers.JSONField(help_text="What its handler answered.")
     error = serializers.CharField(allow_blank=True)
     dependencies = serializers.SerializerMethodField(help_text="What it still waits for: the first hundred.")
@@ -221,7 +233,7 @@ class TaskSerializer(serializers.Serializer[Job]):
     id = serializers.UUIDField()
     type = serializers.CharField()
     status = serializers.SerializerMethodField()
-    payload = serializers.DictField()
+    payload = ShownPayloadField()
     result = serializers.JSONField()
     error = serializers.CharField(allow_blank=True)
     created_at = MomentField()

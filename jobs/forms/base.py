@@ -10,8 +10,9 @@ from django.http import QueryDict
 
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.forms.fields import JsonField, TextAreaField, moment_field
+from jobs.hiding import restore
 from jobs.ids import uuid7
-from jobs.models import Queue
+from jobs.models import Job, Queue
 from jobs.queue.enqueue import MAX_LENGTHS, NewJob
 from jobs.ranking import URGENCY_FACTOR
 from orgs.models import Org
@@ -38,6 +39,8 @@ class SubmitForm(forms.Form):
     retry_cap_seconds = forms.FloatField(label="Later ones at most after (seconds)", required=False)
     # One for each time the form is shown: pressing the button twice submits one job.
     once = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    # The job whose values it started from, where some of them are not shown.
+    copy_of = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     COMMON = ("name", "title", "queue", "urgency", "category")
     LATER = ("delay_seconds", "run_at", "timeout_seconds", "max_attempts")
@@ -87,7 +90,14 @@ class SubmitForm(forms.Form):
         chosen = {name: asked[name] for name in ("description", *self.COMMON, *self.LATER)}
         retry = {name.removeprefix("retry_"): asked[name] for name in self.RETRY if asked[name] is not None}
         chosen["retry"] = retry or None
-        return NewJob(type=self.type, payload=self.payload(), idempotency_key=f"form-{asked['once']}", **chosen)
+        return NewJob(type=self.type, payload=self.meant(), idempotency_key=f"form-{asked['once']}", **chosen)
+
+    def meant(self) -> dict[str, Any]:
+        """The payload, where masks stand for what they hid in the job it was copied from."""
+        sent = self.payload()
+        source = self.cleaned_data["copy_of"]
+        job = Job.objects.for_org(self.org).filter(pk=source, type=self.type).first() if source else None
+        return restore(sent, job.payload) if job else sent
 
     def refuse(self, error: QueueError) -> None:
         """Put what the queue said beside the fields it is about."""

@@ -3,7 +3,7 @@
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -212,6 +212,8 @@ class Handler(ABC):
     schema: Mapping[str, Any]
     # A payload that works, for the docs and the submit form.
     example: Mapping[str, Any]
+    # The fields of the payload in which {{secret:name}} stands for a value; None for all. Without any, it is text.
+    secret_fields: Collection[str] | None = None
     # Its jobs are made by code of this deployment alone: not offered to people, and check() refuses what they send.
     internal = False
     # False: no worker of the deployment takes its jobs.

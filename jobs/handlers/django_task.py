@@ -36,6 +36,8 @@ class DjangoTaskHandler(Handler):
     title = "Django task"
     description = "Runs a function decorated with @task of Django Tasks."
     internal = True
+    # Its arguments may be what strangers have typed.
+    secret_fields = ()
     schema = {
         "type": "object",
         "properties": {

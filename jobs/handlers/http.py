@@ -1,5 +1,6 @@
 """http: one request to a public address, and its response as the result."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,9 @@ from jobs.handlers.schemas import Fault
 REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 3
 # What was meant for one host is not told to the next.
-SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization"}
+SECRET_HEADERS = re.compile(r"authorization|cookie|token|secret|api-?key|password", re.IGNORECASE)
+# What decides where a request goes is there to be seen.
+SECRET_IN_HOST = re.compile(r"[^/?#]*//[^/?#]*\{\{secret:", re.IGNORECASE)
 BODY_HEADERS = {"content-type", "content-encoding", "content-language", "content-location"}
 
 
@@ -26,6 +29,7 @@ class HttpHandler(Handler):
     type = "http"
     title = "HTTP"
     description = "Sends one HTTP request and keeps the response."
+    secret_fields = ("url", "headers", "body", "json", "form")
     schema = {
         "type": "object",
         "properties": {
@@ -78,6 +82,8 @@ class HttpHandler(Handler):
         found = list(header_faults(payload.get("headers", {})))
         bodies = [name for name in ("body", "json", "form") if name in payload]
         found += [(f"/{name}", "Give only one of body, json and form.") for name in bodies[1:]]
+        if SECRET_IN_HOST.match(payload["url"]):
+            return [*found, ("/url", "A secret cannot be part of the host: put it behind, or in headers or the body.")]
         try:
             target(payload["url"], org_settings)
         except Refused as error:
@@ -162,7 +168,7 @@ def redirected(request: Request, status: int, location: str, org_settings: Mappi
     to = target(urljoin(request.target.url, location), org_settings)
     headers = dict(request.headers)
     if to.origin != request.target.origin:
-        headers = {name: value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
+        headers = {name: value for name, value in headers.items() if not SECRET_HEADERS.search(name)}
     becomes_get = status == 303 and request.method != "HEAD"
     if becomes_get or (status in (301, 302) and request.method == "POST"):
         headers = {name: value for name, value in headers.items() if name.lower() not in BODY_HEADERS}

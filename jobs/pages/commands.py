@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from jobs.hiding import hide
 from jobs.models import Job
 from jobs.queue.enqueue import NewJob
 from orgs.models import Org
@@ -14,8 +15,8 @@ OPTIONAL = ("title", "description", "category", "delay_seconds", "timeout_second
 
 
 def submit_command(request: HttpRequest, org: Org, job: Job | NewJob) -> str:
-    """curl that submits this job, or one like it."""
-    asked: dict[str, Any] = {"type": job.type, "payload": job.payload, "queue": job.queue, "urgency": job.urgency}
+    """curl that submits this job, or one like it; masks in it stand for what is not shown."""
+    asked: dict[str, Any] = {"type": job.type, "payload": hide(job.payload), "queue": job.queue, "urgency": job.urgency}
     if job.name:
         asked["name"] = job.name
     asked |= {name: value for name in OPTIONAL if (value := getattr(job, name, None))}

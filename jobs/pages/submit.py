@@ -12,6 +12,7 @@ from jobs.forms import FORMS, RawForm, SubmitForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm, runnable
 from jobs.handlers import registry
+from jobs.hiding import hide
 from jobs.ids import uuid7
 from jobs.models import Job
 from jobs.pages.commands import submit_command
@@ -119,12 +120,15 @@ def again(job: Job, org: Org) -> SubmitForm:
     same = ("name", "title", "description", "queue", "urgency", "category", "timeout_seconds", "max_attempts")
     common = {name: getattr(job, name) for name in same} | fresh()
     common |= {f"retry_{name}": value for name, value in (job.retry or {}).items()}
+    payload = hide(job.payload)
+    if payload != job.payload:
+        common["copy_of"] = job.pk
     if cls := FORMS.get(job.type):
-        values = common | cls.initial_of(job.payload)
+        values = common | cls.initial_of(payload)
         trial = cls(values, org=org, type=job.type)
-        if trial.is_valid() and trial.payload() == job.payload:
+        if trial.is_valid() and trial.payload() == payload:
             return cls(initial=values, org=org, type=job.type)
-    return RawForm(initial=common | RawForm.initial_of(job.payload), org=org, type=known(job.type))
+    return RawForm(initial=common | RawForm.initial_of(payload), org=org, type=known(job.type))
 
 
 def posted_form(data: QueryDict, org: Org) -> SubmitForm:

@@ -20,6 +20,7 @@ from jobs.handlers import registry
 from jobs.handlers.base import Answer, Context, Done, Fail, Input, Retry, StopReason, running
 from jobs.handlers.launcher import lower, threads_of
 from jobs.handlers.results import BadResult, json_result
+from jobs.masking import Mask, activate
 from jobs.processes.confine import NotConfined, confine
 from jobs.processes.executor import PERMANENT, for_people
 from jobs.processes.reporting import check_file, check_name, check_progress, lines_of
@@ -37,6 +38,9 @@ def perform(talk: socket.socket) -> None:
     job_id = UUID(order["context"].pop("job_id"))
     folder = Path(text) if (text := order["context"].pop("folder")) else None
     sender = Sender(talk, job_id)
+    if order["hidden"]:
+        # for as long as this process lives
+        activate(Mask(order["hidden"]))
     context = Context(job_id=job_id, **order["context"], folder=folder, reporter=sender)
     if order["confined"] and not shut_in(context, sender):
         return

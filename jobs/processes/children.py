@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
@@ -69,7 +69,7 @@ class ForkServer:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "forkserver", str(theirs.fileno()), *["--confined"] * self.confined],
                 cwd=settings.BASE_DIR,
-                env=without_secrets() if self.confined else None,
+                env=without_secrets() if self.confined else without_keys(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -87,6 +87,11 @@ class ForkServer:
             self._control = None
 
 
+def without_keys() -> dict[str, str]:
+    """An environment in which no organisation's secret can be read: a child is told those that its payload names."""
+    return {**os.environ, "ENCRYPTION_KEYS": f"none:{token_hex(32)}"}
+
+
 def without_secrets() -> dict[str, str]:
     """An environment that settings.py starts with, in which nothing opens anything."""
     names = [name for name in os.environ if not SECRET_NAME.search(name)]
@@ -94,7 +99,7 @@ def without_secrets() -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in names},
         **made_up,
-        "ENCRYPTION_KEYS": f"none:{token_hex(32)}",
+        "ENCRYPTION_KEYS": without_keys()["ENCRYPTION_KEYS"],
         "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
     }
 
@@ -110,8 +115,11 @@ def close_servers() -> None:
     confined_server.close()
 
 
-def run_in_child(context: Context, handler: Handler) -> Answer:
-    """The answer of the context's handler, run in a child. Raises Crashed. All the child started is gone then."""
+def run_in_child(context: Context, handler: Handler, *, hidden: Sequence[str] = ()) -> Answer:
+    """The answer of the context's handler, run in a child, whose log lines do not show what is hidden. Raises Crashed.
+
+    All the child started is gone then.
+    """
     with contextlib.ExitStack() as stack:
         talk, theirs = pair(stack)
         watch, minders = pair(stack)
@@ -125,7 +133,7 @@ def run_in_child(context: Context, handler: Handler) -> Answer:
             minders.close()
             os.close(stdout_end)
             os.close(stderr_end)
-        return ChildRun(context, handler, talk, watch, *outputs).until_end()
+        return ChildRun(context, handler, talk, watch, *outputs, hidden=hidden).until_end()
 
 
 def pair(stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
@@ -146,12 +154,15 @@ class ChildRun:
         watch: socket.socket,
         stdout: IO[bytes],
         stderr: IO[bytes],
+        *,
+        hidden: Sequence[str],
     ) -> None:
         self.context = context
         self.order = {
             "context": described(context),
             "limits": limits(handler.memory_max_bytes),
             "confined": handler.is_confined(context.payload),
+            "hidden": list(hidden),
         }
         self.talk = talk
         self.sending = threading.Lock()

@@ -34,6 +34,7 @@ from jobs.handlers.results import BadResult, json_result
 from jobs.processes.children import Crashed, run_in_child
 from jobs.processes.folders import own_folder
 from jobs.processes.reporting import AttemptReporter, flush
+from jobs.processes.resolving import Cover
 from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
 from jobs.queue.finish import Ended, finish
@@ -79,6 +80,7 @@ class Attempt:
         self.over = False
         # Its end was committed with what its handler wrote.
         self.settled = False
+        self.cover = Cover(claimed, self.context, self.reporter)
 
     @property
     def is_async(self) -> bool:
@@ -93,6 +95,7 @@ class Attempt:
         running.set(self.context)
         try:
             handler = registry.get(self.claimed.type)
+            self.cover.begin(handler)
             if handler.is_transactional(self.claimed.payload):
                 return self.run_in_transaction(handler)
             with own_folder(handler, self.context):
@@ -100,15 +103,16 @@ class Attempt:
         except BaseException as error:
             return self.failed(error)
         finally:
+            self.cover.end()
             running.set(None)
 
     def answer(self, handler: Handler) -> Answer:
         if not handler.is_isolated(self.claimed.payload):
             return handler.perform(self.context)
-        handler.check(self.claimed.payload, self.claimed.org_settings)
+        handler.check(self.context.payload, self.claimed.org_settings)
         handler.gather(self.context)
         self.context.check_stopped()
-        answer = run_in_child(self.context, handler)
+        answer = run_in_child(self.context, handler, hidden=self.cover.values)
         return answer if self.context.cancelled else handler.deliver(self.context, answer)
 
     def run_in_transaction(self, handler: Handler) -> Ended:
@@ -136,14 +140,18 @@ class Attempt:
 
         self.context.on_stop(cancel)
         try:
-            return self.ended(await registry.get(self.claimed.type).perform_async(self.context))
+            handler = registry.get(self.claimed.type)
+            await self.cover.begin_async(handler)
+            return self.ended(await handler.perform_async(self.context))
         except BaseException as error:
             return self.failed(error)
+        finally:
+            self.cover.end()
 
     def ended(self, answer: Answer) -> Ended:
         match answer:
             case Done(result=result):
-                return Ended(self.claimed, Outcome.DONE, result=json_result(result))
+                return Ended(self.claimed, Outcome.DONE, result=self.cover.shown(json_result(result)))
             case _ if self.context.stop_reason is not None:
                 return self.stopped()
             case Retry(reason=reason, after_seconds=after, error_type=kind, result=result):
@@ -157,13 +165,13 @@ class Attempt:
         if self.context.stop_reason is not None and not isinstance(error, BadResult):
             return self.stopped()
         if isinstance(error, Crashed):
-            return Ended(self.claimed, Outcome.CRASHED, error_type="Crashed", error=str(error))
+            return Ended(self.claimed, Outcome.CRASHED, error_type="Crashed", error=self.cover.shown(str(error)))
         return self.error(type(error).__name__, for_people(error), permanent=isinstance(error, PERMANENT))
 
     def error(self, kind: str, text: str, result: Any = None, **fields: Any) -> Ended:
         # What a program or a server said may hold what the database cannot.
-        kind, text = (UNSTORABLE.sub("\ufffd", words) for words in (kind, text))
-        return Ended(self.claimed, Outcome.ERROR, result, kind, text, **fields)
+        kind, text = (UNSTORABLE.sub("\ufffd", self.cover.shown(words)) for words in (kind, text))
+        return Ended(self.claimed, Outcome.ERROR, self.cover.shown(result), kind, text, **fields)
 
     def stopped(self) -> Ended:
         """The end of an attempt that was asked to stop, by the reason it was given."""

@@ -16,6 +16,7 @@ from django.db import DataError, Error, IntegrityError
 from jobs.errors import LeaseLost
 from jobs.files import copy_out, forget, open_within, store
 from jobs.handlers.base import Input, PermanentFailure
+from jobs.masking import MASK, Mask
 from jobs.models import Artefact, Lease
 from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
@@ -24,6 +25,8 @@ from jobs.strict_json import UNSTORABLE
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,118}[A-Za-z0-9)]|[A-Za-z0-9]")
 CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?", re.IGNORECASE)
+# What a name may hold.
+HIDDEN_IN_NAME = "xxx"
 STREAMS = {"log", "stdout", "stderr"}
 log = logging.getLogger(__name__)
 # sequence, stream, text, time.monotonic()
@@ -42,9 +45,14 @@ class AttemptReporter:
         self._lines: list[Line] = []
         self._sequence = written
         self._progress: tuple[float, str] | None = None
+        # Of what the attempt must not show; None for nearly all.
+        self.mask: Mask | None = None
+
+    def shown(self, text: str, by: str = MASK) -> str:
+        return self.mask.text(text, by) if self.mask else text
 
     def log(self, stream: str, text: str) -> None:
-        for line in lines_of(stream, text):
+        for line in lines_of(stream, self.shown(text)):
             self.add_line(stream, line)
 
     def add_line(self, stream: str, line: str) -> None:
@@ -59,7 +67,7 @@ class AttemptReporter:
     def progress(self, fraction: float, message: str) -> None:
         check_progress(fraction)
         with self._lock:
-            self._progress = (fraction, UNSTORABLE.sub("\ufffd", message)[:200])
+            self._progress = (fraction, UNSTORABLE.sub("\ufffd", self.shown(message))[:200])
 
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
         check_file(name, data, content_type)
@@ -88,8 +96,8 @@ class AttemptReporter:
             org_id=claimed.org_id,
             job_id=claimed.job_id,
             attempt=claimed.attempt,
-            name=name,
-            content_type=content_type,
+            name=self.shown(name, by=HIDDEN_IN_NAME),
+            content_type=self.shown(content_type, by=HIDDEN_IN_NAME),
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
             file=stored.name,

@@ -18,6 +18,7 @@ from jobs.queue.callbacks import follow_soon
 from jobs.queue.enqueue import MAX_LENGTHS, Enqueued, NewJob, Origin, accept, canonical, refusal
 from jobs.queue.new_job import fingerprint
 from jobs.queue.notify import command
+from jobs.references import Known
 from jobs.states import Status
 from jobs.strict_json import UNSTORABLE, written
 from orgs import audit
@@ -86,7 +87,8 @@ def enqueue_batch(
     Raises BatchRefused, saying of each job what is wrong, and KeyReused; then nothing was stored.
     """
     asked = NewBatch(jobs, callback, name, idempotency_key)
-    refused = [unfit(one, NOT_IN_A_BATCH) or refusal(one, org, role) for one in jobs]
+    known = Known(org)
+    refused = [unfit(one, NOT_IN_A_BATCH) or refusal(one, org, role, known) for one in jobs]
     check(asked, refused, org, role)
     batch_id = uuid7()
     origin = Origin(org, user, correlation_id or uuid7().hex, batch_id=batch_id, address=address)

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.queue import sql
+from jobs.references import START
 
 ANYWHERE = float("-inf")
 # What PostgreSQL writes has no blanks around it that json.loads() would look for.
@@ -22,7 +23,7 @@ read = json.JSONDecoder().raw_decode
 class Claimed(NamedTuple):
     """One job in a worker's hands: what its handler needs, and the token that every later write must carry.
 
-    The fields are the columns of claim.sql in their order.
+    The fields are the columns of claim.sql in their order, and what is seen in them.
     """
 
     job_id: UUID
@@ -42,6 +43,8 @@ class Claimed(NamedTuple):
     rank: float
     # How it wants to be tried again, where it says so itself.
     retry: Mapping[str, Any] | None = None
+    # Its payload may name secrets, which only its attempt looks up.
+    has_references: bool = False
 
     @property
     def failures(self) -> int:
@@ -108,7 +111,15 @@ def looks_for(type: str, ask: Ask) -> list[tuple[str, float, float]]:
 def claimed(rows: sql.Tuples) -> list[Claimed]:
     """In order of rank."""
     found = [
-        Claimed(*row[:6], read(row[6])[0], *row[7:13], settings_of(row[13]), row[14], row[15] and json.loads(row[15]))  # type: ignore[call-arg]
+        Claimed(  # type: ignore[call-arg]
+            *row[:6],
+            read(row[6])[0],
+            *row[7:13],
+            settings_of(row[13]),
+            row[14],
+            row[15] and json.loads(row[15]),
+            START in row[6],
+        )
         for row in rows
     ]
     found.sort(key=attrgetter("rank"))

@@ -11,13 +11,14 @@ from django.http import HttpRequest
 
 from jobs.errors import IllegalMove, InvalidJob, JobNotFound
 from jobs.handlers import registry
+from jobs.hiding import hide, restore
 from jobs.models import Job, Lease, Queue
 from jobs.queue import sql
 from jobs.queue.brief import brief
 from jobs.queue.callbacks import follow_soon
 from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
-from jobs.queue.new_job import check_role
+from jobs.queue.new_job import check_payload, check_role
 from jobs.queue.notify import command, wake
 from orgs import audit
 from orgs.roles import Action
@@ -87,7 +88,7 @@ def replay(
     payload: dict[str, Any] | None = None,
     check: Check | None = None,
 ) -> None:
-    """Send a dead letter back, with an edited payload if one is given.
+    """Send a dead letter back, with an edited payload if one is given; masks in it stand for what they hid.
 
     Raises JobNotFound, IllegalMove when it is not (or no longer) failed, InvalidPayload.
     """
@@ -96,6 +97,7 @@ def replay(
     if job is None:
         raise JobNotFound
     if payload is not None:
+        payload = restore(payload, job.payload)
         check_edited(job, payload, scope)
     with brief():
         checked(job_id, check)
@@ -132,7 +134,7 @@ def replay_batch(
         )
         wake((row.queue, row.rank) for row in rows)
         if rows:
-            changes = {"old": {"payload": old_payload}, "new": {"payload": payload}} if edited else {}
+            changes = hide({"old": {"payload": old_payload}, "new": {"payload": payload}}) if edited else {}
             ids = [str(row.job_id) for row in rows]
             target = ids[0] if len(ids) == 1 else f"{len(ids)} jobs"
             audit.record(
@@ -145,7 +147,7 @@ def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
     if faults := payload_limit_faults(payload):
         raise InvalidJob(faults)
     handler = registry.get(job.type)
-    handler.check(payload, scope.org.all_job_settings)
+    check_payload(handler, payload, scope.org)
     check_role(handler, payload, scope.role)
 
 

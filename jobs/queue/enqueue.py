@@ -29,6 +29,7 @@ from jobs.queue.new_job import (
 )
 from jobs.queue.notify import wake
 from jobs.queue.release import release_soon
+from jobs.references import Known
 from jobs.states import Status
 from jobs.strict_json import written
 from orgs.models import Org, User
@@ -81,7 +82,8 @@ def enqueue_many(
 
     A job may wait for others of the call only if they come before it: so there are no circles.
     """
-    outcomes = [refusal(one, org, role) for one in new]
+    known = Known(org)
+    outcomes = [refusal(one, org, role, known) for one in new]
     return accept(new, outcomes, Origin(org, user, correlation_id or uuid7().hex, address=address))
 
 

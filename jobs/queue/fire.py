@@ -20,6 +20,7 @@ from jobs.queue import sql
 from jobs.queue.enqueue import Enqueued, Origin, accept
 from jobs.queue.new_job import NewJob, refusal
 from jobs.queue.schedules import cron_of
+from jobs.references import Known
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def submit(schedule: Schedule, times: Sequence[datetime]) -> Sequence[Enqueued |
         with transaction.atomic():
             new = [NewJob(**{**schedule.job, "run_at": at}) for at in times]
             # people's caps may have been lowered since: what an admin has set up goes on
-            return accept(new, [refusal(one, schedule.org) for one in new], origin)
+            known = Known(schedule.org)
+            return accept(new, [refusal(one, schedule.org, known=known) for one in new], origin)
     except (TypeError, ValueError, KeyError) as error:
         # stored by an older version, or by hand
         log.exception("the job of a schedule cannot be submitted", extra={"schedule": str(schedule.pk)})

@@ -16,7 +16,10 @@ from jobs import ranking, retries
 from jobs.errors import InvalidJob, InvalidPayload, QueueError
 from jobs.handlers import registry
 from jobs.handlers.base import Handler
-from jobs.strict_json import UNSTORABLE, NotStrict, dumps
+from jobs.hiding import mask_faults
+from jobs.masking import MASK
+from jobs.references import OPEN, Known, reference_faults
+from jobs.strict_json import UNSTORABLE, NotStrict, dumps, written
 from orgs.models import Org
 from orgs.roles import Action, Role, can
 
@@ -61,13 +64,13 @@ class NewJob:
         return bool(self.after or self.after_end)
 
 
-def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN) -> QueueError | None:
-    """Why this job cannot be accepted of somebody with this role, or None."""
+def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN, known: Known | None = None) -> QueueError | None:
+    """Why this job cannot be accepted of somebody with this role, or None. `known` spares many jobs a look each."""
     try:
         handler = registry.get(new.type)
         if errors := list(faults(new, role)):
             return InvalidJob(errors)
-        handler.check(new.payload, org.all_job_settings)
+        check_payload(handler, new.payload, org, known)
         check_role(handler, new.payload, role)
     except QueueError as error:
         return error
@@ -79,6 +82,19 @@ def check_role(handler: Handler, payload: dict[str, Any], role: str) -> None:
     action = handler.action_needed(payload)
     if action and not can(role, Action(action)):
         raise InvalidPayload([("", f"Your role is {role}; it does not allow {action}, which this takes.")])
+
+
+def check_payload(handler: Handler, payload: dict[str, Any], org: Org, known: Known | None = None) -> None:
+    """Raises InvalidPayload. It is JSON, and its references are still that."""
+    text = written(payload)
+    found: list[tuple[str, str]] = []
+    if OPEN in text and handler.secret_fields != ():
+        found += reference_faults(payload, handler.secret_fields, known or Known(org))
+    if MASK in text:
+        found += mask_faults(payload)
+    if found:
+        raise InvalidPayload(found)
+    handler.check(payload, org.all_job_settings)
 
 
 def faults(new: NewJob, role: str) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from jobs.cron import Cron, NotCron
 from jobs.errors import InvalidSchedule, NameTaken, QueueError, ScheduleNotFound, VersionChanged
+from jobs.hiding import hide, restore
 from jobs.models import Missed, Schedule
 from jobs.queue.brief import brief
 from jobs.queue.enqueue import Enqueued, enqueue
@@ -55,7 +56,7 @@ def change(
         schedule = locked(schedule_id, scope.org, version)
         old = shown(schedule)
         for name, value in fields.items():
-            setattr(schedule, name, value)
+            setattr(schedule, name, unmasked(value, schedule.job) if name == "job" else value)
         if shown(schedule) == old:
             return schedule
         refuse_faults(schedule, scope)
@@ -82,6 +83,11 @@ def run_now(schedule: Schedule, *, scope: Scope, key: str | None, correlation_id
     scope.require(Action.SUBMIT)
     new = NewJob(**{**schedule.job, "idempotency_key": key})
     return enqueue(new, org=scope.org, user=scope.user, role=scope.role, correlation_id=correlation_id, address=address)
+
+
+def unmasked(job: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """The job as it was meant, where what was hidden of the old one was sent back."""
+    return {**job, "payload": restore(job["payload"], old["payload"])} if job["type"] == old["type"] else job
 
 
 def refuse_faults(schedule: Schedule, scope: Scope) -> None:
@@ -143,7 +149,7 @@ def save(schedule: Schedule, *, force_insert: bool = False) -> None:
 
 
 def record(action: str, schedule: Schedule, scope: Scope, request: HttpRequest | None, **detail: Any) -> None:
-    audit.record(action, org=scope.org, actor=scope.user, target=schedule.pk, request=request, **detail)
+    audit.record(action, org=scope.org, actor=scope.user, target=schedule.pk, request=request, **hide(detail))
 
 
 def shown(schedule: Schedule) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from jobs.hiding import hide
 from orgs.models import Org
 
 register = template.Library()
@@ -87,6 +88,12 @@ def percent(share: float) -> str:
 def unlocalized(value: float) -> str:
     """A number as an attribute has it."""
     return f"{value:.4g}"
+
+
+@register.filter
+def hidden(payload: Any) -> Any:
+    """A payload as it may be shown."""
+    return hide(payload)
 
 
 @register.filter

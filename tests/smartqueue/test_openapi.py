@@ -228,6 +228,10 @@ def with_type(world: World, body: Any) -> Prepared:
     return api(world.owner), {"scope": "type", "name": "python"}
 
 
+def with_secret_name(world: World, body: Any) -> Prepared:
+    return api(world.owner), {"name": "mailgun"}
+
+
 def as_admin(world: World, body: Any) -> Prepared:
     return api(world.owner), {}
 
@@ -270,6 +274,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "replay_jobs": as_operator,
     "pause_queue": with_queue,
     "set_limit": with_type,
+    "set_secret": with_secret_name,
     "create_schedule": as_admin,
     "change_schedule": with_schedule,
     "create_webhook": as_admin,

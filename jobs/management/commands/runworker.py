@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.handlers import registry
 from jobs.handlers.base import HandlerNotReady
+from jobs.masking import Covered
 from jobs.processes.forks import Forks
 from jobs.processes.lookout import ALL_QUEUES
 from jobs.processes.loop import refuse_undurable
@@ -71,6 +73,7 @@ def all_ready() -> list[str]:
 def work(**asked: Any) -> int:
     """Be a worker until told to stop; returns the exit code."""
     collect_seldom()
+    sys.stdout, sys.stderr = Covered(sys.stdout), Covered(sys.stderr)
     worker = Worker(**asked)
     worker.handle_signals()
     worker.run()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.models import Job, Limit, Queue, Schedule, Subscriber, Transition
+from orgs.models import Secret
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job, make_webhook
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -100,10 +101,11 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("PATCH", f"/api/v1/webhooks/{make_webhook(world.org).pk}/"),
         ("POST", "/api/v1/mail-alerts/"),
         ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
+        ("PUT", "/api/v1/secrets/mailgun/"),
     ]
 
 
-def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any]]:
+def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any], bool]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
@@ -112,6 +114,7 @@ def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any]]:
         Limit.objects.exists(),
         list(Schedule.objects.values()),
         list(Subscriber.objects.values()),
+        Secret.objects.exists(),
     )
 
 

@@ -79,6 +79,8 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     Schedule.objects.update(next_at=Now())
     fire(1)
     assert fits("list_schedule_ticks", client.get(f"/api/v1/schedules/{schedule['id']}/ticks/"))["items"]
+    api(world.owner).put("/api/v1/secrets/mailgun/", {"value": "hunter2"})
+    assert len(fits("list_secrets", api(world.operator).get("/api/v1/secrets/"))["items"]) == 1
     assert fits("list_job_types", client.get("/api/v1/job-types/"))["items"]
     assert fits("get_model", client.get("/api/v1/model/"))["active"]
     owner = api(world.owner)
@@ -134,6 +136,12 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str]) -> None:
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"burst": 1}), 400),
         ("set_limit", api(world.viewer).put("/api/v1/limits/key/a/b/", {"max_running": 1}), 403),
         ("remove_limit", client.delete("/api/v1/limits/key/none/"), 404),
+        ("set_secret", client.put("/api/v1/secrets/mailgun/", {"value": "hunter2"}), 201),
+        ("set_secret", client.put("/api/v1/secrets/mailgun/", {"value": "hunter3"}), 200),
+        ("set_secret", client.put("/api/v1/secrets/mailgun/", {"value": "abc"}), 400),
+        ("set_secret", client.put("/api/v1/secrets/mail-gun/", {"value": "hunter2"}), 400),
+        ("set_secret", api(world.operator).put("/api/v1/secrets/mailgun/", {"value": "hunter2"}), 403),
+        ("remove_secret", client.delete("/api/v1/secrets/none/"), 404),
         ("submit_task", client.post("/api/v1/tasks/", add), 201),
         ("submit_job", api().post(JOBS, add), 401),
         ("submit_job", api(world.viewer).post(JOBS, add), 403),

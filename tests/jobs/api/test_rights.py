@@ -28,8 +28,10 @@ from jobs.models import (
 )
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
-from orgs.models import Org
+from orgs import vault
+from orgs.models import Org, Secret
 from orgs.roles import Action, Role, can
+from orgs.scope import find_scope
 from tests.conftest import World
 from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_webhook
 
@@ -108,6 +110,9 @@ CALLS = [
     Call("GET", "api-mail-alert", Action.MANAGE_WEBHOOKS),
     Call("DELETE", "api-mail-alert", Action.MANAGE_WEBHOOKS, good=204),
     Call("POST", "api-mail-alert-test", Action.MANAGE_WEBHOOKS, good=202),
+    Call("GET", "api-secrets", Action.SUBMIT, stranger=200),
+    Call("PUT", "api-secret", Action.MANAGE_SECRETS, stranger=201, body={"value": "hunter2"}),
+    Call("DELETE", "api-secret", Action.MANAGE_SECRETS, good=204),
     Call("POST", "api-predict", Action.READ, stranger=200, body=ADD),
     Call("GET", "api-model", Action.READ, stranger=200),
     Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
@@ -143,7 +148,12 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
     known |= {"webhook_id": str(webhook.pk), "alert_id": str(alert.pk)}
     known["delivery_id"] = str(make_delivery(webhook).pk)
     Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
-    particular = {"api-job-replay": {"job_id": str(dead.pk)}, "api-limit": {"name": "python"}}
+    vault.put("mailgun", "hunter1", scope=find_scope(world.owner, world.org.slug))
+    particular = {
+        "api-job-replay": {"job_id": str(dead.pk)},
+        "api-limit": {"name": "python"},
+        "api-secret": {"name": "mailgun"},
+    }
     found = {}
     for pattern in urlpatterns:
         own = known | particular.get(str(pattern.name), {})
@@ -172,6 +182,7 @@ def state_of(org: Org) -> list[Any]:
         list(Schedule.objects.for_org(org).order_by("pk").values()),
         list(Subscriber.objects.for_org(org).order_by("pk").values()),
         list(Delivery.objects.filter(org_id=org.pk).order_by("pk").values()),
+        list(Secret.objects.filter(org=org).order_by("pk").values()),
         list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
         list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),
@@ -202,9 +213,10 @@ def test_an_outsider_finds_nothing_and_changes_nothing(world: World, paths: dict
     response = ask(call, paths[call.route], world.outsider)
 
     assert response.status_code == call.stranger
-    # the fields of his own new webhook are named so
-    shown = re.sub(r'"(previous_)?secret(_until)?":', "", response.content.decode())
-    assert "secret" not in shown.replace(paths[call.route], "").replace("'secret'", "")
+    # the fields of his own new webhook are named so, and what a stranger puts under the name is his own
+    said = re.sub(r'"(previous_)?secret(_until)?":', "", response.content.decode())
+    said = said.replace(paths[call.route], "").replace("'secret'", "")
+    assert "secret" not in said.replace("{{secret:mailgun}}", "")
     assert state_of(world.org) == before
 
 
