@@ -10,6 +10,8 @@ class ExternalHandler(Handler):
     title = "Own worker"
     description = "Waits until a worker of your own takes it, over HTTP, and says how it ended."
     ours = False
+    # Its worker has secrets of its own; ours stay here.
+    secret_fields = ()
     schema = {
         "type": "object",
         "properties": {

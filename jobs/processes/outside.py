@@ -9,7 +9,7 @@ from jobs.errors import LeaseLost, NameTaken
 from jobs.models import Artefact, Lease, LogLine
 from jobs.processes.reporting import AttemptReporter, check_file, flush
 from jobs.queue.brief import brief
-from jobs.queue.external import held, seen_alive
+from jobs.queue.external import held, mask_of, seen_alive
 from jobs.queue.leases import Handle
 
 
@@ -30,6 +30,7 @@ def note(
         kept = LogLine.objects.filter(job_id=handle.job_id, attempt=handle.attempt)
         last: int = kept.aggregate(last=Max("sequence"))["last"] or 0
         reporter = AttemptReporter(found.claimed, written=last if first is None else first - 1)
+        reporter.mask = mask_of(found.claimed)
         for stream, text in lines:
             reporter.log(stream, text)
         if progress is not None:

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import Error
 
 from jobs.errors import LeaseLost
+from jobs.hiding import hidden_values
+from jobs.masking import Mask
 from jobs.models import Attempt, Lease, WorkerProcess
 from jobs.queue import sql
 from jobs.queue.claim import Claimed, claimed
@@ -131,7 +133,7 @@ def held(handle: Handle) -> Held | None:
     """The lease, if it is still held."""
     asked = {"job_id": handle.job_id, "token": handle.token, "attempt": handle.attempt}
     rows = sql.rows("held_external", **asked)
-    return Held(claimed(rows)[0], *rows[0][15:]) if rows else None
+    return Held(claimed(rows)[0], *rows[0][16:]) if rows else None
 
 
 def extend(handle: Handle, lease_seconds: float) -> Extended:
@@ -158,7 +160,9 @@ def end(handle: Handle, outcome: Outcome, **fields: Any) -> bool:
     lease = held(handle)
     if lease is not None:
         ending = Outcome.CANCELLED if outcome is Outcome.RELEASED and lease.cancel_requested else outcome
-        if finish([Ended(lease.claimed, ending, **fields)], worker_name=lease.worker_name):
+        hidden = mask_of(lease.claimed)
+        shown = {name: hidden.json(value) for name, value in fields.items()} if hidden else fields
+        if finish([Ended(lease.claimed, ending, **shown)], worker_name=lease.worker_name):
             seen_alive([lease.worker_id], jobs=1)
             return True
     known = Attempt.objects.filter(org_id=handle.org_id, job_id=handle.job_id, number=handle.attempt)
@@ -166,6 +170,12 @@ def end(handle: Handle, outcome: Outcome, **fields: Any) -> bool:
         return False
     note_late(handle)
     raise LeaseLost(handle.job_id)
+
+
+def mask_of(claimed: Claimed) -> Mask | None:
+    """Over what its payload has under telling names, in whatever its worker says of it."""
+    values = hidden_values(claimed.payload)
+    return Mask(values) if values else None
 
 
 def note_late(handle: Handle) -> None:
