@@ -8,12 +8,14 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from jobs.delivery.signing import unsealed
 from orgs import sealed
 from orgs.models import Secret
 from orgs.scope import find_scope
 from orgs.sealed import SEALED, reseal
 from orgs.vault import put, values_of
 from tests.conftest import World
+from tests.factories import make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -103,4 +105,16 @@ def test_every_sealed_column_is_in_the_list() -> None:
         for field in model._meta.get_fields()
         if "sealed" in field.name
     }
-    assert columns == {f"{column.model}.{column.field}" for column in SEALED}
+    webhooks = {"jobs.Subscriber.secret", "jobs.Subscriber.previous_secret"}
+    assert columns | webhooks == {f"{column.model}.{column.field}" for column in SEALED}
+
+
+def test_webhooks_come_along(world: World, settings: Settings) -> None:
+    webhook = make_webhook(world.org, secret="whsec_" + "A" * 32)
+    settings.ENCRYPTION_KEYS = {**NEW, **OLD}
+
+    rotated()
+    settings.ENCRYPTION_KEYS = NEW
+
+    webhook.refresh_from_db()
+    assert unsealed(webhook.secret, webhook.pk) == "whsec_" + "A" * 32

@@ -38,4 +38,4 @@ SELECT NULL, NULL, NULL, NULL, NULL, NULL,
            -- when the first run that lacks nothing else has a token
            'wait_seconds', (SELECT nullif(min(wait_seconds), 'infinity') FROM roomy)
        )::text,
-       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
