@@ -17,12 +17,13 @@ from django.conf import settings
 
 from jobs.errors import LeaseLost
 from jobs.handlers import registry
+from jobs.handlers.artefact_names import check_name
 from jobs.handlers.base import Answer, Context, Done, Fail, Input, Retry, StopReason, running
 from jobs.handlers.launcher import lower, threads_of
 from jobs.handlers.results import BadResult, json_result
 from jobs.processes.confine import NotConfined, confine
 from jobs.processes.executor import PERMANENT, for_people
-from jobs.processes.reporting import check_file, check_name, check_progress, lines_of
+from jobs.processes.reporting import check_file, check_progress, lines_of
 from jobs.processes.wire import line
 from jobs.queue.finish import MAX_ERROR_CHARACTERS
 

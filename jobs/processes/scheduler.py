@@ -17,7 +17,7 @@ from jobs.queue.control import keep_held
 from jobs.queue.fire import fire
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
-from jobs.queue.upkeep import Prune, expire_keys, fold_counts, sample_depth
+from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ FIRE_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
 EXPIRE_SECONDS = 60.0
+ORPHAN_SECONDS = 3600.0
 
 
 class Scheduler(Loop):
@@ -50,6 +51,8 @@ class Scheduler(Loop):
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
+            Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
+            Chore("sweep orphans", ORPHAN_SECONDS, Orphans()),
             Chore("prune", settings.PRUNE_SECONDS, Prune()),
         ]
 

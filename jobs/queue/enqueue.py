@@ -17,6 +17,7 @@ from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
 from jobs.queue import links, sql
+from jobs.queue.artefacts import keep_inputs
 from jobs.queue.brief import brief
 from jobs.queue.new_job import (
     MAX_LENGTHS,
@@ -149,6 +150,7 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     """Store jobs that were found good; `waiting_on` says of some for how many others they wait."""
     if not new:
         return []
+    keep_inputs(new, origin.org)
     ids = uuid7s(len(new))
     rows = described(new, ids, origin.org, origin.user)
     for index, jobs in waiting_on.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Job, Limit, Queue, Schedule, Transition
+from jobs.models import Artefact, Job, Limit, Queue, Schedule, Transition
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -85,6 +85,7 @@ def takers(world: World) -> list[tuple[str, str]]:
     """Every method and path that takes a body."""
     dead, queued = make_dead_letter(world.org), make_job(world.org)
     schedule = Schedule.objects.create(org=world.org, name="s", cron="@daily", job=ADD)
+    artefact = Artefact.objects.create(org=world.org, name="a", content_type="a/b", size_bytes=1, sha256="x")
     return [
         ("POST", JOBS),
         ("POST", f"{JOBS}bulk/"),
@@ -95,6 +96,7 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/tasks/"),
         ("POST", "/api/v1/queues/default/pause/"),
         ("PUT", "/api/v1/limits/type/python/"),
+        ("POST", f"/api/v1/artefacts/{artefact.pk}/links/"),
         ("POST", "/api/v1/schedules/"),
         ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
     ]
