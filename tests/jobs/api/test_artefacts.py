@@ -291,7 +291,7 @@ def test_a_part_of_another_version_is_not_added_to(world: World) -> None:
     ]:
         response = get(world, artefact, **headers)
         assert (response.status_code, response["ETag"]) == (status, etag)
-        response.close()
+        content(response)
 
 
 def test_a_file_of_a_job_is_found_by_its_id_too(world: World) -> None:
