@@ -102,6 +102,8 @@ ARTEFACT_ORG_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_ORG_MAX_BYTES", 10_000_000
 ARTEFACT_URL_SECONDS = env_int("SMARTQUEUE_ARTEFACT_URL_SECONDS", 60, minimum=1)
 # What people send for jobs to read is kept so long; what jobs make is kept as long as the job.
 ARTEFACT_SENT_DAYS = env_int("SMARTQUEUE_ARTEFACT_SENT_DAYS", 7, minimum=1)
+# That one attempt of a python task may submit.
+ENQUEUE_MAX_JOBS = env_int("SMARTQUEUE_ENQUEUE_MAX_JOBS", 1_000, minimum=1)
 BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
 # Dead letters that one call sends back at most; the answer says whether there are more.
 REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)

@@ -5,22 +5,24 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, Error, IntegrityError
+from django.db import DataError, Error, IntegrityError, connection
 
-from jobs.errors import LeaseLost, NoRoom
+from jobs.errors import LeaseLost, NoRoom, QueueError
 from jobs.files import Altered, copy_out, forget, open_within, store_within
 from jobs.handlers.artefact_names import check_name
 from jobs.handlers.base import Input, PermanentFailure
 from jobs.models import Artefact, Lease
 from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
+from jobs.queue.fire import explained
 from jobs.queue.lease import report
+from jobs.queue.offspring import enqueue_for
 from jobs.strict_json import UNSTORABLE
 
 STREAMS = {"log", "stdout", "stderr"}
@@ -40,6 +42,7 @@ class AttemptReporter:
         self._lines: list[Line] = []
         self._sequence = 0
         self._progress: tuple[float, str] | None = None
+        self._enqueued = 0
 
     def log(self, stream: str, text: str) -> None:
         for line in lines_of(stream, text):
@@ -81,6 +84,22 @@ class AttemptReporter:
         except Altered:
             raise PermanentFailure(f"The bytes of artefact {artefact_id} are not those that were kept.") from None
         return Input(to, found.name, found.content_type)
+
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str:
+        """`borrowed`: the thread is none of ours, and keeps no connection."""
+        with self._lock:
+            self._enqueued += 1
+        if self._enqueued > settings.ENQUEUE_MAX_JOBS:
+            raise PermanentFailure(f"One attempt may submit at most {settings.ENQUEUE_MAX_JOBS} jobs.")
+        try:
+            return str(enqueue_for(self.claimed, asked, key))
+        except LeaseLost:
+            raise
+        except QueueError as error:
+            raise PermanentFailure(f"A job could not be submitted: {explained(error)}") from error
+        finally:
+            if borrowed:
+                connection.close()
 
     def keep(self, name: str, source: IO[bytes], content_type: str) -> str:
         """Store the file and its row, if the attempt still holds its lease (else LeaseLost)."""

@@ -95,8 +95,8 @@ class Origin(NamedTuple):
     batch_id: UUID | None = None
     # Where the call came from, for the audit trail.
     address: str | None = None
-    # Who did it, where that is no person.
-    actor: str = "system"
+    # Who did it, where that is not the person himself.
+    actor: str = ""
 
 
 Outcome = Enqueued | QueueError
@@ -193,7 +193,7 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
         org_id=org.pk,
         user_id=user.pk if user else None,
         correlation_id=correlation_id,
-        actor=f"user:{user.get_username()}" if user else origin.actor,
+        actor=origin.actor or (f"user:{user.get_username()}" if user else "system"),
         address=origin.address,
         alone=len(rows) == 1,
     )

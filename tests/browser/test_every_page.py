@@ -59,8 +59,8 @@ def filled(world: World) -> Filled:
         expires_at=Now() + timedelta(days=7),
     )
     Artefact.objects.create(
-        org=world.org, job_id=ids["done"], attempt=1, name=named, content_type="text/csv", size_bytes=5, sha256="5" * 64,
-        file="none",
+        org=world.org, job_id=ids["done"], attempt=1, name=named, content_type="text/csv", size_bytes=5,
+        sha256="5" * 64, file="none",
     )  # fmt: skip
     pause("paused-queue-with-a-long-name", scope=scope, reason="until the provider is back")
     return Filled(world, ids)

@@ -1,4 +1,4 @@
-"""Something that speaks S3 in this process: objects in memory, in parts too; signatures are looked at, not worked out."""
+"""Something that speaks S3 in this process: objects in memory, in parts too; signatures are only looked at."""
 
 import hashlib
 import re
