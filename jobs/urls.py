@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import actions, artefacts, dead_letters, job, lists, queues, submit
+from jobs.pages import actions, artefacts, dead_letters, job, job_settings, lists, queues, submit
 
 urlpatterns = [
     path("jobs/", lists.job_list, name="jobs"),
@@ -21,6 +21,7 @@ urlpatterns = [
     path("artefacts/<uuid:artefact_id>/content/", artefacts.artefact_content, name="artefact_content"),
     path("artefacts/<uuid:artefact_id>/deletion/", artefacts.artefact_delete, name="artefact_delete"),
     path("artefacts/<str:word>/", artefacts.linked_artefact, name="linked_artefact"),
+    path("job-settings/", job_settings.change, name="job_settings"),
     path("dead-letters/", dead_letters.dead_letters, name="dead_letters"),
     path("dead-letters/replay/", dead_letters.replay_all, name="replay_all"),
     path("queues/", queues.queue_list, name="queues"),

@@ -11,6 +11,7 @@ api: list[URLPattern | URLResolver] = [
     path("auth/", include("orgs.auth_urls")),
     path("", include("orgs.api_urls")),
     path("", include("jobs.api.urls")),
+    path("", include("jobs.api.org_urls")),
     path("", include("analytics.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path(

@@ -227,6 +227,10 @@ def with_artefact(world: World, body: Any) -> Prepared:
     return api(world.operator), {"artefact_id": str(made.pk)}
 
 
+def of_acme(world: World, body: Any) -> Prepared:
+    return api(world.owner), {"slug": world.org.slug}
+
+
 def with_type(world: World, body: Any) -> Prepared:
     return api(world.owner), {"scope": "type", "name": "python"}
 
@@ -265,6 +269,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "change_schedule": with_schedule,
     "submit_batch": as_operator,
     "link_artefact": with_artefact,
+    "change_job_settings": of_acme,
     "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.models import Artefact, Job, Limit, Queue, Schedule, Transition
+from orgs.models import Org
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -97,12 +98,13 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/queues/default/pause/"),
         ("PUT", "/api/v1/limits/type/python/"),
         ("POST", f"/api/v1/artefacts/{artefact.pk}/links/"),
+        ("PATCH", "/api/v1/orgs/acme/job-settings/"),
         ("POST", "/api/v1/schedules/"),
         ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
     ]
 
 
-def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
+def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any]]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
@@ -110,6 +112,7 @@ def untouched() -> tuple[int, int, list[str], bool, bool, list[Any]]:
         Queue.objects.filter(paused_at__isnull=False).exists(),
         Limit.objects.exists(),
         list(Schedule.objects.values()),
+        [org.job_settings for org in Org.objects.order_by("pk")],
     )
 
 
