@@ -167,3 +167,47 @@ class BatchRefused(QueueError):
         """`errors` are (JSON pointer into the request, why the job there was refused)."""
         super().__init__()
         self.errors = errors
+
+
+class ArtefactNotFound(QueueError):
+    """There is no such file."""
+
+    code = "not_found"
+
+
+class InvalidArtefact(QueueError):
+    """The file is not kept; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer to the parameter or header, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
+class CutOff(QueueError):
+    """The file broke off before its end; nothing was kept."""
+
+    code = "cut_off"
+
+
+class ArtefactTooLarge(QueueError):
+    """The file is larger than a file may be."""
+
+    code = "body_too_large"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"A file has at most {max_bytes} bytes here; nothing was kept.")
+
+
+class NoRoom(QueueError):
+    """The organisation's files have as many bytes as they may have."""
+
+    code = "no_room"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            f"The files of your organisation may have {max_bytes} bytes together, and there is no room left for this "
+            "one: delete some that were sent, or wait until others go with their jobs."
+        )

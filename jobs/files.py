@@ -5,24 +5,39 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol, cast
+from uuid import UUID
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.db.models import Sum
 
+from jobs.errors import NoRoom
 from jobs.ids import uuid7
 from jobs.models import Artefact
 
 CHUNK_BYTES = 1 << 20
 
 
+class Source(Protocol):
+    """Where bytes come from, be it a file or what somebody sends."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class TooLarge(ValueError):
     """More bytes than an artefact may have."""
 
 
-class Stored(NamedTuple):
-    """What was stored: its name in the storage, and what it is."""
+class Altered(Exception):
+    """The bytes in the storage are not those that were put there."""
 
+
+class Stored(NamedTuple):
+    """What was stored: the id for its row, its name in the storage, and what it is."""
+
+    id: UUID
     name: str
     size_bytes: int
     sha256: str
@@ -31,11 +46,15 @@ class Stored(NamedTuple):
 class Counted(File):  # type: ignore[type-arg]
     """A file that is read once, counted and hashed on the way. Raises TooLarge."""
 
-    def __init__(self, source: IO[bytes], max_bytes: int) -> None:
-        super().__init__(source)
+    def __init__(self, source: Source, max_bytes: int) -> None:
+        super().__init__(cast(IO[bytes], source))
         self.max_bytes = max_bytes
         self.count = 0
         self.hash = hashlib.sha256()
+
+    # a storage that may go back reads some bytes twice, and they would count twice
+    def seekable(self) -> bool:
+        return False
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         while piece := self.read(chunk_size or CHUNK_BYTES):
@@ -51,18 +70,43 @@ class Counted(File):  # type: ignore[type-arg]
         return piece
 
 
-def store(org_id: int, source: IO[bytes], *, max_bytes: int) -> Stored:
+def used_bytes(org_id: int) -> int:
+    """What an organisation's artefacts have together."""
+    rows = Artefact.objects.filter(org_id=org_id)
+    return int(rows.aggregate(total=Sum("size_bytes"))["total"] or 0)
+
+
+def store_within(org_id: int, source: Source) -> Stored:
+    """store(), within what one artefact may have and what is left to its organisation. Raises TooLarge, NoRoom.
+
+    Files that come at the same moment do not know of each other: together they may go over by as much as they are.
+    """
+    most = settings.ARTEFACT_ORG_MAX_BYTES
+    left = most - used_bytes(org_id)
+    if left <= 0:
+        raise NoRoom(most)
+    try:
+        return store(org_id, source, max_bytes=min(left, settings.ARTEFACT_FILE_MAX_BYTES))
+    except TooLarge:
+        if left < settings.ARTEFACT_FILE_MAX_BYTES:
+            raise NoRoom(most) from None
+        raise
+
+
+def store(org_id: int, source: Source, *, max_bytes: int) -> Stored:
     """Keep what the source holds. The name is ours, in a folder of the organisation: what somebody calls a file never
     becomes a path. Raises TooLarge, and then nothing is kept."""
     counted = Counted(source, max_bytes)
-    wanted = f"{org_id}/{uuid7().hex}"
+    artefact_id = uuid7()
+    # by its row's id, so that a sweep sees whether there is one
+    wanted = f"{org_id}/{artefact_id.hex}"
     try:
         name = default_storage.save(wanted, counted)
     except BaseException:
         # a storage leaves what it had written when the source broke off
         default_storage.delete(wanted)
         raise
-    return Stored(name, counted.count, counted.hash.hexdigest())
+    return Stored(artefact_id, name, counted.count, counted.hash.hexdigest())
 
 
 def forget(stored: Stored) -> None:
@@ -70,11 +114,32 @@ def forget(stored: Stored) -> None:
     default_storage.delete(stored.name)
 
 
+def opened(artefact: Artefact) -> IO[bytes]:
+    """Its bytes. Raises FileNotFoundError when they are not kept any more, or when a link stands in their place."""
+    name = artefact.file.name or ""
+    if settings.ARTEFACTS_IN_S3:
+        return cast(IO[bytes], default_storage.open(name, "rb"))
+    root = os.path.realpath(settings.MEDIA_ROOT)
+    place = os.path.join(root, name)
+    if os.path.realpath(place) != place or not place.startswith(f"{root}{os.sep}"):
+        raise FileNotFoundError(name)
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(name)
+    return os.fdopen(descriptor, "rb")
+
+
 def copy_out(artefact: Artefact, to: Path) -> None:
-    """Its bytes as a new file. Raises FileNotFoundError when they are not kept any more."""
-    with artefact.file.open("rb") as source, to.open("xb") as target:
+    """Its bytes as a new file. Raises FileNotFoundError when they are not kept any more, Altered."""
+    digest = hashlib.sha256()
+    with opened(artefact) as source, to.open("xb") as target:
         for piece in iter(lambda: source.read(CHUNK_BYTES), b""):
+            digest.update(piece)
             target.write(piece)
+    if digest.hexdigest() != artefact.sha256:
+        to.unlink()
+        raise Altered(artefact.pk)
 
 
 def open_within(folder: Path, name: str) -> IO[bytes]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import actions, dead_letters, exports, job, lists, queues, submit
+from jobs.pages import actions, artefacts, dead_letters, exports, job, job_settings, lists, queues, submit
 
 urlpatterns = [
     path("jobs/", lists.job_list, name="jobs"),
@@ -18,6 +18,11 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/result/", job.job_result, name="job_result"),
     path("jobs/<uuid:job_id>/log/<int:attempt>/", job.job_log, name="job_log"),
     path("jobs/<uuid:job_id>/artefacts/<uuid:artefact_id>/", job.artefact, name="artefact"),
+    path("artefacts/", artefacts.artefact_list, name="artefacts"),
+    path("artefacts/<uuid:artefact_id>/content/", artefacts.artefact_content, name="artefact_content"),
+    path("artefacts/<uuid:artefact_id>/deletion/", artefacts.artefact_delete, name="artefact_delete"),
+    path("artefacts/<str:word>/", artefacts.linked_artefact, name="linked_artefact"),
+    path("job-settings/", job_settings.change, name="job_settings"),
     path("dead-letters/", dead_letters.dead_letters, name="dead_letters"),
     path("dead-letters/export/", exports.export_dead_letters, name="export_dead_letters"),
     path("dead-letters/replay/", dead_letters.replay_all, name="replay_all"),

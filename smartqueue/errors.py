@@ -41,11 +41,18 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.InvalidSubscriber: 400,
     queue_errors.VersionChanged: 412,
     queue_errors.VersionNeeded: 428,
+    queue_errors.ArtefactNotFound: 404,
+    queue_errors.InvalidArtefact: 400,
+    queue_errors.CutOff: 400,
+    queue_errors.ArtefactTooLarge: 413,
+    queue_errors.NoRoom: 409,
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = "5"
 # Below what gunicorn takes, so that the answer is ours.
 ADDRESS_MAX_CHARACTERS = 4_000
+# There the view reads what the server gives it, to the end that the server sees.
+TAKES_CHUNKS = {"/api/v1/artefacts/"}
 PROBLEM_JSON = "application/problem+json"
 # The names of RFC 9110, which Python knows from 3.13 on.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
@@ -128,6 +135,8 @@ def unreadable(request: HttpRequest) -> HttpResponse | None:
     if len(request.get_full_path()) > ADDRESS_MAX_CHARACTERS:
         return answer(request, 414, f"The address is longer than {ADDRESS_MAX_CHARACTERS} characters.")
     # Django reads as many bytes as were announced: it would take a chunked body for an empty one
+    if request.path in TAKES_CHUNKS and request.META.get("wsgi.input_terminated"):
+        return None
     if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
         return answer(request, 411, "Send the body with a Content-Length, not in chunks.")
     return None
@@ -146,7 +155,7 @@ def replaced(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     status = response.status_code
     detail = HTTPStatus(status).description or title(status)
     fresh = problem_response(request, status, detail)
-    for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+    for name in ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range"):
         if name in response:
             fresh[name] = response[name]
     # Django logs each error response once, by this mark

@@ -14,6 +14,7 @@ from jobs.handlers.base import running
 from jobs.masking import hidden
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 log = structlog.get_logger("smartqueue.requests")
@@ -74,6 +75,12 @@ def configure(options: dict[str, str]) -> None:
     )
 
 
+def trace_of(request: HttpRequest) -> str:
+    """The trace that the caller takes part in (W3C Trace Context): http jobs go on with it."""
+    found = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    return found[1] if found else ""
+
+
 class CorrelationMiddleware:
     """Take or make the X-Correlation-ID of a request, log the request with it and send it back."""
 
@@ -81,7 +88,7 @@ class CorrelationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        offered = request.headers.get("X-Correlation-ID") or request.headers.get("X-Request-ID") or ""
+        offered = request.headers.get("X-Correlation-ID") or request.headers.get("X-Request-ID") or trace_of(request)
         correlation_id = offered if ACCEPTED_ID.fullmatch(offered) else uuid4().hex
         request.correlation_id = correlation_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()

@@ -22,6 +22,7 @@ from smartqueue.env import (
     env_seconds,
     env_str,
 )
+from smartqueue.storage import artefact_storage
 
 # Before NumPy is loaded: on a busy host its threads wait for each other over the model's small matrices, and a training
 # took six times the processor time with two of them.
@@ -103,8 +104,14 @@ LOG_MAX_LINES = env_int("SMARTQUEUE_LOG_MAX_LINES", 5_000, minimum=1)
 # Of an artefact that a handler holds in memory, and of one that is a file, made or sent.
 ARTEFACT_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_MAX_BYTES", 20_000_000, minimum=1)
 ARTEFACT_FILE_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_FILE_MAX_BYTES", 500_000_000, minimum=1)
+# Of all artefacts of an organisation together.
+ARTEFACT_ORG_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_ORG_MAX_BYTES", 10_000_000_000, minimum=1)
+# For so long a download from S3 may begin, once we have said where it is.
+ARTEFACT_URL_SECONDS = env_int("SMARTQUEUE_ARTEFACT_URL_SECONDS", 60, minimum=1)
 # What people send for jobs to read is kept so long; what jobs make is kept as long as the job.
 ARTEFACT_SENT_DAYS = env_int("SMARTQUEUE_ARTEFACT_SENT_DAYS", 7, minimum=1)
+# That one attempt of a python task may submit.
+ENQUEUE_MAX_JOBS = env_int("SMARTQUEUE_ENQUEUE_MAX_JOBS", 1_000, minimum=1)
 BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
 # Dead letters that one call sends back at most; the answer says whether there are more.
 REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)
@@ -339,11 +346,19 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env_str("SMARTQUEUE_STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 # In development whitenoise serves the files where they lie; the image collects and hashes them.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
-if not (DEBUG or TESTING):
-    STORAGES = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-    }
+# Where artefacts are: nothing for the folder MEDIA_ROOT, or s3://bucket?endpoint=https://…&region=…
+STORAGE = env_str("SMARTQUEUE_STORAGE", "")
+ARTEFACTS_IN_S3 = bool(STORAGE)
+STORAGES = {
+    "default": artefact_storage(STORAGE),
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+# A form's file is read by the page that takes files, and by no other.
+FILE_UPLOAD_HANDLERS = ["smartqueue.uploads.NoFiles"]
 
 AUTH_USER_MODEL = "orgs.User"
 CSRF_FAILURE_VIEW = "smartqueue.errors.csrf_failure"
@@ -448,6 +463,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "auth", "description": "Accounts and tokens."},
         {"name": "jobs", "description": "Submit, look, cancel, replay."},
+        {"name": "artefacts", "description": "Files for jobs to read, and those that jobs made."},
         {"name": "batches", "description": "Jobs that belong together, counted, with a callback."},
         {"name": "dead-letters", "description": "Jobs that failed for good."},
         {"name": "queues", "description": "Named streams of jobs, which can be paused."},

@@ -12,6 +12,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("orgs.api_urls")),
     path("", include("jobs.api.urls")),
     path("worker/", include("jobs.api.worker_urls")),
+    path("", include("jobs.api.org_urls")),
     path("", include("analytics.api_urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path(

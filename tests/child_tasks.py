@@ -191,6 +191,28 @@ def count_users() -> int:
     return get_user_model().objects.count()
 
 
+@task(isolated=True)
+def submit_then_die(context: Context, path: str) -> str:
+    """Submit a job; the first attempt dies at once when it has, the second says what it got."""
+    child = context.enqueue("python", {"task": "tests.mark", "kwargs": {"path": path}}, queue="default", name="child")
+    if context.attempt == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return child
+
+
+@task(isolated=True)
+def submit_badly(context: Context, options: dict[str, Any]) -> None:
+    context.enqueue("python", {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}, **options)
+
+
+@task(isolated=True, files=True)
+def copy_upper(context: Context, artefact: str) -> str:
+    """Read a file and leave one behind."""
+    given = context.copy_artefact(artefact, "in")
+    context.path("out").write_bytes(given.path.read_bytes().upper())
+    return context.artefact_file(f"upper-{given.name}", context.path("out"), given.content_type)
+
+
 # --- in the transaction of their end --------------------------------------------------------------------------------
 
 
@@ -217,3 +239,12 @@ def effect(context: Context, path: str, gate: str = "", seconds: float = 0) -> i
 def effect_then_error(context: Context, path: str) -> None:
     note(context, path)
     raise ValueError("after the effect")
+
+
+@task(transactional=True)
+def submit_then_error(context: Context) -> str:
+    """Submit a job; the first attempt fails after that."""
+    child = context.enqueue("python", {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}, name="child")
+    if context.attempt == 1:
+        raise ValueError("after the submit")
+    return child

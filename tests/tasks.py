@@ -283,3 +283,42 @@ def leak(context: Context, value: str) -> None:
     dying.start()
     dying.join()
     raise ValueError(f"bad {value}")
+
+
+@task
+def submit_some(context: Context, count: int, gate: str = "", options: dict[str, Any] = {}) -> list[str]:  # noqa: B006
+    """Submit jobs, then fail in the first attempt when there is a gate; each attempt makes the same calls."""
+    ids = [context.enqueue("python", ADD_ONE | {"kwargs": {"a": n, "b": 1}}, **options) for n in range(count)]
+    if gate and context.attempt == 1:
+        raise ValueError("after the submit")
+    return ids
+
+
+ADD_ONE: dict[str, Any] = {"task": "demo.add"}
+
+
+@task
+async def submit_async(context: Context, count: int) -> list[str]:
+    """Submit jobs side by side, while the event loop goes on."""
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            await asyncio.sleep(0.001)
+            beats += 1
+
+    beating = asyncio.create_task(beat())
+    calls = [context.enqueue_async("python", ADD_ONE | {"kwargs": {"a": n, "b": 1}}) for n in range(count)]
+    ids = await asyncio.gather(*calls)
+    beating.cancel()
+    assert beats
+    return ids
+
+
+@task(files=True)
+def copy_upper(context: Context, artefact: str) -> str:
+    """Read a file and leave one behind."""
+    given = context.copy_artefact(artefact, "in")
+    context.path("out").write_bytes(given.path.read_bytes().upper())
+    return context.artefact_file(f"upper-{given.name}", context.path("out"), given.content_type)

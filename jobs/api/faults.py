@@ -7,6 +7,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from jobs.errors import (
     BatchRefused,
+    InvalidArtefact,
     InvalidJob,
     InvalidLimit,
     InvalidPayload,
@@ -40,7 +41,7 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
     match error:
         case InvalidPayload():
             return [fault(f"{pointer}/payload{inner}", "invalid", text) for inner, text in error.errors]
-        case InvalidJob() | InvalidLimit() | InvalidSubscriber():
+        case InvalidJob() | InvalidLimit() | InvalidSubscriber() | InvalidArtefact():
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]

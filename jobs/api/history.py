@@ -1,9 +1,8 @@
 """What happened to a job: its attempts, moves, log lines and files."""
 
-import re
 from typing import Any
 
-from django.http import FileResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,12 +12,11 @@ from jobs.api.base import OrgView, parsed_id
 from jobs.api.filters import LogQuery, PageQuery
 from jobs.api.paging import key_page, page_response
 from jobs.api.shapes import ArtefactSerializer, AttemptSerializer, LogLineSerializer, TransitionSerializer
-from jobs.errors import JobNotFound
+from jobs.downloads import download
+from jobs.errors import ArtefactNotFound
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine, Transition
 from jobs.models.artefact import ArtefactQuerySet
 from orgs.roles import Action
-
-CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?charset=[\w-]+)?", re.ASCII)
 
 
 class AttemptsView(OrgView):
@@ -117,16 +115,5 @@ class ArtefactView(OrgView):
         rows = artefacts(self, job_id)
         artefact = rows.filter(pk=parsed_id(artefact_id)).first()
         if artefact is None:
-            raise JobNotFound("There is no such file.")
-        try:
-            content = artefact.file.open("rb")
-        except FileNotFoundError:
-            raise JobNotFound("The file is not kept any more.") from None
-        known = CONTENT_TYPE.fullmatch(artefact.content_type)
-        return FileResponse(
-            content,
-            as_attachment=True,
-            filename=artefact.name,
-            content_type=artefact.content_type if known else "application/octet-stream",
-            headers={"X-Content-Type-Options": "nosniff"},
-        )
+            raise ArtefactNotFound
+        return download(request._request, artefact)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from jobs.api import (
+    artefacts,
     batches,
     bulk,
     catalogue,
@@ -31,6 +32,10 @@ urlpatterns = [
     path("jobs/<str:job_id>/logs/", history.LogsView.as_view(), name="api-job-logs"),
     path("jobs/<str:job_id>/artefacts/", history.ArtefactsView.as_view(), name="api-job-artefacts"),
     path("jobs/<str:job_id>/artefacts/<str:artefact_id>/", history.ArtefactView.as_view(), name="api-job-artefact"),
+    path("artefacts/", artefacts.ArtefactsView.as_view(), name="api-artefacts"),
+    path("artefacts/<str:artefact_id>/", artefacts.ArtefactView.as_view(), name="api-artefact"),
+    path("artefacts/<str:artefact_id>/content/", artefacts.ContentView.as_view(), name="api-artefact-content"),
+    path("artefacts/<str:artefact_id>/links/", artefacts.LinksView.as_view(), name="api-artefact-links"),
     path("batches/", batches.BatchesView.as_view(), name="api-batches"),
     path("batches/<str:batch_id>/", batches.BatchView.as_view(), name="api-batch"),
     path(

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from jobs.api.docs import body
 from jobs.api.fields import MomentField, QueueNameField, TextField
 from jobs.api.serializers import OUTCOMES, STATUSES
-from jobs.processes.reporting import FILE_NAME
+from jobs.handlers.artefact_names import FILE_NAME
 from orgs.serializers import StrictSerializer
 
 TAGS = ["worker"]

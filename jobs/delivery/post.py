@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +29,9 @@ class Silent:
         raise NotImplementedError
 
     def artefact_file(self, name: str, path: Path, content_type: str) -> str:
+        raise NotImplementedError
+
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str:
         raise NotImplementedError
 
     def copy_artefact(self, artefact_id: str, to: Path) -> Any:

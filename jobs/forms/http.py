@@ -17,18 +17,25 @@ class HttpForm(SubmitForm):
     method = forms.ChoiceField(choices=[(word, word) for word in METHODS], initial="GET")
     headers = TextAreaField(rows=2, label="Headers", help_text="One a line, as Name: value")
     body_kind = forms.ChoiceField(
-        label="Body", required=False, choices=[("", "None"), ("json", "JSON"), ("body", "Text")]
+        label="Body",
+        required=False,
+        choices=[("", "None"), ("json", "JSON"), ("body", "Text"), ("body_artefact", "A file")],
     )
-    body = TextAreaField(rows=4, label="Text of the body")
+    body = TextAreaField(rows=4, label="Text of the body", help_text="Or the id of a file, from the page of files")
     expect_status = forms.CharField(
         label="Done at status", required=False, max_length=200, initial="2xx", help_text="Like 2xx, 404"
     )
     http_timeout = forms.FloatField(label="Exchange timeout (s)", required=False)
 
+    save_as = forms.CharField(
+        label="Keep the response as", required=False, max_length=200, help_text="A file's name; nothing: in the result"
+    )
+
     FIELDS = {
-        **{name: name for name in ("url", "method", "headers", "body", "expect_status")},
+        **{name: name for name in ("url", "method", "headers", "body", "expect_status", "save_as")},
         "json": "body",
         "form": "body",
+        "body_artefact": "body",
         "timeout_seconds": "http_timeout",
     }
 
@@ -46,6 +53,8 @@ class HttpForm(SubmitForm):
                 self.cleaned_data["body"] = loads(text)
             except NotStrict as error:
                 self.add_error("body", f"This is no JSON: {error}.")
+        elif kind == "body_artefact":
+            self.cleaned_data["body"] = text.strip()
         elif text and not kind:
             self.add_error("body_kind", "There is a body: say what it is, or empty it.")
 
@@ -55,13 +64,14 @@ class HttpForm(SubmitForm):
         if asked["body_kind"]:
             found[asked["body_kind"]] = asked["body"]
         optional = {"headers": asked["headers"], "timeout_seconds": asked["http_timeout"]}
+        optional["save_as"] = asked["save_as"]
         if asked["expect_status"] != ["2xx"]:
             optional["expect_status"] = asked["expect_status"]
         return found | {name: value for name, value in optional.items() if value}
 
     @classmethod
     def initial_of(cls, payload: Mapping[str, Any]) -> dict[str, Any]:
-        kind = next((name for name in ("json", "body") if name in payload), "")
+        kind = next((name for name in ("json", "body", "body_artefact") if name in payload), "")
         body = payload.get(kind, "")
         return {
             "url": payload.get("url", ""),
@@ -71,4 +81,5 @@ class HttpForm(SubmitForm):
             "body": json.dumps(body, indent=2, ensure_ascii=False) if kind == "json" else body,
             "expect_status": ", ".join(str(word) for word in payload.get("expect_status", ["2xx"])),
             "http_timeout": payload.get("timeout_seconds"),
+            "save_as": payload.get("save_as", ""),
         }

@@ -95,8 +95,32 @@ def target(url: str, org_settings: Mapping[str, Any] = MappingProxyType({})) -> 
 
 
 def among(host: str, patterns: Sequence[str]) -> bool:
-    """A host's name, or all below a name: *.example.com."""
-    return any(host == one or (one.startswith("*.") and host.endswith(one[1:])) for one in patterns)
+    """A host's name or address, however it is written, or all names below one: *.example.com."""
+    host = plain(host)
+    return any(
+        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern for pattern in map(plain, patterns)
+    )
+
+
+def plain(host: str) -> str:
+    """The one way that a host is written here: an IPv6 address has many, and an IPv4 address has one of them."""
+    host = host.strip("[]").removesuffix(".").lower()
+    literal = as_address(host)
+    if isinstance(literal, ipaddress.IPv6Address) and literal.ipv4_mapped is not None:
+        literal = literal.ipv4_mapped
+    return host if literal is None else str(literal)
+
+
+def pattern_fault(pattern: str) -> str | None:
+    """What is wrong with an entry of an organisation's lists, as a sentence."""
+    if not pattern.isascii():
+        return "Write the host in ASCII (xn--… for international names)."
+    name = plain(pattern.removeprefix("*."))
+    if as_address(name) is not None and not pattern.startswith("*."):
+        return None
+    if len(name) > 253 or not HOST_NAME.fullmatch(name) or NUMBER_LABEL.fullmatch(name.rpartition(".")[2]):
+        return "A host like api.example.com, an address, or *.example.com for all hosts below one; no port, no path."
+    return None
 
 
 def named_by_operator(host: str, port: int) -> bool:

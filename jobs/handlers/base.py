@@ -1,5 +1,6 @@
 """What a job type is, what it is given and what it may answer. Handlers import this and jobs.errors only."""
 
+import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -84,6 +85,7 @@ class Reporter(Protocol):
     def artefact(self, name: str, data: bytes, content_type: str) -> str: ...
     def artefact_file(self, name: str, path: Path, content_type: str) -> str: ...
     def copy_artefact(self, artefact_id: str, to: Path) -> "Input": ...
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str: ...
 
 
 class Input(NamedTuple):
@@ -118,6 +120,8 @@ class Context:
     # Made by the first that waits: most attempts are over before anybody does.
     _stopped: threading.Event | None = None
     _on_stop: list[Callable[[], None]] = field(default_factory=list)
+    # How many jobs it has submitted without a key of their own.
+    _submitted: int = 0
     # One for all: it is held for a few instructions, and to make one takes longer than that.
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
@@ -143,7 +147,7 @@ class Context:
         return self.reporter.artefact_file(name, path, content_type)
 
     def copy_artefact(self, artefact_id: str, name: str) -> Input:
-        """Bring a file of the organisation into the attempt's folder, under this name. In gather() only.
+        """Bring a file of the organisation into the attempt's folder, under this name. Not in a confined process.
 
         Raises PermanentFailure when the organisation has no such file.
         """
@@ -153,6 +157,27 @@ class Context:
         """Rows of the organisation, in one snapshot. Raises PermanentFailure for what its submitter may not see."""
         assert self.reader is not None, f"{self.type} jobs read no rows"
         return self.reader.read(question)
+
+    def enqueue(self, type: str, payload: Mapping[str, Any], *, key: str = "", **options: Any) -> str:
+        """Submit a job of the same organisation, person and correlation id; returns its id. Not in a confined process.
+
+        `options` are those of a submit: queue, name, title, urgency, delay_seconds, timeout_seconds, max_attempts,
+        after, … A further attempt that makes the same calls in the same order gets the jobs of the first; `key`, which
+        is an Idempotency-Key of the organisation, does that for calls whose order may change. Raises PermanentFailure
+        for what is refused. In a transactional task the jobs are there when it is done, or never.
+        """
+        return self.reporter.enqueue({**options, "type": type, "payload": payload}, key or self.next_key())
+
+    async def enqueue_async(self, type: str, payload: Mapping[str, Any], *, key: str = "", **options: Any) -> str:
+        """The same on the event loop, for `async def` tasks: it waits in a thread."""
+        asked, key = {**options, "type": type, "payload": payload}, key or self.next_key()
+        return await asyncio.to_thread(self.reporter.enqueue, asked, key, borrowed=True)
+
+    def next_key(self) -> str:
+        """The same in each attempt for the first call, for the second and so on."""
+        with self._lock:
+            self._submitted += 1
+            return f"job:{self.job_id}:{self._submitted}"
 
     @property
     def cancelled(self) -> bool:

@@ -7,9 +7,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -39,7 +40,8 @@ class Request:
     method: str
     target: Target
     headers: Mapping[str, str]
-    body: bytes | None
+    # or the file that has it
+    body: bytes | Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,8 @@ class Line:
             with self.open(request.target) as opened:
                 connection = over(opened, request.target, self.seconds_left())
                 try:
-                    connection.request(
-                        request.method, request.target.path, request.body, request.headers, preload_content=False
-                    )
+                    with content_of(request) as (body, headers):
+                        connection.request(request.method, request.target.path, body, headers, preload_content=False)
                     response = received(connection.getresponse(), body_max_bytes, to)
                 finally:
                     connection.close()
@@ -143,6 +144,16 @@ class Line:
     def check_cut(self) -> None:
         if self._cut.is_set():
             raise OSError("cut")
+
+
+@contextlib.contextmanager
+def content_of(request: Request) -> Iterator[tuple[bytes | IO[bytes] | None, Mapping[str, str]]]:
+    """The body as it is sent, with its length: a file is not chunked, which some servers do not take."""
+    if not isinstance(request.body, Path):
+        yield request.body, request.headers
+        return
+    with request.body.open("rb") as file:
+        yield file, {**request.headers, "Content-Length": str(request.body.stat().st_size)}
 
 
 class Plain(HTTPConnection):

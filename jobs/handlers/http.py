@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from django.conf import settings
 
+from jobs.handlers import http_files
 from jobs.handlers.addresses import Refused, target
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Retry, StopReason
 from jobs.handlers.exchange import Line, Request, Response, TimeIsUp, Trouble
@@ -68,6 +69,7 @@ class HttpHandler(Handler):
                 "default": ["2xx"],
                 "description": 'Status codes, or classes like "2xx", that count as done.',
             },
+            **http_files.PROPERTIES,
         },
         "required": ["url"],
         "additionalProperties": False,
@@ -80,8 +82,9 @@ class HttpHandler(Handler):
 
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
         found = list(header_faults(payload.get("headers", {})))
-        bodies = [name for name in ("body", "json", "form") if name in payload]
-        found += [(f"/{name}", "Give only one of body, json and form.") for name in bodies[1:]]
+        found += http_files.file_faults(payload)
+        bodies = [name for name in ("body", "json", "form", "body_artefact") if name in payload]
+        found += [(f"/{name}", "Give only one of body, json, form and body_artefact.") for name in bodies[1:]]
         if SECRET_IN_HOST.match(payload["url"]):
             return [*found, ("/url", "A secret cannot be part of the host: put it behind, or in headers or the body.")]
         try:
@@ -89,6 +92,9 @@ class HttpHandler(Handler):
         except Refused as error:
             found.append(("/url", str(error)))
         return found
+
+    def works_with_files(self, payload: Mapping[str, Any]) -> bool:
+        return http_files.has_files(payload)
 
     def run(self, context: Context) -> Answer:
         wanted = context.payload.get("timeout_seconds", settings.HTTP_TIMEOUT_SECONDS)
@@ -113,7 +119,7 @@ class Call:
         self.line = line
         self.started = time.monotonic()
         self.expected = context.payload.get("expect_status", ["2xx"])
-        content_type, body = body_of(context.payload)
+        content_type, body = body_of(context)
         self.request = Request(
             method=context.payload.get("method", "GET"),
             target=target(context.payload["url"], context.org_settings),
@@ -138,7 +144,9 @@ class Call:
 
     def send(self) -> Response:
         request, began = self.request, time.monotonic()
-        response = self.line.exchange(request, body_max_bytes=settings.HTTP_BODY_MAX_BYTES)
+        limit = http_files.response_max_bytes(self.context.payload)
+        with http_files.receiver(self.context) as to:
+            response = self.line.exchange(request, body_max_bytes=limit, to=to)
         took = round((time.monotonic() - began) * 1000)
         self.context.log(f"{request.method} {request.target.url} answered {response.status} in {took} ms")
         return response
@@ -150,15 +158,28 @@ class Call:
         return response.header("Location")
 
     def judged(self, response: Response) -> Answer:
-        status, result = response.status, self.result(response)
+        status = response.status
         if expected_status(status, self.expected):
-            return Done(result)
+            return self.done(response)
+        result = self.result(response)
         reason = f"{self.request.method} {self.request.target.url} answered {status} {result['reason']}".strip()
         if status == 429 or status >= 500:
             return Retry(reason, retry_after_seconds(response), "HttpStatus", result)
         return Fail(reason, "HttpStatus", result)
 
+    def done(self, response: Response) -> Answer:
+        if "save_as" not in self.context.payload:
+            return Done(self.result(response))
+        if response.truncated:
+            text = f"The response has more than {settings.ARTEFACT_FILE_MAX_BYTES} bytes."
+            return Fail(text, "ResponseTooLarge", self.result(response))
+        artefact = http_files.saved(self.context, response)
+        return Done({**self.described(response), "artefact": artefact})
+
     def result(self, response: Response) -> dict[str, Any]:
+        return self.described(http_files.shown(self.context, response))
+
+    def described(self, response: Response) -> dict[str, Any]:
         elapsed_ms = round((time.monotonic() - self.started) * 1000)
         return http_result(response, url=self.request.target.url, elapsed_ms=elapsed_ms)
 

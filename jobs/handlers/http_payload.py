@@ -1,19 +1,23 @@
 """An http job's headers and body: what may be sent, and how it is written."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlencode
 
 from django.conf import settings
 
 from jobs.handlers.base import Context
+from jobs.handlers.http_files import given
 from jobs.handlers.schemas import Fault, token
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# What nobody may have is all zeros.
+TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 # Headers about the connection rather than the request, and those that only we may set.
 RESERVED = {
     *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"),
@@ -40,6 +44,8 @@ def headers_of(context: Context, content_type: str | None) -> dict[str, str]:
     """The caller's headers, our own over them, and defaults where he gave none."""
     given = context.payload.get("headers", {})
     defaults = {"User-Agent": f"SmartQueue/{settings.VERSION}", "Accept-Encoding": "identity"}
+    # his own, where he takes part in a trace
+    defaults["traceparent"] = traceparent(context)
     if content_type:
         defaults["Content-Type"] = content_type
     names = {name.lower() for name in given}
@@ -52,8 +58,22 @@ def headers_of(context: Context, content_type: str | None) -> dict[str, str]:
     return headers
 
 
-def body_of(payload: Mapping[str, Any]) -> tuple[str | None, bytes | None]:
-    """Content type and bytes."""
+def traceparent(context: Context) -> str:
+    """The trace that the job's correlation id stands for, with a span for this attempt (W3C Trace Context)."""
+    known = TRACE_ID.fullmatch(context.correlation_id)
+    trace = context.correlation_id if known else digits(context.correlation_id, 32)
+    return f"00-{trace}-{digits(f'{context.job_id}/{context.attempt}', 16)}-01"
+
+
+def digits(text: str, count: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:count]
+
+
+def body_of(context: Context) -> tuple[str | None, bytes | Path | None]:
+    """Content type, and the bytes or the file that has them. Raises PermanentFailure."""
+    payload = context.payload
+    if file := given(context):
+        return file.content_type, file.path
     if "json" in payload:
         return "application/json", json.dumps(payload["json"], ensure_ascii=False).encode()
     if "form" in payload:

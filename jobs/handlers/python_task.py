@@ -35,6 +35,7 @@ class Task:
     is_async: bool
     is_isolated: bool
     is_transactional: bool
+    has_files: bool
     validator: Validator
 
     def call(self, context: Context, kwargs: Mapping[str, Any]) -> Any:
@@ -54,7 +55,7 @@ _modules: dict[str, str | None] = {}
 def task(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def task(
-    *, name: str = "", isolated: bool = False, transactional: bool = False
+    *, name: str = "", isolated: bool = False, transactional: bool = False, files: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def task(
     function: Callable[..., Any] | None = None,
@@ -63,6 +64,7 @@ def task(
     name: str = "",
     isolated: bool = False,
     transactional: bool = False,
+    files: bool = False,
 ) -> Any:
     """Let python jobs run this function, under `name` or module.function. It stays an ordinary function.
 
@@ -74,19 +76,31 @@ def task(
     transactional: what it writes to the default database is committed together with the end of its attempt, or not at
     all. So its effect happens exactly once, however often it is tried.
 
+    files: each attempt has a folder, for context.copy_artefact(), path() and artefact_file(). Not for an `async def`.
+
     A module called `tasks` lends the name of its package: add() in acme/billing/tasks.py is billing.add.
     """
     if function is None:
-        return lambda function: register(function, name, isolated=isolated, transactional=transactional)
+        return lambda function: register(function, name, isolated=isolated, transactional=transactional, files=files)
     return register(function, name)
 
 
 def register(
-    function: Callable[..., Any], name: str, *, isolated: bool = False, transactional: bool = False
+    function: Callable[..., Any],
+    name: str,
+    *,
+    isolated: bool = False,
+    transactional: bool = False,
+    files: bool = False,
 ) -> Callable[..., Any]:
     signature = signature_of(function)
-    if isolated + transactional + inspect.iscoroutinefunction(function) > 1:
+    is_async = inspect.iscoroutinefunction(function)
+    if isolated + transactional + is_async > 1:
         raise BadSignature(f"{function.__qualname__} can be only one of isolated, transactional and async.")
+    if files and is_async:
+        raise BadSignature(
+            f"{function.__qualname__} is async, and has no folder: files are read and written in threads."
+        )
     name = name or default_name(function)
     known = _registered.get(name)
     if known and (known.function.__module__, known.function.__qualname__) != (
@@ -100,9 +114,10 @@ def register(
         schema=signature.schema,
         function=function,
         takes_context=signature.takes_context,
-        is_async=inspect.iscoroutinefunction(function),
+        is_async=is_async,
         is_isolated=isolated,
         is_transactional=transactional,
+        has_files=files,
         validator=Validator(signature.schema),
     )
     return function
@@ -182,6 +197,10 @@ class PythonTaskHandler(Handler):
     def is_isolated(self, payload: Mapping[str, Any]) -> bool:
         found = _registered.get(payload.get("task", ""))
         return found is not None and found.is_isolated
+
+    def works_with_files(self, payload: Mapping[str, Any]) -> bool:
+        found = _registered.get(payload.get("task", ""))
+        return found is not None and found.has_files
 
     def is_transactional(self, payload: Mapping[str, Any]) -> bool:
         found = _registered.get(payload.get("task", ""))

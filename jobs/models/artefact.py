@@ -5,6 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from jobs.ids import uuid7
 from jobs.models.job import Job
@@ -22,6 +23,13 @@ class ArtefactQuerySet(models.QuerySet["Artefact"]):
             return self
         exports = Job.objects.filter(pk=OuterRef("job_id"), type="data-export")
         return self.exclude(Q(name__startswith="audit.") & Exists(exports))
+
+    def kept(self) -> Self:
+        """What has not expired, whether or not it was swept away already."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+
+    def sent(self) -> Self:
+        return self.filter(job_id=None)
 
 
 class Artefact(models.Model):
@@ -61,6 +69,8 @@ class Artefact(models.Model):
             ),
             # the newest first
             models.Index(fields=["org", "-id"], condition=models.Q(job_id__isnull=True), name="artefact_sent_idx"),
+            # how many bytes an organisation has, from the index alone
+            models.Index(fields=["org"], include=["size_bytes"], name="artefact_org_idx"),
         ]
 
     def __str__(self) -> str:

@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from jobs.downloads import download
+from jobs.errors import ArtefactNotFound
 from jobs.handlers import registry
 from jobs.models import Artefact, Dependency, Job, Lease, LogLine
 from jobs.models.artefact import ArtefactQuerySet
@@ -98,6 +99,9 @@ def artefact(request: HttpRequest, scope: Scope, job_id: UUID, artefact_id: UUID
     """A file that an attempt left, always as a download: it never becomes a page of ours."""
     job = get_job_for(scope, job_id)
     found = artefacts(scope, job).filter(pk=artefact_id).first()
-    if found is None or not default_storage.exists(found.file.name or ""):
+    if found is None:
         raise Http404
-    return FileResponse(found.file.open("rb"), as_attachment=True, filename=found.name, content_type=found.content_type)
+    try:
+        return download(request, found)
+    except ArtefactNotFound as error:
+        raise Http404 from error

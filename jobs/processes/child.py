@@ -17,13 +17,14 @@ from django.conf import settings
 
 from jobs.errors import LeaseLost
 from jobs.handlers import registry
-from jobs.handlers.base import Answer, Context, Done, Fail, Input, Retry, StopReason, running
+from jobs.handlers.artefact_names import check_name
+from jobs.handlers.base import Answer, Context, Done, Fail, Input, PermanentFailure, Retry, StopReason, running
 from jobs.handlers.launcher import lower, threads_of
 from jobs.handlers.results import BadResult, json_result
 from jobs.masking import Mask, activate
 from jobs.processes.confine import NotConfined, confine
 from jobs.processes.executor import PERMANENT, for_people
-from jobs.processes.reporting import check_file, check_name, check_progress, lines_of
+from jobs.processes.reporting import check_file, check_progress, lines_of
 from jobs.processes.wire import line
 from jobs.queue.finish import MAX_ERROR_CHARACTERS
 
@@ -87,7 +88,7 @@ def limit(limits: Mapping[str, int]) -> None:
 
 
 def listen(reading: IO[bytes], context: Context, sender: "Sender") -> None:
-    """What the worker says meanwhile: stop, and what became of a file."""
+    """What the worker says meanwhile: stop, and what became of a file or a job."""
     for text in reading:
         word = json.loads(text)
         if "stop" in word:
@@ -104,7 +105,7 @@ class Sender:
         self.job_id = job_id
         self.lock = threading.Lock()
         self.keeping = threading.Lock()
-        self.files: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+        self.files: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def log(self, stream: str, text: str) -> None:
         for text_line in lines_of(stream, text):
@@ -116,24 +117,32 @@ class Sender:
 
     def artefact(self, name: str, data: bytes, content_type: str) -> str:
         check_file(name, data, content_type)
-        return self.kept({"artefact": [name, content_type, len(data)]}, data)
+        return str(self.ask({"artefact": [name, content_type, len(data)]}, data)["id"])
 
     def artefact_file(self, name: str, path: Path, content_type: str) -> str:
         check_name(name, content_type)
-        return self.kept({"artefact_file": [name, content_type, path.name]})
+        return str(self.ask({"artefact_file": [name, content_type, path.name]})["id"])
 
     def copy_artefact(self, artefact_id: str, to: Path) -> Input:
-        raise RuntimeError("the files that a job reads are brought by gather(), in the worker")
+        name, content_type = self.ask({"copy_artefact": [artefact_id, to.name]})["input"]
+        return Input(to, name, content_type)
 
-    def kept(self, word: dict[str, Any], data: bytes = b"") -> str:
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str:
+        return str(self.ask({"enqueue": [asked, key]})["id"])
+
+    def ask(self, word: dict[str, Any], data: bytes = b"") -> dict[str, Any]:
+        """What the worker answers. Raises what it raised there."""
         with self.keeping:
             self.send(word, data)
             kept = self.files.get()
-        if "id" in kept:
-            return kept["id"]
-        if kept["error"] == "LeaseLost":
-            raise LeaseLost(self.job_id)
-        raise ValueError(kept["text"])
+        match kept:
+            case {"error": "LeaseLost"}:
+                raise LeaseLost(self.job_id)
+            case {"error": "PermanentFailure", "text": text}:
+                raise PermanentFailure(text)
+            case {"error": _, "text": text}:
+                raise ValueError(text)
+        return kept
 
     def send(self, word: dict[str, Any], data: bytes = b"") -> None:
         with self.lock:

@@ -225,9 +225,14 @@ class ChildRun:
             case {"progress": [int() | float() as fraction, str(message)]}:
                 self.context.progress(fraction, message)
             case {"artefact": [str(name), str(content_type), int()]}:
-                self.say(self.kept(lambda: self.context.artefact(name, data, content_type)))
+                self.say(done(lambda: {"id": self.context.artefact(name, data, content_type)}))
             case {"artefact_file": [str(name), str(content_type), str(place)]}:
-                self.say(self.kept(lambda: self.context.artefact_file(name, self.place(place), content_type)))
+                self.say(done(lambda: {"id": self.context.artefact_file(name, self.place(place), content_type)}))
+            # who has taken over a confined process could read and start by these what his job was not given
+            case {"copy_artefact": [str(artefact_id), str(place)]} if not self.order["confined"]:
+                self.say(done(lambda: {"input": self.brought(artefact_id, place)}))
+            case {"enqueue": [dict(asked), str(key)]} if not self.order["confined"]:
+                self.say(done(lambda: {"id": self.context.reporter.enqueue(asked, key)}))
             case {"not_confined": str(why)}:
                 log.warning("AN ATTEMPT IS NOT CONFINED: %s", why, extra={"job": str(self.context.job_id)})
             case _:
@@ -238,11 +243,9 @@ class ChildRun:
             raise ValueError(f"{name!r:.80} is no file of the attempt's folder")
         return self.context.path(name)
 
-    def kept(self, keep: Callable[[], str]) -> dict[str, str]:
-        try:
-            return {"id": keep()}
-        except Exception as error:
-            return {"error": type(error).__name__, "text": str(error)}
+    def brought(self, artefact_id: str, place: str) -> list[str]:
+        _, name, content_type = self.context.copy_artefact(artefact_id, self.place(place).name)
+        return [name, content_type]
 
     def say(self, word: dict[str, Any]) -> None:
         with self.sending, contextlib.suppress(OSError):
@@ -269,6 +272,14 @@ class ChildRun:
         if self.minder is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.minder, number)
+
+
+def done(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the child is told of an act that it asked for."""
+    try:
+        return act()
+    except Exception as error:
+        return {"error": type(error).__name__, "text": str(error)}
 
 
 class Piped:

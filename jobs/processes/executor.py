@@ -96,9 +96,9 @@ class Attempt:
         try:
             handler = registry.get(self.claimed.type)
             self.cover.begin(handler)
-            if handler.is_transactional(self.claimed.payload):
-                return self.run_in_transaction(handler)
             with own_folder(handler, self.context):
+                if handler.is_transactional(self.claimed.payload):
+                    return self.run_in_transaction(handler)
                 return self.ended(self.answer(handler))
         except BaseException as error:
             return self.failed(error)

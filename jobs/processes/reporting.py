@@ -3,28 +3,29 @@
 import io
 import logging
 import math
-import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, Error, IntegrityError
+from django.db import DataError, Error, IntegrityError, connection
 
-from jobs.errors import LeaseLost
-from jobs.files import copy_out, forget, open_within, store
+from jobs.errors import LeaseLost, NoRoom, QueueError
+from jobs.files import Altered, copy_out, forget, open_within, store_within
+from jobs.handlers.artefact_names import check_name
 from jobs.handlers.base import Input, PermanentFailure
 from jobs.masking import MASK, Mask
 from jobs.models import Artefact, Lease
 from jobs.queue.brief import brief
 from jobs.queue.claim import Claimed
+from jobs.queue.fire import explained
 from jobs.queue.lease import report
+from jobs.queue.offspring import enqueue_for
 from jobs.strict_json import UNSTORABLE
 
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,118}[A-Za-z0-9)]|[A-Za-z0-9]")
-CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+(; charset=[a-z0-9-]+)?", re.IGNORECASE)
 # What a name may hold.
 HIDDEN_IN_NAME = "xxx"
 STREAMS = {"log", "stdout", "stderr"}
@@ -45,6 +46,7 @@ class AttemptReporter:
         self._lines: list[Line] = []
         self._sequence = written
         self._progress: tuple[float, str] | None = None
+        self._enqueued = 0
         # Of what the attempt must not show; None for nearly all.
         self.mask: Mask | None = None
 
@@ -79,20 +81,44 @@ class AttemptReporter:
             return self.keep(name, source, content_type)
 
     def copy_artefact(self, artefact_id: str, to: Path) -> Input:
-        found = Artefact.objects.filter(org_id=self.claimed.org_id, pk=artefact_id).seen_by(None).first()
+        wanted = as_id(artefact_id)
+        rows = Artefact.objects.kept().filter(org_id=self.claimed.org_id).seen_by(None)
+        found = rows.filter(pk=wanted).first() if wanted else None
         if found is None:
             raise PermanentFailure(f"Your organisation has no artefact {artefact_id}; was it deleted, or too old?")
         try:
             copy_out(found, to)
         except FileNotFoundError:
             raise PermanentFailure(f"The bytes of artefact {artefact_id} are not kept any more.") from None
+        except Altered:
+            raise PermanentFailure(f"The bytes of artefact {artefact_id} are not those that were kept.") from None
         return Input(to, found.name, found.content_type)
+
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str:
+        """`borrowed`: the thread is none of ours, and keeps no connection."""
+        with self._lock:
+            self._enqueued += 1
+        if self._enqueued > settings.ENQUEUE_MAX_JOBS:
+            raise PermanentFailure(f"One attempt may submit at most {settings.ENQUEUE_MAX_JOBS} jobs.")
+        try:
+            return str(enqueue_for(self.claimed, asked, key))
+        except LeaseLost:
+            raise
+        except QueueError as error:
+            raise PermanentFailure(f"A job could not be submitted: {explained(error)}") from error
+        finally:
+            if borrowed:
+                connection.close()
 
     def keep(self, name: str, source: IO[bytes], content_type: str) -> str:
         """Store the file and its row, if the attempt still holds its lease (else LeaseLost)."""
         claimed = self.claimed
-        stored = store(claimed.org_id, source, max_bytes=settings.ARTEFACT_FILE_MAX_BYTES)
+        try:
+            stored = store_within(claimed.org_id, source)
+        except NoRoom as error:
+            raise PermanentFailure(error.detail) from None
         artefact = Artefact(
+            id=stored.id,
             org_id=claimed.org_id,
             job_id=claimed.job_id,
             attempt=claimed.attempt,
@@ -147,6 +173,13 @@ def lines_of(stream: str, text: str) -> list[str]:
     return [line[: settings.LOG_LINE_MAX_CHARACTERS] for line in lines[: settings.LOG_MAX_LINES + 1]]
 
 
+def as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def check_progress(fraction: float) -> None:
     if not math.isfinite(fraction):
         raise ValueError("progress is a number from 0 to 1")
@@ -156,13 +189,6 @@ def check_file(name: str, data: bytes, content_type: str) -> None:
     check_name(name, content_type)
     if len(data) > settings.ARTEFACT_MAX_BYTES:
         raise ValueError(f"{len(data)} bytes; in one piece an artefact has at most {settings.ARTEFACT_MAX_BYTES}")
-
-
-def check_name(name: str, content_type: str) -> None:
-    if not FILE_NAME.fullmatch(name):
-        raise ValueError(f"{name!r:.80} is no name for an artefact: letters, digits and ._()+- only")
-    if not CONTENT_TYPE.fullmatch(content_type):
-        raise ValueError(f"{content_type!r:.80} is no content type")
 
 
 def flush(reporters: Iterable[AttemptReporter]) -> None:

@@ -19,7 +19,7 @@ from jobs.queue.deliveries import close_off
 from jobs.queue.fire import fire
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
-from jobs.queue.upkeep import Prune, expire_keys, fold_counts, sample_depth
+from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
+ORPHAN_SECONDS = 3600.0
 
 
 class Scheduler(Loop):
@@ -55,6 +56,8 @@ class Scheduler(Loop):
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
+            Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
+            Chore("sweep orphans", ORPHAN_SECONDS, Orphans()),
             Chore("prune", settings.PRUNE_SECONDS, Prune()),
         ]
 

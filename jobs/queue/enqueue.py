@@ -17,6 +17,7 @@ from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
 from jobs.queue import links, sql
+from jobs.queue.artefacts import keep_inputs
 from jobs.queue.brief import brief
 from jobs.queue.new_job import (
     MAX_LENGTHS,
@@ -96,8 +97,8 @@ class Origin(NamedTuple):
     batch_id: UUID | None = None
     # Where the call came from, for the audit trail.
     address: str | None = None
-    # Who did it, where that is no person.
-    actor: str = "system"
+    # Who did it, where that is not the person himself.
+    actor: str = ""
 
 
 Outcome = Enqueued | QueueError
@@ -151,6 +152,7 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     """Store jobs that were found good; `waiting_on` says of some for how many others they wait."""
     if not new:
         return []
+    keep_inputs(new, origin.org)
     ids = uuid7s(len(new))
     rows = described(new, ids, origin.org, origin.user)
     for index, jobs in waiting_on.items():
@@ -193,7 +195,7 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
         org_id=org.pk,
         user_id=user.pk if user else None,
         correlation_id=correlation_id,
-        actor=f"user:{user.get_username()}" if user else origin.actor,
+        actor=origin.actor or (f"user:{user.get_username()}" if user else "system"),
         address=origin.address,
         alone=len(rows) == 1,
     )

@@ -3,7 +3,14 @@
 Each call does a bounded batch and says whether there is more.
 """
 
+import contextlib
 import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +23,10 @@ from jobs.queue.deliveries import forget_previous_secrets
 log = logging.getLogger(__name__)
 
 FOLD_BATCH = 10_000
+# A look at a thousand files takes a few milliseconds of the leader's transaction.
+ORPHAN_BATCH = 1_000
+ORPHAN_SECONDS = 24 * 3600
+OUR_NAME = re.compile(r"[0-9a-f]{32}")
 OLDEST = UUID(int=0)
 
 
@@ -64,6 +75,55 @@ class Prune:
             sql.run("prune_deliveries", days=settings.DELIVERY_RETENTION_DAYS)
             forget_previous_secrets()
         return looked.last is not None
+
+
+def expire_artefacts(*, batch: int | None = None) -> bool:
+    """What people sent and jobs have had time to read."""
+    batch = batch or settings.PRUNE_BATCH
+    names = [row.file for row in sql.run("expire_artefacts", batch=batch)]
+    transaction.on_commit(lambda: delete_files(names))
+    return len(names) == batch
+
+
+class Orphans:
+    """Deletes files that never got a row, as after a crash in between: sweep by sweep through the folder of artefacts.
+
+    In S3 that is a matter of the bucket: docs/artefacts.md.
+    """
+
+    def __init__(self) -> None:
+        self.files: Iterator[str] = iter(())
+
+    def __call__(self) -> bool:
+        names = list(islice(self.files, ORPHAN_BATCH))
+        if not names and not settings.ARTEFACTS_IN_S3:
+            self.files = old_files(Path(settings.MEDIA_ROOT))
+            names = list(islice(self.files, ORPHAN_BATCH))
+        ids = [UUID(name.rpartition("/")[2]) for name in names]
+        orphans = [row.name for row in sql.run("orphans", names=names, ids=ids)] if names else []
+        if orphans:
+            log.warning("files without a row are deleted", extra={"files": len(orphans)})
+        transaction.on_commit(lambda: delete_files(orphans))
+        return len(names) == ORPHAN_BATCH
+
+
+def old_files(root: Path) -> Iterator[str]:
+    """Names of our making, in the storage, of files that are no longer being written."""
+    before = time.time() - ORPHAN_SECONDS
+    for folder in listed(root):
+        if folder.name.isascii() and folder.name.isdigit() and folder.is_dir(follow_symlinks=False):
+            for file in listed(folder.path):
+                with contextlib.suppress(FileNotFoundError):
+                    if OUR_NAME.fullmatch(file.name) and file.stat(follow_symlinks=False).st_mtime < before:
+                        yield f"{folder.name}/{file.name}"
+
+
+def listed(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except FileNotFoundError:
+        return
 
 
 def delete_files(names: list[str]) -> None:

@@ -1,11 +1,14 @@
 """What must hold on every page: the list of them is here, once."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.db.models.functions import Now
 from playwright.sync_api import Page
 
+from jobs.models import Artefact
 from jobs.queue.control import pause
 from jobs.queue.lease import report
 from orgs.models import User
@@ -44,6 +47,21 @@ def filled(world: World) -> Filled:
     ids["queued"] = str(make_job(world.org, urgency="low", name="n" * 64).pk)
     ids["scheduled"] = str(make_job(world.org, delay_seconds=3600, queue="paused-queue-with-a-long-name").pk)
     scope = Scope(world.owner, world.org, Role.ORG_ADMIN)
+    named = "n" * 100 + ".csv"
+    Artefact.objects.create(
+        org=world.org,
+        name=named,
+        content_type="text/csv",
+        size_bytes=5_000_000,
+        sha256="5" * 64,
+        file="none",
+        created_by=world.owner,
+        expires_at=Now() + timedelta(days=7),
+    )
+    Artefact.objects.create(
+        org=world.org, job_id=ids["done"], attempt=1, name=named, content_type="text/csv", size_bytes=5,
+        sha256="5" * 64, file="none",
+    )  # fmt: skip
     pause("paused-queue-with-a-long-name", scope=scope, reason="until the provider is back")
     return Filled(world, ids)
 
@@ -74,6 +92,9 @@ PAGES: list[tuple[str, str | None]] = [
     ("/dead-letters/replay/", OWNER),
     ("/queues/", OWNER),
     ("/queues/", "operator"),
+    ("/artefacts/", OWNER),
+    ("/artefacts/", "viewer"),
+    ("/artefacts/", "outsider"),
     ("/workers/", OWNER),
     ("/members/", OWNER),
     ("/members/", "viewer"),

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from jobs.delivery.signing import unsealed
+from jobs.delivery.signing import opened
 from orgs import sealed
 from orgs.models import Secret
 from orgs.scope import find_scope
@@ -117,4 +117,4 @@ def test_webhooks_come_along(world: World, settings: Settings) -> None:
     settings.ENCRYPTION_KEYS = NEW
 
     webhook.refresh_from_db()
-    assert unsealed(webhook.secret, webhook.pk) == "whsec_" + "A" * 32
+    assert opened(webhook.secret, webhook.pk) == "whsec_" + "A" * 32

@@ -39,3 +39,26 @@ def test_one_event_is_one_line_of_json_whatever_it_says() -> None:
 def test_the_root_logger_has_one_handler() -> None:
     ours = [one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler]
     assert len(ours) == 1
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        (f"00-{TRACE}-00f067aa0ba902b7-01", True),
+        (f"00-{TRACE}-00f067aa0ba902b7-00", True),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", False),
+        (f"00-{TRACE}-{'0' * 16}-01", False),
+        (f"ff-{TRACE}-00f067aa0ba902b7-01", False),
+        (f"00-{TRACE.upper()}-00f067aa0ba902b7-01", False),
+        (f"00-{TRACE}-00f067aa0ba902b7-01-more", False),
+        (TRACE, False),
+    ],
+)
+def test_the_trace_of_the_caller_is_the_correlation_id(client: Client, sent: str, taken: bool) -> None:
+    given = client.get("/healthz", HTTP_TRACEPARENT=sent)["X-Correlation-ID"]
+
+    assert (given == TRACE) is taken
+    assert client.get("/healthz", HTTP_TRACEPARENT=sent, HTTP_X_CORRELATION_ID="mine")["X-Correlation-ID"] == "mine"

@@ -16,7 +16,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
-from jobs.models import Schedule
+from jobs.models import Artefact, Schedule
 from jobs.queue.batches import enqueue_batch
 from jobs.queue.enqueue import NewJob
 from orgs.keys import create_key
@@ -224,6 +224,15 @@ def with_batch(world: World, body: Any) -> Prepared:
     return api(world.operator), {"batch_id": str(made.batch_id)}
 
 
+def with_artefact(world: World, body: Any) -> Prepared:
+    made = Artefact.objects.create(org=world.org, name="a", content_type="a/b", size_bytes=1, sha256="x")
+    return api(world.operator), {"artefact_id": str(made.pk)}
+
+
+def of_acme(world: World, body: Any) -> Prepared:
+    return api(world.owner), {"slug": world.org.slug}
+
+
 def with_type(world: World, body: Any) -> Prepared:
     return api(world.owner), {"scope": "type", "name": "python"}
 
@@ -281,6 +290,8 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "change_webhook": with_webhook,
     "create_mail_alert": as_admin,
     "submit_batch": as_operator,
+    "link_artefact": with_artefact,
+    "change_job_settings": of_acme,
     "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,

@@ -69,14 +69,14 @@ WITH asked AS (
     SELECT org_id, id, queue, NULL, status, 0, %(actor)s, '', created_at
     FROM stored
 ), audited AS (
-    -- one entry for the call of a person, in the transaction of what it did
+    -- one entry for the call of a person himself, in the transaction of what it did
     INSERT INTO orgs_auditentry (org_id, actor_id, actor_name, action, target, detail, address, correlation_id, at)
     SELECT %(org_id)s::bigint, %(user_id)s::bigint, substr(%(actor)s, 6), 'job.submit',
            CASE count(*) WHEN 1 THEN min(id::text) ELSE count(*) || ' jobs' END,
            CASE count(*) WHEN 1 THEN '{}' ELSE jsonb_build_object('jobs', jsonb_agg(id)) END,
            %(address)s::inet, %(correlation_id)s, clock_timestamp()
     FROM stored
-    WHERE %(user_id)s::bigint IS NOT NULL
+    WHERE %(user_id)s::bigint IS NOT NULL AND starts_with(%(actor)s, 'user:')
     HAVING count(*) > 0
 )
 SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + rank_offset END AS rank,

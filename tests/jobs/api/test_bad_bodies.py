@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Job, Limit, Queue, Schedule, Subscriber, Transition
-from orgs.models import Secret
+from jobs.models import Artefact, Job, Limit, Queue, Schedule, Subscriber, Transition
+from orgs.models import Org, Secret
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job, make_webhook
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -86,6 +86,7 @@ def takers(world: World) -> list[tuple[str, str]]:
     """Every method and path that takes a body."""
     dead, queued = make_dead_letter(world.org), make_job(world.org)
     schedule = Schedule.objects.create(org=world.org, name="s", cron="@daily", job=ADD)
+    artefact = Artefact.objects.create(org=world.org, name="a", content_type="a/b", size_bytes=1, sha256="x")
     return [
         ("POST", JOBS),
         ("POST", f"{JOBS}bulk/"),
@@ -96,6 +97,8 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/tasks/"),
         ("POST", "/api/v1/queues/default/pause/"),
         ("PUT", "/api/v1/limits/type/python/"),
+        ("POST", f"/api/v1/artefacts/{artefact.pk}/links/"),
+        ("PATCH", "/api/v1/orgs/acme/job-settings/"),
         ("POST", "/api/v1/schedules/"),
         ("POST", "/api/v1/webhooks/"),
         ("PATCH", f"/api/v1/webhooks/{make_webhook(world.org).pk}/"),
@@ -105,7 +108,7 @@ def takers(world: World) -> list[tuple[str, str]]:
     ]
 
 
-def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any], bool]:
+def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any], bool, list[Any]]:
     return (
         Job.objects.count(),
         Transition.objects.count(),
@@ -115,6 +118,7 @@ def untouched() -> tuple[int, int, list[str], bool, bool, list[Any], list[Any], 
         list(Schedule.objects.values()),
         list(Subscriber.objects.values()),
         Secret.objects.exists(),
+        [org.job_settings for org in Org.objects.order_by("pk")],
     )
 
 

@@ -1,11 +1,13 @@
 """What the jobs' API answers is what its document says: shapes, statuses, headers."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db.models.functions import Now
 from django.http import HttpResponse
+from pytest_django.fixtures import Settings
 
 from jobs.models import LogLine, ModelVersion, Schedule
 from jobs.queue.fire import fire
@@ -112,9 +114,11 @@ def test_jobs_and_their_history_are_as_documented(world: World, busy: dict[str, 
         fits("list_artefacts", client.get(f"{JOBS}{job_id}/artefacts/"))
 
 
-def test_acts_are_as_documented(world: World, busy: dict[str, str]) -> None:
+def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Settings, tmp_path: Path) -> None:
     client = api(world.owner)
     add = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+    settings.MEDIA_ROOT = tmp_path
+    sent = f"/api/v1/artefacts/{client.post('/api/v1/artefacts/', {}).json()['id']}/"
 
     for operation_id, response, status in [
         ("submit_job", client.post(JOBS, add), 201),
@@ -142,6 +146,13 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str]) -> None:
         ("set_secret", client.put("/api/v1/secrets/mail-gun/", {"value": "hunter2"}), 400),
         ("set_secret", api(world.operator).put("/api/v1/secrets/mailgun/", {"value": "hunter2"}), 403),
         ("remove_secret", client.delete("/api/v1/secrets/none/"), 404),
+        ("send_artefact", client.post("/api/v1/artefacts/", {}), 201),
+        ("send_artefact", client.post("/api/v1/artefacts/?name=..", {}), 400),
+        ("list_sent_artefacts", client.get("/api/v1/artefacts/"), 200),
+        ("get_sent_artefact", client.get(sent), 200),
+        ("link_artefact", client.post(f"{sent}links/", {"seconds": 60}), 201),
+        ("link_artefact", client.post(f"{sent}links/", {"seconds": 0}), 400),
+        ("delete_artefact", client.delete("/api/v1/artefacts/none/"), 404),
         ("submit_task", client.post("/api/v1/tasks/", add), 201),
         ("submit_job", api().post(JOBS, add), 401),
         ("submit_job", api(world.viewer).post(JOBS, add), 403),

@@ -77,6 +77,12 @@ CALLS = [
     Call("GET", "api-job-logs", Action.READ),
     Call("GET", "api-job-artefacts", Action.READ),
     Call("GET", "api-job-artefact", Action.READ),
+    Call("GET", "api-artefacts", Action.READ, stranger=200),
+    Call("POST", "api-artefacts", Action.SUBMIT, good=201, stranger=201, body={"any": "bytes"}),
+    Call("GET", "api-artefact", Action.READ),
+    Call("DELETE", "api-artefact", Action.SUBMIT, good=204),
+    Call("GET", "api-artefact-content", Action.READ),
+    Call("POST", "api-artefact-links", Action.SUBMIT, good=201, body={}),
     Call("POST", "api-batches", Action.SUBMIT, good=201, stranger=201, body={"jobs": [ADD]}),
     Call("GET", "api-batches", Action.READ, stranger=200),
     Call("GET", "api-batch", Action.READ),
@@ -134,6 +140,9 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
     artefact.file.name = default_storage.save("a", ContentFile(b"a"))
     artefact.sha256 = sha256(b"a").hexdigest()
     artefact.save()
+    sent = Artefact.objects.create(org=world.org, name="secret", content_type="text/csv", size_bytes=1, sha256="x")
+    sent.file.name = default_storage.save("b", ContentFile(b"b"))
+    sent.save()
     batch = enqueue_batch([NewJob("python", ADD["payload"], queue="secret")], org=world.org, user=None)
     known = {
         "batch_id": str(batch.batch_id),
@@ -154,6 +163,8 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
         "api-limit": {"name": "python"},
         "api-secret": {"name": "mailgun"},
     }
+    for route in ("api-artefact", "api-artefact-content", "api-artefact-links"):
+        particular[route] = {"artefact_id": str(sent.pk)}
     found = {}
     for pattern in urlpatterns:
         own = known | particular.get(str(pattern.name), {})
@@ -179,6 +190,7 @@ def state_of(org: Org) -> list[Any]:
         list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
         list(Batch.objects.for_org(org).order_by("pk").values()),
         list(Limit.objects.for_org(org).order_by("pk").values()),
+        list(Artefact.objects.for_org(org).order_by("pk").values()),
         list(Schedule.objects.for_org(org).order_by("pk").values()),
         list(Subscriber.objects.for_org(org).order_by("pk").values()),
         list(Delivery.objects.filter(org_id=org.pk).order_by("pk").values()),

@@ -39,6 +39,9 @@ class Reported:
     def copy_artefact(self, artefact_id: str, to: Path) -> Input:
         raise NotImplementedError
 
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str:
+        raise NotImplementedError
+
     def of(self, stream: str) -> list[str]:
         return [text for name, text in self.lines if name == stream]
 

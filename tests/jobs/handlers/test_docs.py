@@ -147,8 +147,9 @@ def test_the_tasks_in_the_text_are_tasks() -> None:
     assert signature.takes_context
     assert signature.schema["required"] == ["customer", "cents"]
     assert signature_of(space["book"]).schema["required"] == ["account", "cents", "event"]
-    assert asked == [{"isolated": True}, {"transactional": True}]
-    assert set(asked[0]) | set(asked[1]) <= set(inspect.signature(task).parameters)
+    assert signature_of(space["shout"]).schema["required"] == ["artefact"]
+    assert asked == [{"isolated": True}, {"transactional": True}, {"files": True}]
+    assert {name for kinds in asked for name in kinds} <= set(inspect.signature(task).parameters)
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,32 @@ def test_every_request_names_its_job_attempt_and_correlation(server: Server) -> 
     assert asked.headers["User-Agent"].startswith("SmartQueue/")
     assert asked.headers["Host"] == server.authority
     assert reported(context).lines[0][1].startswith(f"GET {server.url}/ answered 200 in ")
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_every_request_goes_on_with_the_trace_of_its_job(server: Server) -> None:
+    """One trace for all attempts, a span for each; the trace is the correlation id, where it can be."""
+    url = server.on("/")
+    for correlation_id, attempt in [(TRACE, 1), (TRACE, 2), ("corr-1", 1), ("corr-1", 2), ("0" * 32, 1)]:
+        run("http", {"url": url}, correlation_id=correlation_id, attempt=attempt)
+
+    sent = [asked.headers["traceparent"] for asked in server.asked]
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", one) for one in sent)
+    traces = [one.split("-")[1] for one in sent]
+    assert traces[:2] == [TRACE, TRACE]
+    assert traces[2] == traces[3] != traces[4] != "0" * 32
+    assert len({one.split("-")[2] for one in sent[:2]}) == 2
+
+
+def test_a_trace_of_the_callers_own_is_sent_as_it_is(server: Server) -> None:
+    own = f"00-{TRACE}-00f067aa0ba902b7-00"
+
+    run("http", {"url": server.on("/"), "headers": {"TraceParent": own}})
+
+    (asked,) = server.asked
+    assert {name.lower(): value for name, value in asked.headers.items()}["traceparent"] == own
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from jobs.errors import InvalidPayload
 from jobs.handlers import registry
-from jobs.handlers.addresses import Refused, is_public, target
+from jobs.handlers.addresses import Refused, among, is_public, target
 from jobs.handlers.base import Done, Fail, Retry
 from tests.jobs.handlers.fakes import make_context, run
 from tests.jobs.handlers.server import Server, serving
@@ -443,3 +443,70 @@ def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: py
         assert isinstance(run("http", {"url": server.on("/")}), Done)
 
     assert proxy.hits == 0
+
+
+# --- the organisation's own lists -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "patterns", "is_among"),
+    [
+        ("api.example.com", ["api.example.com"], True),
+        ("API.Example.COM", ["api.example.com."], True),
+        ("api.example.com.", ["API.example.com"], True),
+        ("api.example.com", ["example.com"], False),
+        ("example.com", ["*.example.com"], False),
+        ("api.example.com", ["*.example.com"], True),
+        ("a.b.example.com", ["*.example.com"], True),
+        ("badexample.com", ["*.example.com"], False),
+        ("api.example.com.evil.test", ["*.example.com", "api.example.com"], False),
+        ("xn--mnchen-3ya.example", ["xn--mnchen-3ya.example"], True),
+        ("93.184.215.14", ["93.184.215.14"], True),
+        ("93.184.215.14", ["*.215.14"], True),
+        ("[2606:4700:0:0::1111]", ["2606:4700::1111"], True),
+        ("2606:4700:0000:0000:0000:0000:0000:1111", ["2606:4700::1111"], True),
+        ("2606:4700::1111", ["[2606:4700:0:0:0:0:0:1111]"], True),
+        ("[::ffff:93.184.215.14]", ["93.184.215.14"], True),
+        ("[::ffff:5db8:d70e]", ["93.184.215.14"], True),
+        ("api.example.com", [], False),
+    ],
+)
+def test_a_host_is_found_however_it_is_written(host: str, patterns: list[str], is_among: bool) -> None:
+    assert among(host, patterns) is is_among
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://bad.example/", "http://BAD.example./", "http://bad.example:8080/", "http://x.bad.test/",
+        "https://93.184.215.14/", "http://[::ffff:93.184.215.14]/", "http://[2606:4700:0:0:0:0:0:1111]/",
+    ],
+)  # fmt: skip
+def test_what_an_organisation_denies_is_refused_at_submit_and_when_it_runs(url: str) -> None:
+    org_settings = {"http_deny_hosts": ["bad.example", "*.bad.test", "93.184.215.14", "2606:4700::1111"]}
+    handler = registry.get("http")
+
+    with pytest.raises(Refused, match="does not let its jobs reach"):
+        target(url, org_settings)
+    with pytest.raises(InvalidPayload):
+        handler.check({"url": url}, org_settings)
+    with pytest.raises(InvalidPayload):
+        run("http", {"url": url}, org_settings=org_settings)
+
+
+def test_an_organisation_that_names_hosts_reaches_no_others(server: Server) -> None:
+    url = server.on("/a", 302, headers={"Location": "http://elsewhere.example/"})
+    org_settings = {"http_allow_hosts": ["127.0.0.1"]}
+
+    answer = run("http", {"url": url}, org_settings=org_settings)
+
+    assert isinstance(answer, Fail)
+    assert answer.error_type == "AddressRefused"
+    assert "does not let its jobs reach elsewhere.example" in answer.reason
+    with pytest.raises(InvalidPayload):
+        run("http", {"url": "http://elsewhere.example/"}, org_settings=org_settings)
+
+
+def test_an_organisations_list_opens_nothing_that_is_private(listener: Listener) -> None:
+    with pytest.raises(Refused, match="not public"):
+        target(f"http://127.0.0.1:{listener.port}/", {"http_allow_hosts": ["127.0.0.1"]})

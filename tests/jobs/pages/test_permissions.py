@@ -47,6 +47,7 @@ PAGES = {
     "/dead-letters/": (200, 200, 200, 200),
     "/dead-letters/replay/": (200, 200, 403, 200),
     "/queues/": (200, 200, 200, 200),
+    "/artefacts/": (200, 200, 200, 200),
 }
 ACTIONS = {
     "/jobs/submit/": (400, 400, 403, 400),
@@ -56,6 +57,8 @@ ACTIONS = {
     "/jobs/{queued}/cancellation/": (302, 302, 403, 404),
     "/jobs/{failed}/replay/": (302, 302, 403, 404),
     "/dead-letters/replay/": (200, 200, 403, 200),
+    "/artefacts/": (422, 422, 403, 422),
+    "/artefacts/01900000-0000-7000-8000-000000000001/deletion/": (404, 404, 403, 404),
     "/queues/default/pause/": (302, 403, 403, 404),
     "/queues/default/resume/": (302, 403, 403, 404),
 }

@@ -17,6 +17,7 @@ from tests.jobs.pages.pages import Element, read
 
 pytestmark = pytest.mark.django_db
 
+FILE = "01900000-0000-7000-8000-000000000001"
 HTTP = {"type": "http", "method": "GET", "url": "https://example.com/", "expect_status": "2xx"}
 SHELL = {"type": "shell", "program": "/bin/echo", "expect_exit": "0"}
 PYTHON = {"type": "python", "task": "demo.add", "kwargs": '{"a": 1, "b": 2}'}
@@ -71,6 +72,10 @@ def faults(response: Any) -> dict[str, str]:
         (
             {**HTTP, "method": "PUT", "body_kind": "body", "body": "one\r\ntwo\r\n"},
             {"method": "PUT", "url": "https://example.com/", "body": "one\ntwo\n"},
+        ),
+        (
+            {**HTTP, "method": "PUT", "body_kind": "body_artefact", "body": f" {FILE}\r\n", "save_as": "a.csv"},
+            {"method": "PUT", "url": "https://example.com/", "body_artefact": FILE, "save_as": "a.csv"},
         ),
         ({**SHELL, "arguments": ""}, {"argv": ["/bin/echo"]}),
         (
@@ -262,6 +267,8 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**HTTP, "body": "lost"}, "body_kind", "say what it is"),
         ({**HTTP, "expect_status": "often"}, "expect_status", "0"),
         ({**HTTP, "http_timeout": "-1"}, "http_timeout", ""),
+        ({**HTTP, "body_kind": "body_artefact", "body": "nonsense"}, "body", ""),
+        ({**HTTP, "save_as": "../x"}, "save_as", ""),
         ({**SHELL, "program": "/bin/ls"}, "program", "valid choice"),
         ({**SHELL, "env": "LD_PRELOAD=/tmp/x"}, "env", "LD_PRELOAD: This name may not be set."),
         ({**SHELL, "env": "nonsense"}, "env", "Line 1"),
@@ -453,6 +460,7 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
             "type": "email",
             "payload": {"to": ["a@example.com"], "subject": "x", "text": "y", "headers": {"List-Id": "<a.example>"}},
         },
+        {"type": "http", "payload": {"url": "https://example.com/", "body_artefact": FILE, "save_as": "a (1).csv"}},
         {"queue": "slow", "urgency": "low", "category": "Network", "timeout_seconds": 7, "max_attempts": 2},
     ],
 )

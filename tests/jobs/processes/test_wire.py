@@ -1,15 +1,20 @@
 """What a worker understands of the processes of its isolated attempts, and what it does not."""
 
 import socket
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.handlers.base import Done, Fail, Retry
-from jobs.processes.children import answer_of
+from jobs.handlers import registry
+from jobs.handlers.base import Done, Fail, Input, Retry
+from jobs.processes.children import ChildRun, answer_of
 from jobs.processes.wire import Garbled, Lines, line, line_max_bytes
+from tests.jobs.handlers.fakes import Reported, make_context
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -98,3 +103,43 @@ def test_answers_are_told_apart() -> None:
 def test_other_answers_are_refused(word: dict[str, Any]) -> None:
     with pytest.raises(Garbled):
         answer_of(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        {"enqueue": [{"type": "http", "payload": {"url": "https://example.com/"}}, "k"]},
+        {"copy_artefact": ["01900000-0000-7000-8000-000000000001", "in"]},
+    ],
+)
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_confined_process_submits_no_jobs_and_asks_for_no_files(
+    word: dict[str, Any], confined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has taken it over would else send by a job what he has read."""
+    asked: list[Any] = []
+
+    class Asked(Reported):
+        def enqueue(self, what: Any, key: str, *, borrowed: bool = False) -> str:
+            asked.append(what)
+            return "id"
+
+        def copy_artefact(self, artefact_id: str, to: Path) -> Input:
+            asked.append(artefact_id)
+            return Input(to, "name", "a/b")
+
+    handler = registry.get("python")
+    monkeypatch.setattr(handler, "is_confined", lambda payload: confined)
+    context = make_context("python", {}, folder=tmp_path, reporter=Asked())
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(one) for _ in range(2) for one in socket.socketpair()]
+        files = [stack.enter_context((tmp_path / name).open("wb+")) for name in ("stdout", "stderr")]
+        monkeypatch.setattr("jobs.processes.children.selectors.DefaultSelector", lambda: MagicMock())
+        run = ChildRun(context, handler, sockets[0], sockets[2], *files)
+        if confined:
+            with pytest.raises(Garbled):
+                run.told(word, b"")
+        else:
+            run.told(word, b"")
+
+    assert bool(asked) is not confined

@@ -1,0 +1,127 @@
+"""The page of files that people send for jobs to read, and the links that need no sign-in."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from jobs.downloads import LinkExpired, download, found, linked
+from jobs.errors import ArtefactNotFound, QueueError
+from jobs.files import used_bytes
+from jobs.handlers.artefact_names import tidied
+from jobs.models import Artefact
+from jobs.queue import artefacts
+from orgs.pages import allowed, org_page
+from orgs.roles import Action
+from orgs.scope import Scope, scope_of
+
+MOST = 200
+
+
+class CappedUpload(TemporaryFileUploadHandler):
+    """A form's file on the disk, up to what a file may have; a form knows its length only as a whole."""
+
+    # around the file itself
+    FORM_BYTES = 10_000
+
+    def handle_raw_input(
+        self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: Any = None
+    ) -> None:
+        if content_length > settings.ARTEFACT_FILE_MAX_BYTES + self.FORM_BYTES:
+            raise RequestDataTooBig(f"A file has at most {settings.ARTEFACT_FILE_MAX_BYTES} bytes.")
+
+
+# Whose file it is and whether he may send one is asked before the form is read, and with it the token against forgery.
+@csrf_exempt
+@org_page(Action.READ, ("GET", "POST"))
+def artefact_list(request: HttpRequest, scope: Scope) -> HttpResponseBase:
+    """The files that were sent, and a form to send one."""
+    if request.method != "POST":
+        return shown(request, scope)
+    scope_of(request, Action.SUBMIT)
+    request.upload_handlers = [CappedUpload(request)]
+    return taken(request, scope)
+
+
+@csrf_protect
+def taken(request: HttpRequest, scope: Scope) -> HttpResponseBase:
+    """A file from the form. Where it cannot be kept, the page says why."""
+    upload = request.FILES.get("file")
+    if not isinstance(upload, UploadedFile):
+        messages.error(request, "Choose a file to send.")
+        return shown(request, scope, status=422)
+    try:
+        artefact = artefacts.send(
+            upload,
+            name=tidied(upload.name or ""),
+            content_type=upload.content_type,
+            size_bytes=upload.size,
+            scope=scope,
+            request=request,
+        )
+    except QueueError as error:
+        messages.error(request, error.detail)
+        return shown(request, scope, status=422)
+    messages.success(request, f"{artefact.name} is here. Jobs name it by its id, {artefact.pk}.")
+    return redirect("artefacts")
+
+
+def shown(request: HttpRequest, scope: Scope, status: int = 200) -> HttpResponse:
+    rows = Artefact.objects.for_org(scope.org).sent().kept().select_related("created_by").order_by("-id")
+    files = list(rows[: MOST + 1])
+    context = {
+        "files": files[:MOST],
+        "more": len(files) > MOST,
+        "used_bytes": used_bytes(scope.org.pk),
+        "max_bytes": settings.ARTEFACT_ORG_MAX_BYTES,
+        "file_max_bytes": settings.ARTEFACT_FILE_MAX_BYTES,
+        "days": settings.ARTEFACT_SENT_DAYS,
+    }
+    return render(request, "jobs/artefacts.html", context, status=status)
+
+
+@org_page(Action.SUBMIT, ("POST",))
+def artefact_delete(request: HttpRequest, scope: Scope, artefact_id: UUID) -> HttpResponse:
+    """A file that was sent goes at once."""
+    try:
+        artefacts.remove(artefact_id, scope=scope, request=request)
+    except ArtefactNotFound as error:
+        raise Http404 from error
+    except QueueError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, "The file is deleted.")
+    return redirect("artefacts")
+
+
+@org_page(Action.READ)
+def artefact_content(request: HttpRequest, scope: Scope, artefact_id: UUID) -> HttpResponseBase:
+    """Any file of the organisation, as a download."""
+    try:
+        return download(request, found(scope.org, scope.role, artefact_id))
+    except ArtefactNotFound as error:
+        raise Http404 from error
+
+
+def linked_artefact(request: HttpRequest, word: str) -> HttpResponseBase:
+    """Where a signed link leads: the file, for whoever has the link."""
+    if not allowed(request, ("GET",)):
+        return HttpResponseNotAllowed(("GET",))
+    try:
+        response = download(request, linked(word))
+    except ArtefactNotFound as error:
+        raise Http404 from error
+    except LinkExpired:
+        return render(request, "jobs/link_expired.html", status=410)
+    # the address is the key to it
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response
