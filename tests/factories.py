@@ -48,7 +48,7 @@ def make_job(org: Org | None = None, user: User | None = None, **fields: Any) ->
 
 def claim_all(queue: str = "default", slots: int = 100, worker: UUID = WORKER) -> list[Claimed]:
     """Take whatever waits in a queue, as a worker would."""
-    types = ["django-task", "http", "python", "shell"]
+    types = ["django-task", "etl", "http", "python", "shell"]
     return claim(queue=queue, types=types, slots=slots, worker_id=worker, worker_name="tester-1")
 
 
