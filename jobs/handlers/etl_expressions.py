@@ -120,8 +120,6 @@ def constant(value: str | int | Decimal | float | bool | None) -> Typed:
 
 
 def among(value: Typed, choices: Sequence[Typed], negated: bool) -> Typed:
-    if not choices:
-        raise Misspelt("'in' needs something in its brackets.")
     pairs = [alike("in", value, each) for each in choices]
     listed = ", ".join(each.sql for _, each in pairs)
     return Typed(f"({pairs[0][0].sql} {'NOT ' * negated}IN ({listed}))", "boolean")

@@ -203,7 +203,9 @@ class Reader:
         negated = bool(self.take("not"))
         if self.take("in"):
             self.need("(")
-            return self.made(Among(node, self.arguments(), negated))
+            if not (choices := self.arguments()):
+                raise Misspelt("'in' needs something in its brackets.")
+            return self.made(Among(node, choices, negated))
         if negated:
             raise Misspelt(f"Expected 'in', not {self.token.shown}.")
         return node

@@ -1,6 +1,7 @@
 """Rows of an etl job that do not fit: counted, named by line and reason, and dropped, kept apart, or the job's end."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -10,6 +11,8 @@ from jobs.handlers.base import Context
 SHOWN = 20
 FILE = "bad-rows.ndjson"
 RAW_CHARACTERS = 10_000
+# What stands for bytes that were no UTF-8.
+HALF = re.compile("[\ud800-\udfff]")
 
 
 class BadRows(Exception):
@@ -53,8 +56,8 @@ class Bad:
 
     def write(self, one: Mapping[str, Any]) -> None:
         if self.file is None:
-            self.file = self.context.path(FILE).open("w", encoding="utf-8", errors="replace")
-        self.file.write(json.dumps(one, ensure_ascii=False, default=str) + "\n")
+            self.file = self.context.path(FILE).open("w", encoding="utf-8")
+        self.file.write(HALF.sub("\ufffd", json.dumps(one, ensure_ascii=False, default=str)) + "\n")
 
     def told(self) -> dict[str, Any]:
         return {"count": self.count, "first": self.shown}

@@ -52,7 +52,12 @@ def ran(payload: Mapping[str, Any], *files: bytes, format: str = "csv") -> Ran:
 
 
 def worked(
-    data: bytes, *steps: Mapping[str, Any], format: str = "csv", sink: str = "out.csv", policy: str = "fail", **source: Any
+    data: bytes,
+    *steps: Mapping[str, Any],
+    format: str = "csv",
+    sink: str = "out.csv",
+    policy: str = "fail",
+    **source: Any,
 ) -> Ran:
     """One file through these steps."""
     payload = {
