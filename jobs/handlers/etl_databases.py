@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -126,7 +127,8 @@ def session(context: Context, name: str, *, read_only: bool) -> Iterator["psycop
         # its text names the host and the user
         log.warning("connection %s cannot be opened", name, exc_info=True)
         raise TemporaryFailure(f"The connection {name} cannot be opened now.") from None
-    context.on_stop(connection.cancel)
+    # beside the worker's loop, which must not wait for a database that does not answer
+    context.on_stop(threading.Thread(target=connection.cancel_safe, kwargs={"timeout": 5.0}, daemon=True).start)
     milliseconds = max(int(context.seconds_left() * 1000), 1)
     try:
         with connection:
