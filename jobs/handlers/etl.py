@@ -9,7 +9,7 @@ from django.conf import settings
 
 from jobs.handlers import etl_databases
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, PermanentFailure
-from jobs.handlers.etl_engine import Engine, opened
+from jobs.handlers.etl_engine import Engine, opened, warm
 from jobs.handlers.etl_needs import needed
 from jobs.handlers.etl_payload import SCHEMA, faults_of, sink_format, sources_of
 from jobs.handlers.etl_rows import Bad, BadRows
@@ -57,7 +57,7 @@ class EtlHandler(Handler):
         return True
 
     def preload(self) -> None:
-        import duckdb  # noqa: F401
+        warm.up()
 
     def gather(self, context: Context) -> None:
         for number, place, source in sources_of(context.payload):
