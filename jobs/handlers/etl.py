@@ -31,14 +31,14 @@ class EtlHandler(Handler):
     example = {
         "source": {
             "rows": [
-                {"country": "DE", "amount": 12.5},
+                {"country": "DE", "amount": 12},
                 {"country": "FR", "amount": 8},
                 {"country": "DE", "amount": 30},
             ]
         },
         "steps": [
             {"filter": "amount > 10"},
-            {"group": {"by": ["country"], "aggregates": {"orders": {"count": "*"}, "total": {"sum": "amount"}}}},
+            {"group": {"by": ["country"], "aggregates": {"n": {"count": "*"}, "total": {"sum": "amount"}}}},
         ],
         "sink": {"artefact": "totals.csv"},
     }

@@ -12,6 +12,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from jobs.handlers import registry
+from jobs.handlers.etl_expressions import FUNCTIONS
+from jobs.handlers.etl_payload import STEP
+from jobs.handlers.etl_steps import AGGREGATES
 from jobs.handlers.python_task import task
 from jobs.handlers.signatures import signature_of
 from jobs.models import Job
@@ -33,7 +36,7 @@ SHOWN = [
 
 
 def section(type: str) -> str:
-    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python"].index(type) + 1]
+    return re.split(r"^## ", TEXT, flags=re.MULTILINE)[["http", "shell", "python", "etl"].index(type) + 1]
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 
     assert end.claimed.job_id == job.pk
     assert end.result.keys() == result.keys()
-    differs = {"elapsed_ms", "headers", "url", "sandbox"}
+    differs = {"elapsed_ms", "headers", "url", "sandbox", "artefact"}
     assert {name: value for name, value in end.result.items() if name not in differs} == {
         name: value for name, value in result.items() if name not in differs
     }
@@ -91,7 +94,7 @@ def test_every_result_is_as_shown(curl: str, result: dict[str, Any], places: dic
 def test_there_are_examples_of_each_type() -> None:
     types = [json.loads(shlex.split(curl)[-1].replace("\n", " "))["type"] for curl in CURLS]
     assert sorted(set(types)) == registry.offered()
-    assert len(SHOWN) == 3
+    assert len(SHOWN) == 4
 
 
 @pytest.mark.parametrize("type", registry.offered())
@@ -104,9 +107,24 @@ def test_every_field_of_a_payload_is_described(type: str) -> None:
     assert set(registry.get(type).schema["properties"]) <= described
 
 
+def test_the_other_payload_of_etl_is_one(settings: Settings) -> None:
+    settings.CONNECTIONS = {"warehouse": {"url": "postgres://db/x", "read": True, "write": ["shop.totals"]}}
+    (text,) = [text for kind, text in BLOCKS if kind == "json" and '"steps"' in text]
+
+    registry.get("etl").check(json.loads(text), {"connections": ["warehouse"]})
+
+
+def test_every_step_and_function_of_etl_is_described() -> None:
+    steps = set(STEP["properties"])
+    assert steps == {name for name in steps if f'| `{{"{name}"' in section("etl")}
+    words = set(re.findall(r"\w+", section("etl").partition("**Expressions**")[2].partition("| sink |")[0]))
+    assert set(FUNCTIONS) <= words
+    assert set(AGGREGATES) <= set(re.findall(r"`(\w+)`", section("etl")))
+
+
 def test_every_setting_exists() -> None:
     settings = (ROOT / "smartqueue" / "settings.py").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT)_\w+)", TEXT))
+    named = set(re.findall(r"`(SMARTQUEUE_(?:HTTP|SHELL|TASK|RESULT|ETL|CONNECTIONS)\w*)", TEXT))
     assert len(named) > 15
     assert [name for name in named if f'"{name}"' not in settings] == []
 
