@@ -117,7 +117,7 @@ def worked(payload: Mapping[str, Any], engine: Engine, bad: Bad) -> dict[str, An
     engine.reached(0, parts, "reading")
     # what is kept of a bad row is all of it
     used = needed(steps) if bad.policy != "keep" else None
-    relation = read(engine, bad, payload["source"], used=used)
+    relation = read(engine, bad, payload["source"], used=used, ahead=steps[0].get("cast", {}) if steps else {})
     rows_read = engine.value(f"SELECT count(*) FROM ({relation.sql})")  # noqa: S608
     engine.reached(1, parts, f"{rows_read} rows read")
     for number, step in enumerate(steps, 1):

@@ -21,10 +21,12 @@ def cast(engine: Engine, bad: Bad, relation: Relation, wanted: Mapping[str, str]
     picked = dict.fromkeys(column.sql for column in relation.columns.values())
     for name, type in wanted.items():
         old = column_of(relation, name)
-        new = engine.column()
-        sql = converted(old, type)
+        if (name, type) in relation.made:
+            sql = new = relation.made[name, type]
+        else:
+            sql, new = converted(old, type), engine.column()
         del picked[old.sql]
-        picked[f"{sql} AS {new}"] = None
+        picked[sql if sql == new else f"{sql} AS {new}"] = None
         made[name] = Typed(new, kind_of(type))
         faults[name, type] = f"({old.sql} IS NOT NULL AND {sql} IS NULL)"
     any_fault = " OR ".join(faults.values())

@@ -31,6 +31,8 @@ class Relation:
     columns: Mapping[str, Typed]
     # Whether to run the query again costs little and gives each row the same k.
     settled: bool = True
+    # Columns that the query yields too: a column by its name made another type, as the first step will ask.
+    made: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def picked(self) -> str:
         return ", ".join(column.sql for column in self.columns.values())

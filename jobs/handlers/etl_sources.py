@@ -3,35 +3,27 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-import orjson
 from django.conf import settings
 
 from jobs.handlers.base import PermanentFailure
 from jobs.handlers.etl_casts import cast
 from jobs.handlers.etl_engine import Engine, Relation
-from jobs.handlers.etl_records import (
-    RECORD_MAX_CHARACTERS,
-    Digits,
-    Record,
-    csv_records,
-    json_records,
-    ndjson_records,
-    unpack,
-    value_of,
-    written,
-)
+from jobs.handlers.etl_loading import check_names, inline, load
+from jobs.handlers.etl_records import RECORD_MAX_CHARACTERS, Record, csv_records, json_records, ndjson_records, unpack
 from jobs.handlers.etl_rows import Bad
-from jobs.handlers.etl_types import NUMERIC, Typed, literal
+from jobs.handlers.etl_types import Typed, converted, literal
 
-MAX_COLUMNS = 2_000
-MAX_NAME = 200
-LOOK_ROWS = 5_000
-NOT_UTF8 = "it is not UTF-8"
+
+class Asked(NamedTuple):
+    """Of a file: the columns that are used, if not all, and the types that they will be made."""
+
+    used: set[str] | None = None
+    types: Mapping[str, str] = MappingProxyType({})
 
 
 def file_name(number: int, format: str) -> str:
@@ -46,26 +38,26 @@ def read(
     number: int = 0,
     place: str = "",
     used: set[str] | None = None,
+    ahead: Mapping[str, str] = MappingProxyType({}),
 ) -> Relation:
-    """Where `used` is given, of plain files only these columns. Raises PermanentFailure, BadRows."""
+    """Of plain files only the columns `used`, if given, and with them what the first step will make of them (`ahead`):
+    a value is looked at once. Raises PermanentFailure, BadRows."""
     wanted = dict(source.get("cast", {}))
-    used = used and used | set(wanted)
+    asked = Asked(used and used | set(wanted), {**ahead, **wanted})
     if "rows" in source:
         relation = load(engine, bad, inline(source["rows"]), source, place)
     elif "connection" in source:
         names, kinds = json.loads(engine.context.path(file_name(number, "columns")).read_text(encoding="utf-8"))
         file = engine.context.path(file_name(number, "csv"))
-        relation = read_csv(engine, bad, file, {"header": False, "columns": names}, place)
+        relation = read_csv(engine, bad, file, {"header": False, "columns": names}, place, Asked())
         wanted = dict(zip(names, sized(engine, relation, kinds), strict=True)) | wanted
     else:
-        relation = read_file(engine, bad, source, number, place, used)
+        relation = read_file(engine, bad, source, number, place, asked)
     wanted = {name: type for name, type in wanted.items() if type != "text"}
     return cast(engine, bad, relation, wanted, place) if wanted else relation
 
 
-def read_file(
-    engine: Engine, bad: Bad, source: Mapping[str, Any], number: int, place: str, used: set[str] | None
-) -> Relation:
+def read_file(engine: Engine, bad: Bad, source: Mapping[str, Any], number: int, place: str, asked: "Asked") -> Relation:
     format = next(each for each in ("csv", "json", "ndjson") if engine.context.path(file_name(number, each)).exists())
     path = unpack(
         engine.context.path(file_name(number, format)),
@@ -73,7 +65,7 @@ def read_file(
         settings.ETL_UNPACKED_MAX_BYTES,
     )
     if format == "csv":
-        return read_csv(engine, bad, path, source, place, used)
+        return read_csv(engine, bad, path, source, place, asked)
     return load(engine, bad, json_records(path) if format == "json" else ndjson_records(path), source, place)
 
 
@@ -103,7 +95,7 @@ def read_csv(
     path: Path,
     source: Mapping[str, Any],
     place: str,
-    used: set[str] | None = None,
+    asked: Asked,
 ) -> Relation:
     """By the engine's own reader, which refuses a file in which anything is doubtful; then record by record."""
     import duckdb
@@ -123,9 +115,14 @@ def read_csv(
         return load(engine, bad, rows_of(path, delimiter, header, names, nulls), {"columns": names}, place)
     kept = dict(zip(names, columns, strict=True))
     # one that is missing is told of beside all that are there
-    if used and used <= set(names):
-        kept = {name: column for name, column in kept.items() if name in used}
-    picked = ", ".join(kept.values())
+    if asked.used and asked.used <= set(names):
+        kept = {name: column for name, column in kept.items() if name in asked.used}
+    made = {
+        (name, type): (engine.column(), converted(Typed(kept[name], "text"), type))
+        for name, type in asked.types.items()
+        if name in kept and type != "text"
+    }
+    picked = ", ".join([*kept.values(), *(f"{sql} AS {column}" for column, sql in made.values())])
     try:
         engine.tried(
             f"CREATE TEMP TABLE {table} AS SELECT {picked} FROM read_csv({literal(str(path))}, {options})"  # noqa: S608
@@ -135,7 +132,9 @@ def read_csv(
         return load(engine, bad, rows_of(path, delimiter, header, names, nulls), {"columns": names}, place)
     line = f"rowid + {1 + int(header)} AS line"
     known = {name: Typed(column, "text") for name, column in kept.items()}
-    return Relation(f"SELECT rowid AS k, {line}, {picked} FROM {table}", known)  # noqa: S608
+    picked = ", ".join([*kept.values(), *(column for column, _ in made.values())])
+    sql = f"SELECT rowid AS k, {line}, {picked} FROM {table}"  # noqa: S608
+    return Relation(sql, known, made={key: column for key, (column, _) in made.items()})
 
 
 def csv_names(path: Path, delimiter: str, header: bool, given: Sequence[str]) -> list[str]:
@@ -160,17 +159,6 @@ def csv_names(path: Path, delimiter: str, header: bool, given: Sequence[str]) ->
     return names
 
 
-def check_names(names: Sequence[str]) -> None:
-    if len(names) > MAX_COLUMNS:
-        raise PermanentFailure(f"It has {len(names)} columns; at most {MAX_COLUMNS} are read.")
-    for name in names:
-        if len(name) > MAX_NAME or "\0" in name or "\ufffd" in name:
-            raise PermanentFailure(f"{name!r:.80} is no name of a column: at most {MAX_NAME} characters of text.")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise PermanentFailure(f"Two columns are named {twice!r:.80}.")
-
-
 def rows_of(path: Path, delimiter: str, header: bool, names: Sequence[str], nulls: Sequence[str]) -> Iterator[Record]:
     """CSV as objects; cells are null or text."""
     records = csv_records(path, delimiter)
@@ -191,108 +179,3 @@ def rows_of(path: Path, delimiter: str, header: bool, names: Sequence[str], null
             yield Record(line, text, f"it has {len(cells)} fields, not {len(names)}")
             continue
         yield Record(line, {name: None if cell in nulls else cell for name, cell in zip(names, cells, strict=True)})
-
-
-# --- records --------------------------------------------------------------------------------------------------------
-
-
-def inline(rows: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
-    for number, row in enumerate(rows, 1):
-        yield Record(number, value_of(json.dumps(row)))
-
-
-@dataclass
-class Seen:
-    """What a column has held: the kinds of its values, and the most digits before and after the point."""
-
-    id: str
-    kinds: set[str] = field(default_factory=set)
-    before: int = 1
-    after: int = 0
-
-    def take(self, value: Any) -> str | None:
-        """The value as a text."""
-        match value:
-            case None:
-                return None
-            case bool():
-                self.kinds.add("boolean")
-                return "true" if value else "false"
-            case Digits():
-                return self.number(value)
-            case str():
-                self.kinds.add("text")
-                return value
-        self.kinds.add("json")
-        return written(value)
-
-    def number(self, value: Digits) -> str:
-        whole, _, part = value.lstrip("-").partition(".")
-        kind = "number" if "e" in value.lower() else "decimal" if part else "integer"
-        self.kinds.add(kind)
-        if kind != "number":
-            self.before, self.after = max(self.before, len(whole)), max(self.after, len(part))
-        return str(value)
-
-    @property
-    def kind(self) -> str:
-        """That all its values are of, exactly; text where there is none."""
-        if len(self.kinds) == 1 and not self.kinds <= NUMERIC:
-            return next(iter(self.kinds))
-        if not self.kinds or not self.kinds <= NUMERIC:
-            return "text"
-        if "number" in self.kinds:
-            return "number"
-        if self.before + self.after > 38:
-            return "text" if self.kinds == {"integer"} else "number"
-        return "decimal" if "decimal" in self.kinds else "integer"
-
-    @property
-    def sql(self) -> str:
-        type = {"integer": "HUGEINT", "number": "DOUBLE", "boolean": "BOOLEAN", "json": "JSON"}.get(
-            self.kind, "VARCHAR"
-        )
-        if self.kind == "decimal":
-            type = f"DECIMAL({self.before + self.after},{self.after})"
-        return f"CAST({self.id} AS {type}) AS {self.id}"
-
-
-def load(engine: Engine, bad: Bad, records: Iterable[Record], source: Mapping[str, Any], place: str) -> Relation:
-    """Into a table, by a file of texts: whatever a value is, it arrives as it was written."""
-    seen = {name: Seen(engine.column()) for name in source.get("columns", [])}
-    path = engine.context.path(f"rows-{engine.table()}")
-    with path.open("wb") as file:
-        for count, (line, value, fault) in enumerate(records):
-            if count % LOOK_ROWS == 0:
-                engine.context.check_stopped()
-            if fault or not isinstance(value, dict):
-                bad.note(line, fault or "it is no object", value, place)
-            else:
-                keep(engine, bad, file, seen, line, value, place)
-    bad.judge()
-    table = engine.table()
-    shape = ", ".join(["line: 'BIGINT'", *(f"{each.id}: 'VARCHAR'" for each in seen.values())])
-    picked = ", ".join(["line", *(each.sql for each in seen.values())])
-    engine.run(
-        f"CREATE TEMP TABLE {table} AS SELECT {picked} FROM read_json({literal(str(path))}, "  # noqa: S608
-        f"format = 'newline_delimited', columns = {{{shape}}}, maximum_object_size = {16 * RECORD_MAX_CHARACTERS})"
-    )
-    path.unlink()
-    ids = ", ".join(["line", *(each.id for each in seen.values())])
-    known = {name: Typed(each.id, each.kind) for name, each in seen.items()}
-    return Relation(f"SELECT rowid AS k, {ids} FROM {table}", known)  # noqa: S608
-
-
-def keep(
-    engine: Engine, bad: Bad, file: IO[bytes], seen: dict[str, Seen], line: int, value: dict[str, Any], place: str
-) -> None:
-    row: dict[str, Any] = {"line": line}
-    for name, each in value.items():
-        if name not in seen:
-            check_names([*seen, name] if len(seen) == MAX_COLUMNS else [name])
-            seen[name] = Seen(engine.column())
-        row[seen[name].id] = seen[name].take(each)
-    try:
-        file.write(orjson.dumps(row) + b"\n")
-    except orjson.JSONEncodeError:
-        bad.note(line, NOT_UTF8, value, place)

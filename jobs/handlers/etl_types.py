@@ -55,7 +55,7 @@ def converted(value: Typed, type: str) -> str:
     if type == "text" or kind == type:
         return f"CAST({sql} AS VARCHAR)" if kind != "text" else sql
     if kind == "text":
-        return from_text(f"trim({sql})", type)
+        return from_text(sql, type)
     match kind_of(type):
         case "integer" if kind in NUMERIC:
             return f"CASE WHEN {sql} = trunc({sql}) THEN TRY_CAST({sql} AS HUGEINT) END"
@@ -78,21 +78,24 @@ def from_text(sql: str, type: str) -> str:
             return f"CASE WHEN NOT ({holds(sql, '.eE_')}) THEN CAST(TRY_CAST({sql} AS DECIMAL(38,0)) AS HUGEINT) END"
         case "decimal":
             scale = type.partition(",")[2].rstrip(")")
-            fits = (
-                f"NOT ({holds(sql, 'eE_')}) AND (instr({sql}, '.') = 0 OR length({sql}) - instr({sql}, '.') <= {scale})"
+            made, point = f"TRY_CAST({sql} AS {type.upper()})", f"instr({sql}, '.')"
+            return (
+                f"CASE WHEN {holds(sql, 'eE_')} THEN NULL "
+                f"WHEN {point} = 0 OR length({sql}) - {point} <= {scale} THEN {made} "
+                f"WHEN length(rtrim({sql})) - {point} <= {scale} THEN {made} END"
             )
-            return f"CASE WHEN {fits} THEN TRY_CAST({sql} AS {type.upper()}) END"
         case "number":
             finite = f"NOT ({holds(sql, '_')}) AND isfinite(TRY_CAST({sql} AS DOUBLE))"
             return f"CASE WHEN {finite} THEN TRY_CAST({sql} AS DOUBLE) END"
         case "boolean":
+            sql = f"trim({sql})"
             words = [", ".join(map(literal, words)) for words in (TRUE, FALSE)]
             return f"CASE WHEN lower({sql}) IN ({words[0]}) THEN true WHEN lower({sql}) IN ({words[1]}) THEN false END"
         case "date":
-            return only_if(sql, DATE, f"TRY_CAST({sql} AS DATE)")
+            return only_if(f"trim({sql})", DATE, f"TRY_CAST({sql} AS DATE)")
         case "timestamp":
             # without a zone it is UTC, the session's; the plain type would pass over a zone that is given
-            return only_if(sql, TIMESTAMP, f"(TRY_CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')")
+            return only_if(f"trim({sql})", TIMESTAMP, f"(TRY_CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')")
     raise AssertionError(type)
 
 
