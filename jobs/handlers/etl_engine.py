@@ -118,9 +118,15 @@ class Warm:
         self.connection, self.pid = connect(), os.getpid()
         self.connection.execute("SELECT count(*) FROM range(10)").fetchall()
 
-    def take(self) -> "duckdb.DuckDBPyConnection":
-        """In the process where it was opened it is left as it is."""
-        return self.connection if self.connection is not None and os.getpid() != self.pid else connect()
+    @contextlib.contextmanager
+    def taken(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """A new one where this is no fork of the process in which it was opened."""
+        if self.connection is not None and os.getpid() != self.pid:
+            # not closed: it ends with its process, at once
+            yield self.connection
+        else:
+            with connect() as connection:
+                yield connection
 
 
 warm = Warm()
@@ -136,13 +142,18 @@ def connect() -> "duckdb.DuckDBPyConnection":
         "autoload_known_extensions": False,
         "python_enable_replacements": False,
     }
-    return duckdb.connect(":memory:", config=fixed)
+    connection = duckdb.connect(":memory:", config=fixed)
+    connection.execute("SET TimeZone = 'UTC'")
+    # counted, not drawn
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
+    return connection
 
 
 @contextlib.contextmanager
 def opened(context: Context) -> Iterator[Engine]:
     """Stopped at once when the attempt is."""
-    with warm.take() as connection:
+    with warm.taken() as connection:
         for bound in bounds(context.path(".").resolve()):
             connection.execute(bound)
         ended = threading.Event()
@@ -166,10 +177,6 @@ def bounds(folder: Path) -> Sequence[str]:
         f"SET temp_directory = {literal(str(folder / 'spill'))}",
         f"SET max_temp_directory_size = '{settings.ETL_SPILL_MAX_BYTES}B'",
         f"SET home_directory = {literal(str(folder))}",
-        "SET TimeZone = 'UTC'",
-        # counted, not drawn
-        "SET enable_progress_bar = true",
-        "SET enable_progress_bar_print = false",
         f"SET allowed_directories = [{literal(f'{folder}/')}]",
         "SET enable_external_access = false",
         "SET lock_configuration = true",
