@@ -3,13 +3,14 @@
 python -m bench                  SmartQueue and its peers in one run: ratios, and bench/results/peers.json
 python -m bench NAME ...         only these of them, for looking
 python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under fire: bench/results/smartqueue.json
+python -m bench etl              an etl job beside the csv module, and what its walls cost: bench/results/etl.json
 python -m bench docs             write the figures of the files into the pages of docs/
 """
 
 import subprocess
 import sys
 
-from bench import cluster, compare, machine, pages, redis_server, results, sizes, tables
+from bench import cluster, compare, etl, machine, pages, redis_server, results, sizes, tables
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
@@ -20,6 +21,8 @@ def main(words: list[str]) -> None:
             pages.write()
         case ["ours", *names]:
             ours.main(names)
+        case ["etl"]:
+            etl.main()
         case _:
             beside_peers(words)
 

@@ -14,3 +14,8 @@ def noop(number: int = -1) -> None:
 def fail() -> None:
     """To be tried again later."""
     raise RuntimeError("bench: to be retried")
+
+
+@task(name="bench.isolated", isolated=True)
+def isolated() -> None:
+    """Nothing, in a process of its own."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -131,6 +131,43 @@ def mail_of(parts: SplitResult) -> Mail:
     if not parts.hostname or parts.path.strip("/") or parts.query or bool(user) != bool(password) or (clear and user):
         raise ValueError
     return Mail(parts.hostname, port, user, password, starttls=parts.scheme == "smtp+tls", tls=parts.scheme == "smtps")
+
+
+class Connection(TypedDict):
+    """A database of the operator's: its URL, and what jobs may do there."""
+
+    url: str
+    read: bool
+    write: list[str]
+
+
+def env_connections(name: str) -> dict[str, Connection]:
+    """JSON: {"warehouse": {"url": "postgres://…", "read": true, "write": ["schema.table"]}}; no value is ever shown."""
+    raw = os.environ.get(name, "").strip()
+    try:
+        found = json.loads(raw) if raw else {}
+        return {key: _connection(key, value) for key, value in found.items()}
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        fault = str(error) if isinstance(error, _Fault) else "no JSON object of objects, each with a url"
+        raise ImproperlyConfigured(f"{name}: {fault}") from None
+
+
+class _Fault(ValueError):
+    """What is wrong, for the operator, without a secret."""
+
+
+def _connection(key: str, value: dict[str, object]) -> Connection:
+    url, read, write = value["url"], value.get("read", False), value.get("write", [])
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
+        raise _Fault("names are of letters, digits, _ and -")
+    if not isinstance(url, str) or not re.match(r"postgres(ql)?://", url):
+        raise _Fault(f"{key}: url must begin with postgres://")
+    tables = [each for each in write if isinstance(each, str)] if isinstance(write, list) else None
+    if not isinstance(read, bool) or tables is None or len(tables) != len(write):  # type: ignore[arg-type]
+        raise _Fault(f"{key}: read is true or false, write a list of tables")
+    if not all(re.fullmatch(r"\w+(\.\w+)?", each) for each in tables) or set(value) - {"url", "read", "write"}:
+        raise _Fault(f"{key}: expected url, read and write, and tables as table or schema.table")
+    return {"url": url, "read": read, "write": tables}
 
 
 def env_default(name: str, value: str) -> None:

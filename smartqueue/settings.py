@@ -12,6 +12,7 @@ from smartqueue.database import databases, secret, state_dir
 from smartqueue.env import (
     env_bool,
     env_choice,
+    env_connections,
     env_default,
     env_int,
     env_keys,
@@ -221,6 +222,14 @@ SHELL_MAX_PROCESSES = env_int("SMARTQUEUE_SHELL_MAX_PROCESSES", 64, minimum=2)
 SHELL_MAX_OPEN_FILES = env_int("SMARTQUEUE_SHELL_MAX_OPEN_FILES", 256, minimum=16)
 # Between SIGTERM and SIGKILL, when a program must stop; shorter than the worker waits for its handlers.
 SHELL_KILL_GRACE_SECONDS = env_seconds("SMARTQUEUE_SHELL_KILL_GRACE_SECONDS", 1.2)
+# Databases that etl jobs of the organisations that may use them read from and write to, by name, as JSON:
+# {"warehouse": {"url": "postgres://…", "read": true, "write": ["schema.table"]}}. Give each a role that may do no more.
+CONNECTIONS = env_connections("SMARTQUEUE_CONNECTIONS")
+# What the process of an etl job may take: of memory in all; on disk, when that is not enough; of a file it unpacks.
+ETL_THREADS = env_int("SMARTQUEUE_ETL_THREADS", 2, minimum=1)
+ETL_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_ETL_MEMORY_MAX_BYTES", 450_000_000, minimum=200_000_000)
+ETL_SPILL_MAX_BYTES = env_int("SMARTQUEUE_ETL_SPILL_MAX_BYTES", 2_000_000_000, minimum=0)
+ETL_UNPACKED_MAX_BYTES = env_int("SMARTQUEUE_ETL_UNPACKED_MAX_BYTES", 900_000_000, minimum=1)
 
 # --- Webhooks and mail alerts -----------------------------------------------------------------------------------
 # Of each kind in one organisation.

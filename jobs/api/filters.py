@@ -64,7 +64,7 @@ class PageQuery(QuerySerializer):
 
 
 def known_type(word: str) -> None:
-    if word not in {*registry.types(), *registry.unavailable}:
+    if word not in registry.types():
         raise serializers.ValidationError(f"There is no such job type; there are: {', '.join(registry.types())}.")
 
 

@@ -2,8 +2,8 @@
 
 import json
 import time
-from pathlib import Path
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings

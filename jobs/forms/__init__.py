@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from jobs.forms.base import RawForm, SubmitForm
 from jobs.forms.data_export import DataExportForm
+from jobs.forms.etl import EtlForm
 from jobs.forms.http import HttpForm
 from jobs.forms.image import ImageForm
 from jobs.forms.mail import EmailForm
@@ -16,6 +17,7 @@ FORMS: Mapping[str, type[SubmitForm]] = {
     "shell": ShellForm,
     "email": EmailForm,
     "image-resize": ImageForm,
+    "etl": EtlForm,
     "ml": MlForm,
     "data-export": DataExportForm,
     "python": PythonForm,

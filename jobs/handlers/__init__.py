@@ -3,6 +3,7 @@
 from jobs.handlers.base import registry
 from jobs.handlers.data_export import DataExportHandler
 from jobs.handlers.django_task import DjangoTaskHandler
+from jobs.handlers.etl import EtlHandler
 from jobs.handlers.external import ExternalHandler
 from jobs.handlers.http import HttpHandler
 from jobs.handlers.image import ImageHandler
@@ -16,6 +17,7 @@ for handler in (
     ShellHandler(),
     EmailHandler(),
     ImageHandler(),
+    EtlHandler(),
     MlHandler(),
     DataExportHandler(),
     PythonTaskHandler(),
@@ -23,10 +25,5 @@ for handler in (
     DjangoTaskHandler(),
 ):
     registry.add(handler)
-
-registry.unavailable |= {
-    name: f"The job type {name!r} is not available in this version; there are: {', '.join(registry.offered())}."
-    for name in ("etl",)
-}
 
 __all__ = ["registry"]

@@ -324,8 +324,6 @@ class Registry:
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
-        # Known words that do not run here yet, with what to tell the caller.
-        self.unavailable: dict[str, str] = {}
 
     def add(self, handler: Handler) -> Handler:
         Validator.check_schema(handler.schema)
@@ -337,7 +335,7 @@ class Registry:
         if type in self._handlers:
             return self._handlers[type]
         known = ", ".join(self.offered())
-        raise UnknownJobType(self.unavailable.get(type, f"There is no job type {type!r:.40}; there are: {known}."))
+        raise UnknownJobType(f"There is no job type {type!r:.40}; there are: {known}.")
 
     def types(self) -> list[str]:
         return sorted(self._handlers)

@@ -204,7 +204,7 @@ def filter_faults(given: Mapping[str, Any], dataset: Dataset) -> Iterator[Fault]
 
 
 def type_fault(value: str) -> str:
-    known = [*registry.types(), *registry.unavailable]
+    known = registry.types()
     return "" if value in known else f"There is no such job type; there are: {', '.join(registry.types())}."
 
 

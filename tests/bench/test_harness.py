@@ -23,6 +23,8 @@ TINY = {
     "SLOTS": "5",
     "COPY_ROWS": "50",
     "PROFILE_JOBS": "50",
+    "ETL_ROWS": "1000",
+    "ETL_JOBS": "5",
     "PATIENCE_SECONDS": "60",
 }
 
@@ -78,3 +80,14 @@ def test_an_unknown_name_is_refused_before_anything_starts(tmp_path: Path, words
         bench(tmp_path, *words)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_etl_job_answers_as_the_csv_module_does_and_is_measured_beside_it(tmp_path: Path) -> None:
+    """That they answer alike is checked by the measure itself."""
+    printed = bench(tmp_path, "etl")
+
+    found = figures(tmp_path, "etl")["figures"]
+    for name in ("etl_seconds", "csv_module_seconds", "csv_module_tuned_seconds", "trivial_etl_ms", "isolated_task_ms"):
+        assert found[name] > 0, name
+    assert 0 < found["etl_peak_megabytes"] < 512
+    assert "times_faster" in printed

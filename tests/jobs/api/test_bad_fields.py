@@ -18,7 +18,6 @@ FUTURE = (timezone.now() + timedelta(days=400)).isoformat()
 FIELDS: list[tuple[str, Any]] = [
     *[("type", value) for value in ("", " ", "PYTHON", "os.system", "builtins.eval", "..", "__class__", "x" * 100)],
     *[("type", value) for value in (1, None, True, [], {}, ["python"])],
-    *[("type", value) for value in ("etl",)],
     *[("name", value) for value in ("", "   ", "x" * 65, 1, None, True, ["a"], {"a": 1})],
     *[("title", value) for value in ("x" * 201, 1, None, [])],
     *[("description", value) for value in ("x" * 10_001, 1, None, {})],
@@ -85,14 +84,6 @@ def test_a_field_that_is_wrong_is_named_and_nothing_stored(world: World, field: 
     assert any(pointer == wanted or pointer.startswith(f"{wanted}/") for pointer in pointers), pointers
     assert not Job.objects.exists()
     assert not Queue.objects.exists()
-
-
-@pytest.mark.parametrize("word", ["etl"])
-def test_a_type_that_is_not_there_yet_says_so(world: World, word: str) -> None:
-    problem = assert_refused(api(world.owner).post(JOBS, {**ADD, "type": word}))
-
-    assert "not available in this version" in problem["detail"]
-    assert problem["type"] == "urn:smartqueue:problem:unknown_job_type"
 
 
 def test_run_at_and_a_delay_together_are_refused(world: World) -> None:

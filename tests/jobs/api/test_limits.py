@@ -240,7 +240,7 @@ BAD_NAMES = [
     *[(scope, "*") for scope in ("queue", "type")],
     *[("org", name) for name in ("acme", "**", "rival")],
     *[("queue", name) for name in ("Mail", "-a", "a b", "a/b", "ü", "a" * 41, "a\x00")],
-    *[("type", name) for name in ("pyhton", "Python", "os.system", "etl", "python/", "python\x00")],
+    *[("type", name) for name in ("pyhton", "Python", "os.system", "etl ", "python/", "python\x00")],
     *[("key", name) for name in ("x" * 65, "é" * 65, "a\x00b", "\x00", "x" * 1000)],
     *[(scope, "python") for scope in ("Type", "types", "name", "id", "__class__", "type\x00", "\x00", "t" * 1000)],
 ]

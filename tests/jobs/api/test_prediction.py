@@ -97,7 +97,7 @@ def test_the_start_is_foretold_from_the_work_ahead(world: World) -> None:
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"type": "etl"}, "/type"),
+        ({"type": "no-such"}, "/type"),
         ({"payload": {"task": "no.such"}}, "/payload/task"),
         ({"timeout_seconds": 10**9}, "/timeout_seconds"),
         ({"queue": "Not A Queue"}, "/queue"),

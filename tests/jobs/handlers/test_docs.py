@@ -12,6 +12,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from jobs.handlers import registry
+from jobs.handlers.etl_expressions import FUNCTIONS
+from jobs.handlers.etl_payload import STEP
+from jobs.handlers.etl_steps import AGGREGATES
 from jobs.handlers.python_task import task
 from jobs.handlers.signatures import signature_of
 from jobs.models import Job
@@ -124,6 +127,21 @@ def test_every_field_of_a_payload_is_described(type: str) -> None:
         for name in re.findall(r"`(\w+)`", row)
     }
     assert set(registry.get(type).schema["properties"]) <= described
+
+
+def test_the_other_payload_of_etl_is_one(settings: Settings) -> None:
+    settings.CONNECTIONS = {"warehouse": {"url": "postgres://db/x", "read": True, "write": ["shop.totals"]}}
+    (text,) = [text for kind, text in BLOCKS if kind == "json" and '"steps"' in text]
+
+    registry.get("etl").check(json.loads(text), {"connections": ["warehouse"]})
+
+
+def test_every_step_and_function_of_etl_is_described() -> None:
+    steps = set(STEP["properties"])
+    assert steps == {name for name in steps if f'| `{{"{name}"' in section("etl")}
+    words = set(re.findall(r"\w+", section("etl").partition("**Expressions**")[2].partition("| sink |")[0]))
+    assert set(FUNCTIONS) <= words
+    assert set(AGGREGATES) <= set(re.findall(r"`(\w+)`", section("etl")))
 
 
 def test_every_setting_exists() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from jobs.forms import FORMS
 from jobs.handlers import registry
@@ -28,6 +29,16 @@ ARTEFACT = "018f0000-0000-7000-8000-0000000000aa"
 IMAGE = {"type": "image-resize", "source": ARTEFACT, "width": "200", "fit": "contain", "format": "keep"}
 IMAGE |= {"animation": "first"}
 EMAIL = {"type": "email", "to": "ada@example.com", "subject": "Report", "text": "Hello"}
+ETL = {
+    "type": "etl",
+    "source_kind": "rows",
+    "source": '[{"a": 1}]',
+    "steps": '[{"filter": "a > 0"}]',
+    "sink_kind": "artefact",
+    "sink": "out.csv",
+    "on_bad_row": "fail",
+}
+FILE_ID = "018f0000-0000-7000-8000-0000000000ff"
 COMMON = {"queue": "default", "urgency": "medium", "once": "0" * 32}
 
 
@@ -211,6 +222,13 @@ def faults(response: Any) -> dict[str, str]:
             {**ML, "task": "predict", "source": "artefact", "table": FILE, "format": "json", "model_artefact": FILE},
             {"task": "predict", "data": {"artefact": FILE, "format": "json"}, "model_artefact": FILE},
         ),
+        (ETL, {"source": {"rows": [{"a": 1}]}, "steps": [{"filter": "a > 0"}], "sink": {"artefact": "out.csv"}}),
+        (
+            {**ETL, "source_kind": "artefact", "source": f" {FILE_ID}\r\n", "format": "csv", "delimiter": "\t",
+             "steps": "", "on_bad_row": "keep"},
+            {"source": {"artefact": FILE_ID, "format": "csv", "delimiter": "\t"}, "steps": [],
+             "sink": {"artefact": "out.csv"}, "on_bad_row": "keep"},
+        ),
         (
             {"type": "python", "as": "json", "raw": '{"task": "demo.add", "kwargs": {"a": 1, "b": 2}}'},
             {"task": "demo.add", "kwargs": {"a": 1, "b": 2}},
@@ -318,6 +336,21 @@ def test_a_time_is_read_as_utc(world: World) -> None:
         ({**PYTHON, "kwargs": "[]"}, "kwargs", "JSON object"),
         ({**PYTHON, "kwargs": '{"a": 1}'}, "kwargs", "b: This field is required."),
         ({**PYTHON, "kwargs": '{"a": 1, "b": 2, "c": 3}'}, "kwargs", "c: There is no such field"),
+        ({**ETL, "source": "[1"}, "source", "no JSON"),
+        ({**ETL, "source": "{}"}, "source", "JSON list"),
+        ({**ETL, "source": '[{"a": 1}, 2]'}, "source", "rows/1: Expected an object."),
+        (
+            {**ETL, "source_kind": "url", "source": "http://169.254.169.254/"},
+            "source",
+            "url: This address is not public.",
+        ),
+        ({**ETL, "source_kind": "artefact", "source": "x"}, "source", "artefact: Expected the id of an artefact."),
+        ({**ETL, "steps": '[{"filter": "a >"}]'}, "steps", "0/filter: Did not expect the end."),
+        ({**ETL, "steps": '[{"explode": 1}]'}, "steps", "There is no such field"),
+        ({**ETL, "sink": "../out.csv"}, "sink", "Must match"),
+        ({**ETL, "sink": "out.xls"}, "sink", "format: Say which"),
+        ({**ETL, "sink_kind": "connection", "sink": "t"}, "sink", "connection"),
+        ({**ETL, "source_connection": "warehouse"}, "source_connection", "valid choice"),
         ({**PYTHON, "queue": "Not A Queue"}, "queue", "lower-case"),
         ({**PYTHON, "queue": ""}, "queue", "required"),
         ({**PYTHON, "name": "x" * 65}, "name", "64"),
@@ -406,6 +439,22 @@ def test_each_form_opens_with_an_example_that_can_be_sent_as_it_is(world: World,
     [
         {"payload": {"task": "demo.add", "kwargs": {"a": 12345678901234567890, "b": -1}}, "name": "sum"},
         {"type": "shell", "payload": {"argv": ["/bin/echo", "a b", "", "c\n"]}},
+        {
+            "type": "etl",
+            "payload": {
+                "source": {"rows": [{"a": 12345678901234567890, "b": "<é>"}]},
+                "steps": [{"sort": ["a"]}],
+                "sink": {"artefact": "x.parquet"},
+            },
+        },
+        {
+            "type": "etl",
+            "payload": {
+                "source": {"artefact": FILE_ID, "nulls": ["NA"]},
+                "sink": {"artefact": "x.csv", "formula_safe": False},
+                "on_bad_row": "drop",
+            },
+        },
         {"type": "shell", "payload": {"argv": ["/bin/sleep", "3"], "env": {"A": " x "}, "expect_exit": [0, 1]}},
         {
             "type": "http",
@@ -516,3 +565,34 @@ def test_a_viewer_is_told_which_role_submits(world: World) -> None:
 
     assert "Submitting takes the role operator" in page.text
     assert not [one for one in page.all("form") if one.attributes.get("action") == "/jobs/submit/"]
+
+
+def test_the_form_offers_the_databases_of_the_organisation(world: World, settings: Settings) -> None:
+    settings.CONNECTIONS = {
+        name: {"url": "postgres://db/x", "read": True, "write": ["shop.totals"]} for name in ("warehouse", "theirs")
+    }
+    Org.objects.filter(pk=world.org.pk).update(job_settings={"connections": ["warehouse", "gone"]})
+    page = read(browser(world.operator).get("/jobs/submit/?type=etl"))
+    options = [one.text for one in page.by_id("job-source_connection").all("option")]
+
+    submit(
+        world.operator,
+        **{
+            **ETL,
+            "source_kind": "connection",
+            "source": "SELECT 1",
+            "source_connection": "warehouse",
+            "sink_kind": "connection",
+            "sink": "shop.totals",
+            "sink_connection": "warehouse",
+            "mode": "upsert",
+            "key": "id, day",
+        },
+    )
+
+    assert options == ["None", "warehouse"]
+    assert Job.objects.get().payload == {
+        "source": {"connection": "warehouse", "select": "SELECT 1"},
+        "steps": [{"filter": "a > 0"}],
+        "sink": {"connection": "warehouse", "table": "shop.totals", "mode": "upsert", "key": ["id", "day"]},
+    }
