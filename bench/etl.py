@@ -180,6 +180,9 @@ class Reporter:
         self.kept[name] = path.read_bytes()
         return name
 
+    def enqueue(self, asked: Mapping[str, Any], key: str, *, borrowed: bool = False) -> str:
+        raise NotImplementedError
+
     def copy_artefact(self, artefact_id: str, to: Path) -> Any:
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""python -m smartqueue: what `make up` runs. HOST, PORT and DEMO are read here, before Django is."""
+"""python -m smartqueue: what `make up` runs. HOST, PORT, DEMO and QUIET are read here, before Django is."""
 
 import argparse
 import os
@@ -18,11 +18,14 @@ def main(words: list[str]) -> int:
     parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000, help="or the next free one")
     parser.add_argument("--no-demo", action="store_true", default=os.environ.get("DEMO") == "0")
+    parser.add_argument("--quiet", action="store_true", default=os.environ.get("QUIET") == "1", help="no demo jobs")
     asked = parser.parse_args(words)
     if not 0 < asked.port < 65536:
         parser.error(f"PORT={asked.port}: from 1 to 65535")
     try:
-        return Up(state_dir(), Options(asked.host, asked.port, demo=not asked.no_demo), Console(sys.stdout)).run()
+        return Up(
+            state_dir(), Options(asked.host, asked.port, demo=not asked.no_demo, quiet=asked.quiet), Console(sys.stdout)
+        ).run()
     except (UpError, NotReady, EmbeddedError, StateError, OSError) as error:
         print(f"SmartQueue: {error}", file=sys.stderr)  # noqa: T201 its one face is the terminal
         return 1

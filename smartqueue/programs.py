@@ -20,7 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 LOG_MAX_BYTES = 10_000_000
 
 
-def children(state: Path, listener: socket.socket) -> tuple[list[Child], list[Child]]:
+def children(state: Path, listener: socket.socket, *, trickle: bool) -> tuple[list[Child], list[Child]]:
     """What a first job needs, and what is started after it. The listening socket is ours, so that a restart of the
     web refuses nobody."""
     environ = environment(state, listener)
@@ -33,6 +33,8 @@ def children(state: Path, listener: socket.socket) -> tuple[list[Child], list[Ch
         child("scheduler", [*manage, "runscheduler"], state, environ),
         child("watchdog", [*manage, "runwatchdog"], state, environ),
     ]
+    if trickle:
+        later.append(child("demo", [*manage, "demo_trickle"], state, environ))
     return first, later
 
 

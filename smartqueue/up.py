@@ -41,7 +41,7 @@ from smartqueue.welcome import demo_logins, welcome
 READY_WITHIN_SECONDS = 60.0
 # Seconds after the signal at which each is told to stop, or earlier when those before it are gone. Web first, so
 # that no new work comes in; the scheduler leads until the workers have given back what they could not finish.
-STOP_PLAN = {"web": 0.0, "worker": 0.3, "scheduler": 1.0, "watchdog": 1.0}
+STOP_PLAN = {"demo": 0.0, "web": 0.0, "worker": 0.3, "scheduler": 1.0, "watchdog": 1.0}
 # The rest of the twelve seconds is PostgreSQL's.
 KILL_AFTER_SECONDS = 10.3
 COLOURS = {"web": 36, "worker": 32, "scheduler": 35, "watchdog": 33, "postgresql": 34}
@@ -56,6 +56,8 @@ class Options:
     host: str
     port: int
     demo: bool
+    # No new jobs for the demo but those of people.
+    quiet: bool = False
 
 
 class Console:
@@ -136,7 +138,7 @@ class Up:
         self.migrate()
         self.listener = listener = listen(self.options.host, self.options.port, say=self.console.line)
         url = address_url(listener)
-        first, later = programs.children(self.state, listener)
+        first, later = programs.children(self.state, listener, trickle=self.options.demo and not self.options.quiet)
         for program in first:
             self.supervisor.start(program)
         if self.options.demo:
