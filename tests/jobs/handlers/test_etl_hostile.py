@@ -261,6 +261,24 @@ def test_what_unpacks_to_too_much_is_not_unpacked(settings: Settings) -> None:
         worked(bomb)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_a_name_that_is_none_is_refused_in_json(name: str) -> None:
+    with pytest.raises(PermanentFailure, match="is no name of a column"):
+        worked(json.dumps([{name: 1}]).encode(), format="json")
+
+
+def test_what_fails_only_at_a_row_is_told_as_a_failure_of_the_rows() -> None:
+    """A product that no type holds, in rows that are read back."""
+    steps: list[dict[str, Any]] = [
+        {"cast": {"a": "integer"}},
+        {"derive": {"b": "a * a"}},
+        {"validate": {"required": ["b"]}},
+    ]
+
+    with pytest.raises(PermanentFailure, match="The rows cannot be worked on"):
+        worked(b"a\n1\n" + b"9" * 38 + b"\n", *steps, policy="drop")
+
+
 def test_many_columns_in_json_are_refused() -> None:
     data = json.dumps([{f"c{number}": 1 for number in range(3_000)}]).encode()
 
