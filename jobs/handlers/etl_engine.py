@@ -56,36 +56,52 @@ class Engine:
 
     def tried(self, sql: str) -> "duckdb.DuckDBPyConnection":
         """The engine's own errors are the caller's, but for what no other way would mend. Raises Stopped."""
+        self.context.check_stopped()
+        with self.bounded():
+            return self.connection.execute(sql)
+
+    def run(self, sql: str) -> "duckdb.DuckDBPyConnection":
+        with self.told():
+            return self.tried(sql)
+
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        found = self.run(sql)
+        while batch := self.fetched(found):
+            self.context.check_stopped()
+            yield from batch
+
+    def value(self, sql: str) -> Any:
+        row = self.fetched(self.run(sql))
+        return row[0][0] if row else None
+
+    def fetched(self, found: "duckdb.DuckDBPyConnection") -> list[Any]:
+        """The next rows; what is wrong with them may be seen only now."""
+        with self.told(), self.bounded():
+            return found.fetchmany(FETCH_ROWS)
+
+    @contextlib.contextmanager
+    def bounded(self) -> Iterator[None]:
         import duckdb
 
-        self.context.check_stopped()
         try:
-            return self.connection.execute(sql)
+            yield
         except duckdb.InterruptException:
             self.context.check_stopped()
             raise
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             raise PermanentFailure(f"It needs more than the memory and disk of one etl job: {brief(error)}") from None
 
-    def run(self, sql: str) -> "duckdb.DuckDBPyConnection":
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """The same rows and steps would meet the same error again."""
         import duckdb
 
         try:
-            return self.tried(sql)
+            yield
         except (duckdb.IOException, OSError) as error:
             raise PermanentFailure(f"It writes more than one job may: {brief(error)}") from None
-        except (duckdb.DataError, duckdb.OperationalError, duckdb.NotSupportedError) as error:
+        except duckdb.Error as error:
             raise PermanentFailure(f"The rows cannot be worked on: {brief(error)}") from None
-
-    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        found = self.run(sql)
-        while batch := found.fetchmany(FETCH_ROWS):
-            self.context.check_stopped()
-            yield from batch
-
-    def value(self, sql: str) -> Any:
-        row = self.run(sql).fetchone()
-        return row and row[0]
 
     def column(self) -> str:
         """A name that no column has had."""

@@ -23,8 +23,8 @@ def check_names(names: Sequence[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise PermanentFailure(f"It has {len(names)} columns; at most {MAX_COLUMNS} are read.")
     for name in names:
-        if len(name) > MAX_NAME or "\0" in name or "\ufffd" in name:
-            raise PermanentFailure(f"{name!r:.80} is no name of a column: at most {MAX_NAME} characters of text.")
+        if not 0 < len(name) <= MAX_NAME or "\0" in name or "\ufffd" in name:
+            raise PermanentFailure(f"{name!r:.80} is no name of a column: 1 to {MAX_NAME} characters of text.")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise PermanentFailure(f"Two columns are named {twice!r:.80}.")

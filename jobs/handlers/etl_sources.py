@@ -100,20 +100,21 @@ def read_csv(
     """By the engine's own reader, which refuses a file in which anything is doubtful; then record by record."""
     import duckdb
 
-    delimiter, header = source.get("delimiter", ","), source.get("header", True)
+    delimiter, header, nulls = source.get("delimiter", ","), source.get("header", True), source.get("nulls", [""])
     names = csv_names(path, delimiter, header, source.get("columns", []))
-    nulls = source.get("nulls", [""])
-    columns = [engine.column() for _ in names]
-    table = engine.table()
-    shape = ", ".join(f"'{column}': 'VARCHAR'" for column in columns)
-    options = (
-        f"auto_detect = false, header = false, skip = {int(header)}, delim = {literal(delimiter)}, quote = '\"', "
-        f"escape = '\"', strict_mode = true, allow_quoted_nulls = true, max_line_size = {RECORD_MAX_CHARACTERS}, "
-        f"nullstr = [{', '.join(map(literal, nulls or ['']))}], columns = {{{shape}}}"
-    )
-    if nulls == []:
-        return load(engine, bad, rows_of(path, delimiter, header, names, nulls), {"columns": names}, place)
-    kept = dict(zip(names, columns, strict=True))
+    # the engine's reader has always a text for null
+    if nulls:
+        try:
+            return by_engine(engine, path, source, names, asked)
+        except duckdb.Error:
+            engine.context.log("The file is read record by record: it is not plain CSV throughout.")
+    return load(engine, bad, rows_of(path, delimiter, header, names, nulls), {"columns": names}, place)
+
+
+def by_engine(engine: Engine, path: Path, source: Mapping[str, Any], names: Sequence[str], asked: Asked) -> Relation:
+    """Raises duckdb.Error."""
+    kept = {name: engine.column() for name in names}
+    reader = reader_of(path, list(kept.values()), source)
     # one that is missing is told of beside all that are there
     if asked.used and asked.used <= set(names):
         kept = {name: column for name, column in kept.items() if name in asked.used}
@@ -123,18 +124,26 @@ def read_csv(
         if name in kept and type != "text"
     }
     picked = ", ".join([*kept.values(), *(f"{sql} AS {column}" for column, sql in made.values())])
-    try:
-        engine.tried(
-            f"CREATE TEMP TABLE {table} AS SELECT {picked} FROM read_csv({literal(str(path))}, {options})"  # noqa: S608
-        )
-    except duckdb.Error:
-        engine.context.log("The file is read record by record: it is not plain CSV throughout.")
-        return load(engine, bad, rows_of(path, delimiter, header, names, nulls), {"columns": names}, place)
-    line = f"rowid + {1 + int(header)} AS line"
-    known = {name: Typed(column, "text") for name, column in kept.items()}
-    picked = ", ".join([*kept.values(), *(column for column, _ in made.values())])
-    sql = f"SELECT rowid AS k, {line}, {picked} FROM {table}"  # noqa: S608
-    return Relation(sql, known, made={key: column for key, (column, _) in made.items()})
+    table = engine.table()
+    engine.tried(f"CREATE TEMP TABLE {table} AS SELECT {picked} FROM {reader}")  # noqa: S608
+    line = f"rowid + {1 + int(source.get('header', True))} AS line"
+    columns = ", ".join([*kept.values(), *(column for column, _ in made.values())])
+    return Relation(
+        f"SELECT rowid AS k, {line}, {columns} FROM {table}",  # noqa: S608
+        {name: Typed(column, "text") for name, column in kept.items()},
+        made={key: column for key, (column, _) in made.items()},
+    )
+
+
+def reader_of(path: Path, columns: Sequence[str], source: Mapping[str, Any]) -> str:
+    shape = ", ".join(f"'{column}': 'VARCHAR'" for column in columns)
+    nulls = ", ".join(map(literal, source.get("nulls", [""])))
+    skip = int(source.get("header", True))
+    return (
+        f"read_csv({literal(str(path))}, auto_detect = false, header = false, skip = {skip}, columns = {{{shape}}}, "
+        f"delim = {literal(source.get('delimiter', ','))}, quote = '\"', escape = '\"', strict_mode = true, "
+        f"nullstr = [{nulls}], allow_quoted_nulls = true, max_line_size = {RECORD_MAX_CHARACTERS})"
+    )
 
 
 def csv_names(path: Path, delimiter: str, header: bool, given: Sequence[str]) -> list[str]:

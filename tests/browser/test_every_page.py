@@ -81,6 +81,7 @@ PAGES: list[tuple[str, str | None]] = [
     ("/jobs/{running}/", OWNER),
     ("/jobs/{queued}/", OWNER),
     ("/jobs/{scheduled}/", "viewer"),
+    ("/jobs/submit/?type=etl", OWNER),
     ("/jobs/submit/?type=http", OWNER),
     ("/jobs/submit/?type=shell", OWNER),
     ("/jobs/submit/?type=python", OWNER),
