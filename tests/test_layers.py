@@ -43,7 +43,7 @@ def test_predictor_knows_only_numpy_and_the_standard_library() -> None:
 def test_handlers_know_nothing_of_the_queue() -> None:
     strangers = [
         f"{path.name} imports {module}"
-        for path in (ROOT / "jobs" / "handlers").glob("*.py")
+        for path in (ROOT / "jobs" / "handlers").rglob("*.py")
         for module in imported(path)
         if module.split(".")[0] in ALLOWED
         and not module.startswith(("jobs.handlers", "jobs.errors", "jobs.strict_json", "jobs.tasks_api"))

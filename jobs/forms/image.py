@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField
-from jobs.handlers.image import FORMATS, MAX_SIDE
-from jobs.handlers.image_sizes import FITS
+from jobs.handlers.image.handler import FORMATS, MAX_SIDE
+from jobs.handlers.image.sizes import FITS
 
 SIZE = re.compile(r"(?P<name>[^:]+):\s*(?P<width>\d+)?\s*x\s*(?P<height>\d+)?")
 DEFAULTS = {"fit": "contain", "format": "keep", "animation": "first", "never_enlarge": True, "strip_metadata": True}

@@ -7,7 +7,7 @@ from django import forms
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField
-from jobs.handlers.mail_message import LISTS
+from jobs.handlers.mail.message import LISTS
 
 
 class EmailForm(SubmitForm):

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import CODE, JsonField, TextAreaField
-from jobs.handlers.ml_schema import DEFAULT_KIND, FORMATS, KINDS
+from jobs.handlers.ml.schema import DEFAULT_KIND, FORMATS, KINDS
 from jobs.strict_json import NotStrict, loads
 
 TASKS = [("train", "Train a model"), ("evaluate", "Evaluate one"), ("predict", "Predict with one")]

@@ -3,12 +3,12 @@
 from jobs.handlers.base import registry
 from jobs.handlers.data_export import DataExportHandler
 from jobs.handlers.django_task import DjangoTaskHandler
-from jobs.handlers.etl import EtlHandler
+from jobs.handlers.etl.handler import EtlHandler
 from jobs.handlers.external import ExternalHandler
 from jobs.handlers.http import HttpHandler
-from jobs.handlers.image import ImageHandler
-from jobs.handlers.mail import EmailHandler
-from jobs.handlers.ml import MlHandler
+from jobs.handlers.image.handler import ImageHandler
+from jobs.handlers.mail.handler import EmailHandler
+from jobs.handlers.ml.handler import MlHandler
 from jobs.handlers.python_task import PythonTaskHandler
 from jobs.handlers.shell import ShellHandler
 

@@ -1,6 +1,7 @@
 """Where calls of own workers wait for a job: one look at the database for all of a web process, a few times a second.
 
-A call that waits holds a thread of the web, so only a few may; it holds no connection (docs/decisions/0009).
+A call that waits holds a thread of the web, so only a few may; it holds no connection
+(docs/decisions/0012-long-polls.md).
 """
 
 import logging

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from jobs.errors import InvalidPayload
 from jobs.files import store
-from jobs.handlers.etl_sources import file_name
+from jobs.handlers.etl.sources import file_name
 from jobs.models import Artefact, Job, Lease
 from orgs.models import Org
 from tests.factories import make_job, make_org

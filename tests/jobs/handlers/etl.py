@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jobs.handlers import registry
 from jobs.handlers.base import Answer, Done, Fail
-from jobs.handlers.etl_sources import file_name
+from jobs.handlers.etl.sources import file_name
 from tests.jobs.handlers.fakes import Reported, make_context
 
 ID = "018f0000-0000-7000-8000-0000000000ff"

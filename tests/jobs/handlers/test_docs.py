@@ -12,9 +12,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from jobs.handlers import registry
-from jobs.handlers.etl_expressions import FUNCTIONS
-from jobs.handlers.etl_payload import STEP
-from jobs.handlers.etl_steps import AGGREGATES
+from jobs.handlers.etl.expressions import FUNCTIONS
+from jobs.handlers.etl.payload import STEP
+from jobs.handlers.etl.steps import AGGREGATES
 from jobs.handlers.python_task import task
 from jobs.handlers.signatures import signature_of
 from jobs.models import Job

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import InvalidPayload
-from jobs.handlers.etl_expressions import check, compiled
-from jobs.handlers.etl_language import Misspelt
-from jobs.handlers.etl_types import Typed
-from tests.jobs.handlers.etl import ran, worked
+from jobs.handlers.etl.expressions import check, compiled
+from jobs.handlers.etl.language import Misspelt
+from jobs.handlers.etl.types import Typed
+from tests.jobs.handlers.etl.handler import ran, worked
 
 INJECTIONS = [
     "'; DROP TABLE t1; --",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.handlers.image_sizes import FITS, Plan, planned
+from jobs.handlers.image.sizes import FITS, Plan, planned
 
 SIDE = st.integers(1, 20_000)
 WHOLE = (0.0, 0.0, 1000.0, 500.0)

@@ -13,8 +13,8 @@ from pytest_django.fixtures import Settings
 from jobs.errors import InvalidPayload
 from jobs.handlers import registry
 from jobs.handlers.base import Fail, Input, NotInstalled
-from jobs.handlers.ml import format_of
-from jobs.handlers.ml_cells import BadData, kind_of
+from jobs.handlers.ml.cells import BadData, kind_of
+from jobs.handlers.ml.handler import format_of
 from tests.jobs.handlers.ml_tools import ARTEFACT, MODEL_ARTEFACT, answered, as_csv, plain_table, worked
 
 TRAIN = {"task": "train", "data": {"artefact": ARTEFACT}, "target": "y", "model": "decision_tree"}
@@ -161,7 +161,7 @@ def test_more_rows_or_values_than_are_allowed_are_refused(tmp_path: Path, settin
 
 
 def test_too_little_memory_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs.handlers import ml_work
+    from jobs.handlers.ml import work as ml_work
 
     def hungry(context: object) -> dict[str, Any]:
         raise MemoryError
@@ -226,7 +226,7 @@ def test_the_web_loads_nothing_for_it() -> None:
         "import django, sys; django.setup()\n"
         "from jobs.handlers import registry\n"
         "handler = registry.get('ml'); handler.check(handler.example, {}); handler.prepare()\n"
-        "assert not [name for name in sys.modules if name.startswith(('sklearn', 'scipy', 'jobs.handlers.ml_work'))]"
+        "assert not [name for name in sys.modules if name.startswith(('sklearn', 'scipy', 'jobs.handlers.ml.work'))]"
     )
     environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "smartqueue.settings"}
     subprocess.run([sys.executable, "-c", script], check=True, env=environ, timeout=120)

@@ -18,12 +18,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from jobs.handlers import ml_file, ml_fit
 from jobs.handlers.base import Stopped
-from jobs.handlers.ml_cells import BadData, Floats
-from jobs.handlers.ml_columns import Column
-from jobs.handlers.ml_file import Model
-from jobs.handlers.ml_schema import CLASSIFICATION, DEFAULTS, KINDS, PARAMETERS, REGRESSION
+from jobs.handlers.ml import file as ml_file
+from jobs.handlers.ml import fit as ml_fit
+from jobs.handlers.ml.cells import BadData, Floats
+from jobs.handlers.ml.columns import Column
+from jobs.handlers.ml.file import Model
+from jobs.handlers.ml.schema import CLASSIFICATION, DEFAULTS, KINDS, PARAMETERS, REGRESSION
 
 MAX_BYTES = 50_000_000
 PAIRS = [(kind, problem) for kind, of in KINDS.items() for problem in of.problems]

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.handlers import ml_file
-from jobs.handlers.ml_file import BadModel
+from jobs.handlers.ml import file as ml_file
+from jobs.handlers.ml.file import BadModel
 from tests.jobs.handlers.ml_tools import MODEL_ARTEFACT, answered, as_csv, plain_table, worked
 
 MAX_BYTES = 5_000_000

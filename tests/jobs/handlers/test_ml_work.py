@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_absolute_error, r2_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from jobs.handlers import ml_work
-from jobs.handlers.ml_cells import BadData
+from jobs.handlers.ml import work as ml_work
+from jobs.handlers.ml.cells import BadData
 from tests.jobs.handlers.ml_tools import (
     ARTEFACT,
     MODEL_ARTEFACT,

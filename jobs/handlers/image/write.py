@@ -9,7 +9,7 @@ from django.conf import settings
 from PIL import Image, ImageColor, features
 
 from jobs.handlers.base import Context
-from jobs.handlers.image_read import (
+from jobs.handlers.image.read import (
     ImageRefused,
     bounded,
     durations_ms,
@@ -20,7 +20,7 @@ from jobs.handlers.image_read import (
     refusing,
     seek,
 )
-from jobs.handlers.image_sizes import Plan, planned
+from jobs.handlers.image.sizes import Plan, planned
 
 # What is kept as it came becomes, where it is not a format for the web.
 KEPT_AS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "png", "TIFF": "png"}

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.handlers.ml_cells import BOOLEAN, CATEGORY, DATE, NUMBER
-from jobs.handlers.ml_columns import MAX_CATEGORIES
-from jobs.handlers.ml_schema import BOTH, COLUMN, KINDS, PARAMETERS
-from jobs.handlers.ml_table import MAX_COLUMNS
+from jobs.handlers.ml.cells import BOOLEAN, CATEGORY, DATE, NUMBER
+from jobs.handlers.ml.columns import MAX_CATEGORIES
+from jobs.handlers.ml.schema import BOTH, COLUMN, KINDS, PARAMETERS
+from jobs.handlers.ml.table import MAX_COLUMNS
 
 MAX_CLASSES = 100
 NUMBER_WITHIN = {"type": "number", "minimum": -1e300, "maximum": 1e300}

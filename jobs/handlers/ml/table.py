@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from jobs.handlers.ml_cells import CATEGORY, MAX_NUMBER, MISSING, READERS, A, BadData, Cell, Floats, kind_of, text
+from jobs.handlers.ml.cells import CATEGORY, MAX_NUMBER, MISSING, READERS, A, BadData, Cell, Floats, kind_of, text
 
 PIECE_ROWS = 5_000
 MAX_COLUMNS, MAX_NAME = 1_000, 200

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from jobs.handlers.etl_language import Among, Call, Column, Constant, IsNull, Misspelt, Node, Operation, calls_of, parse
-from jobs.handlers.etl_types import NUMERIC, Typed, converted, literal
+from jobs.handlers.etl.language import Among, Call, Column, Constant, IsNull, Misspelt, Node, Operation, calls_of, parse
+from jobs.handlers.etl.types import NUMERIC, Typed, converted, literal
 
 # The directives of a date's format that mean the same everywhere.
 FORMAT = re.compile(r"(?:%[YmdHMSyjbB]|[^%\0])*")

@@ -17,9 +17,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.class_weight import compute_sample_weight
 
-from jobs.handlers import ml_trees
-from jobs.handlers.ml_cells import BadData, Floats
-from jobs.handlers.ml_schema import CLASSIFICATION
+from jobs.handlers.ml import trees as ml_trees
+from jobs.handlers.ml.cells import BadData, Floats
+from jobs.handlers.ml.schema import CLASSIFICATION
 
 # So often a training of many trees says how far it is, and can be stopped: each costs a look at the data.
 FOREST_BATCHES, BOOSTING_BATCHES = 50, 10

@@ -9,8 +9,8 @@ from django.core.mail import get_connection
 
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, PermanentFailure, Retry
 from jobs.handlers.exchange import TimeIsUp, Trouble
-from jobs.handlers.mail_addresses import BadAddress, parsed
-from jobs.handlers.mail_message import (
+from jobs.handlers.mail.addresses import BadAddress, parsed
+from jobs.handlers.mail.message import (
     LISTS,
     PRINTABLE,
     AsItIs,
@@ -23,8 +23,8 @@ from jobs.handlers.mail_message import (
     recipients,
     sender,
 )
+from jobs.handlers.mail.smtp import Refusal, Reply, send
 from jobs.handlers.schemas import Fault, token
-from jobs.handlers.smtp import Refusal, Reply, send
 from jobs.handlers.sources import artefact_faults
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from jobs.handlers.base import Answer, Context, Done, Handler
-from jobs.handlers.image_sizes import FITS
+from jobs.handlers.image.sizes import FITS
 from jobs.handlers.schemas import Fault
 from jobs.handlers.sources import SOURCE_SCHEMA, gathered, source_faults
 
@@ -102,14 +102,14 @@ class ImageHandler(Handler):
 
         # Pillow finds its formats when it first needs one, which would be in each attempt
         Image.init()
-        import jobs.handlers.image_write  # noqa: F401
+        import jobs.handlers.image.write  # noqa: F401
 
     def gather(self, context: Context) -> None:
         found = gathered(context, context.payload["image"], IMAGE, max_bytes=settings.IMAGE_MAX_BYTES)
         context.path(ABOUT).write_text(json.dumps({"name": found.name}), encoding="utf-8")
 
     def run(self, context: Context) -> Answer:
-        from jobs.handlers.image_write import worked
+        from jobs.handlers.image.write import worked
 
         about = json.loads(context.path(ABOUT).read_text(encoding="utf-8"))
         return Done(worked(context, context.path(IMAGE), stem_of(about["name"])))

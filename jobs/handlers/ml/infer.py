@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.handlers import ml_trees
-from jobs.handlers.ml_cells import Floats
-from jobs.handlers.ml_schema import CLASSIFICATION
+from jobs.handlers.ml import trees as ml_trees
+from jobs.handlers.ml.cells import Floats
+from jobs.handlers.ml.schema import CLASSIFICATION
 
 PIECE_ROWS = 20_000
 # Distances that are held at once.

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.handlers.ml_cells import Floats
-from jobs.handlers.ml_schema import MAX_DEPTH
+from jobs.handlers.ml.cells import Floats
+from jobs.handlers.ml.schema import MAX_DEPTH
 
 Arrays = dict[str, npt.NDArray[Any]]
 # All trees behind each other; `roots` has where each begins. A node without children has -1 for them.

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from jobs.handlers.ml_cells import CATEGORY, NUMBER, BadData
-from jobs.handlers.ml_columns import Index
-from jobs.handlers.ml_file import Label, Model
-from jobs.handlers.ml_model_schema import MAX_CLASSES
-from jobs.handlers.ml_schema import CLASSIFICATION, DEFAULT_KIND, KINDS, REGRESSION
-from jobs.handlers.ml_table import MAX_NAME, Texts, Values
+from jobs.handlers.ml.cells import CATEGORY, NUMBER, BadData
+from jobs.handlers.ml.columns import Index
+from jobs.handlers.ml.file import Label, Model
+from jobs.handlers.ml.model_schema import MAX_CLASSES
+from jobs.handlers.ml.schema import CLASSIFICATION, DEFAULT_KIND, KINDS, REGRESSION
+from jobs.handlers.ml.table import MAX_NAME, Texts, Values
 
 # A target of so few different whole numbers is taken for names of classes.
 FEW = 10

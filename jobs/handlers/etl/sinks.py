@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from jobs.handlers.base import PermanentFailure
-from jobs.handlers.etl_engine import Engine, Relation
-from jobs.handlers.etl_types import Typed, literal, quoted
+from jobs.handlers.etl.engine import Engine, Relation
+from jobs.handlers.etl.types import Typed, literal, quoted
 
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",

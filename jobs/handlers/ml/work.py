@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from jobs.handlers import ml_file, ml_fit, ml_target
 from jobs.handlers.base import Context
-from jobs.handlers.ml_cells import CATEGORY, NUMBER, BadData, Floats
-from jobs.handlers.ml_columns import Column, Index, learned, matrix, names_of
-from jobs.handlers.ml_file import Model
-from jobs.handlers.ml_infer import pieces
-from jobs.handlers.ml_output import write_predictions
-from jobs.handlers.ml_schema import DEFAULT_KIND, DEFAULTS, FORMATS, KINDS
-from jobs.handlers.ml_scores import Scores, apart, chosen_metrics, folds, mean_and_deviation, scores
-from jobs.handlers.ml_table import Source, Texts, Values, kinds_of, read
+from jobs.handlers.ml import file as ml_file
+from jobs.handlers.ml import fit as ml_fit
+from jobs.handlers.ml import target as ml_target
+from jobs.handlers.ml.cells import CATEGORY, NUMBER, BadData, Floats
+from jobs.handlers.ml.columns import Column, Index, learned, matrix, names_of
+from jobs.handlers.ml.file import Model
+from jobs.handlers.ml.infer import pieces
+from jobs.handlers.ml.output import write_predictions
+from jobs.handlers.ml.schema import DEFAULT_KIND, DEFAULTS, FORMATS, KINDS
+from jobs.handlers.ml.scores import Scores, apart, chosen_metrics, folds, mean_and_deviation, scores
+from jobs.handlers.ml.table import Source, Texts, Values, kinds_of, read
 
 # A column of more different texts says which row it is, not what it is like.
 MAX_DIFFERENT = 10_000

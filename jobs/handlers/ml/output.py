@@ -7,12 +7,12 @@ from typing import IO, Any
 
 import orjson
 
-from jobs.handlers.ml_cells import BadData, Cell, Floats
-from jobs.handlers.ml_file import Model
-from jobs.handlers.ml_infer import pieces
-from jobs.handlers.ml_schema import PREDICTION, PROBABILITY
-from jobs.handlers.ml_table import Source
-from jobs.handlers.ml_target import shown
+from jobs.handlers.ml.cells import BadData, Cell, Floats
+from jobs.handlers.ml.file import Model
+from jobs.handlers.ml.infer import pieces
+from jobs.handlers.ml.schema import PREDICTION, PROBABILITY
+from jobs.handlers.ml.table import Source
+from jobs.handlers.ml.target import shown
 
 # A cell that begins so is a formula to programs that open CSV files; a number may begin with a sign.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.mail import EmailMessage as DjangoMessage
 
 from jobs.handlers.base import Context, Input
-from jobs.handlers.mail_addresses import CONTROL, Address, operators, parsed
-from jobs.handlers.mail_headers import POLICY, words
+from jobs.handlers.mail.addresses import CONTROL, Address, operators, parsed
+from jobs.handlers.mail.headers import POLICY, words
 
 LISTS = ("to", "cc", "bcc")
 CONTENT_TYPE = re.compile(r"(?P<main>[a-z0-9.+-]+)/(?P<sub>[a-z0-9.+-]+)(; *charset=(?P<charset>[a-z0-9-]+))?", re.I)

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs.handlers import etl_casts
 from jobs.handlers.base import PermanentFailure
-from jobs.handlers.etl_casts import column_of
-from jobs.handlers.etl_engine import Engine, Relation
-from jobs.handlers.etl_expressions import common, compiled
-from jobs.handlers.etl_language import Misspelt, parse
-from jobs.handlers.etl_rows import Bad
-from jobs.handlers.etl_sources import read
-from jobs.handlers.etl_types import NUMERIC, Typed
+from jobs.handlers.etl import casts as etl_casts
+from jobs.handlers.etl.casts import column_of
+from jobs.handlers.etl.engine import Engine, Relation
+from jobs.handlers.etl.expressions import common, compiled
+from jobs.handlers.etl.language import Misspelt, parse
+from jobs.handlers.etl.rows import Bad
+from jobs.handlers.etl.sources import read
+from jobs.handlers.etl.types import NUMERIC, Typed
 
 # What each makes of values: the kinds it takes (none: all) and gives (none: the same).
 AGGREGATES: Mapping[str, tuple[frozenset[str], str | None, str]] = {

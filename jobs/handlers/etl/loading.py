@@ -8,10 +8,10 @@ from typing import IO, Any
 import orjson
 
 from jobs.handlers.base import PermanentFailure
-from jobs.handlers.etl_engine import Engine, Relation
-from jobs.handlers.etl_records import RECORD_MAX_CHARACTERS, Digits, Record, value_of, written
-from jobs.handlers.etl_rows import Bad
-from jobs.handlers.etl_types import NUMERIC, Typed, literal
+from jobs.handlers.etl.engine import Engine, Relation
+from jobs.handlers.etl.records import RECORD_MAX_CHARACTERS, Digits, Record, value_of, written
+from jobs.handlers.etl.rows import Bad
+from jobs.handlers.etl.types import NUMERIC, Typed, literal
 
 MAX_COLUMNS = 2_000
 MAX_NAME = 200

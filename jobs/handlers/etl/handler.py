@@ -7,15 +7,15 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.handlers import etl_databases
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, PermanentFailure
-from jobs.handlers.etl_engine import Engine, opened, warm
-from jobs.handlers.etl_needs import needed
-from jobs.handlers.etl_payload import SCHEMA, faults_of, sink_format, sources_of
-from jobs.handlers.etl_rows import Bad, BadRows
-from jobs.handlers.etl_sinks import CONTENT_TYPES, FILE, write
-from jobs.handlers.etl_sources import file_name, read
-from jobs.handlers.etl_steps import applied
+from jobs.handlers.etl import databases as etl_databases
+from jobs.handlers.etl.engine import Engine, opened, warm
+from jobs.handlers.etl.needs import needed
+from jobs.handlers.etl.payload import SCHEMA, faults_of, sink_format, sources_of
+from jobs.handlers.etl.rows import Bad, BadRows
+from jobs.handlers.etl.sinks import CONTENT_TYPES, FILE, write
+from jobs.handlers.etl.sources import file_name, read
+from jobs.handlers.etl.steps import applied
 from jobs.handlers.fetching import fetch
 from jobs.handlers.schemas import Fault
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.handlers import ml_schema
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, NotInstalled, PermanentFailure
 from jobs.handlers.fetching import fetch
+from jobs.handlers.ml import schema as ml_schema
 from jobs.handlers.schemas import Fault
 
 BY_ENDING = {"csv": "csv", "json": "json", "ndjson": "ndjson", "jsonl": "ndjson"}
@@ -45,7 +45,7 @@ class MlHandler(Handler):
             return
         # read by OpenMP when it is loaded; attempts side by side would wait for each other's threads
         os.environ["OMP_NUM_THREADS"] = "1"
-        from jobs.handlers import ml_work  # noqa: F401
+        from jobs.handlers.ml import work as ml_work  # noqa: F401
 
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
         return list(ml_schema.refusals(payload, org_settings))
@@ -64,7 +64,7 @@ class MlHandler(Handler):
             check_size(context.copy_artefact(context.payload["model_artefact"], "model"), settings.ML_MODEL_MAX_BYTES)
 
     def run(self, context: Context) -> Answer:
-        from jobs.handlers import ml_work
+        from jobs.handlers.ml import work as ml_work
 
         try:
             return Done(ml_work.TASKS[context.payload["task"]](context))

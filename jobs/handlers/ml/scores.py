@@ -16,10 +16,10 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from jobs.handlers.ml_cells import BadData, Floats
-from jobs.handlers.ml_columns import Index
-from jobs.handlers.ml_file import Label
-from jobs.handlers.ml_schema import CLASSIFICATION, METRICS
+from jobs.handlers.ml.cells import BadData, Floats
+from jobs.handlers.ml.columns import Index
+from jobs.handlers.ml.file import Label
+from jobs.handlers.ml.schema import CLASSIFICATION, METRICS
 
 Scores = dict[str, float | None]
 Target = npt.NDArray[Any]

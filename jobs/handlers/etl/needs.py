@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jobs.handlers.etl_language import columns_of, parse
+from jobs.handlers.etl.language import columns_of, parse
 
 # The columns of the source that a column comes from, by its present name; None: it is still as it was read.
 Origins = dict[str, frozenset[str]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from jobs.handlers.base import Context, PermanentFailure
-from jobs.handlers.etl_types import Typed, literal
+from jobs.handlers.etl.types import Typed, literal
 
 if TYPE_CHECKING:
     import duckdb

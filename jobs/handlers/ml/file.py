@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.handlers import ml_infer
 from jobs.handlers.base import PermanentFailure
-from jobs.handlers.ml_cells import CATEGORY, Floats
-from jobs.handlers.ml_columns import Column, width_of
-from jobs.handlers.ml_model_schema import MODEL
-from jobs.handlers.ml_schema import CLASSIFICATION, KINDS
+from jobs.handlers.ml import infer as ml_infer
+from jobs.handlers.ml.cells import CATEGORY, Floats
+from jobs.handlers.ml.columns import Column, width_of
+from jobs.handlers.ml.model_schema import MODEL
+from jobs.handlers.ml.schema import CLASSIFICATION, KINDS
 from jobs.handlers.schemas import Validator, faults
 from jobs.strict_json import NotStrict, loads
 

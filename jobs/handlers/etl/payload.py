@@ -8,11 +8,11 @@ from uuid import UUID
 from django.conf import settings
 
 from jobs.handlers.addresses import Refused, target
-from jobs.handlers.etl_casts import compiled
-from jobs.handlers.etl_expressions import check
-from jobs.handlers.etl_language import Misspelt
-from jobs.handlers.etl_steps import AGGREGATES, JOINS
-from jobs.handlers.etl_types import TYPE_PATTERN
+from jobs.handlers.etl.casts import compiled
+from jobs.handlers.etl.expressions import check
+from jobs.handlers.etl.language import Misspelt
+from jobs.handlers.etl.steps import AGGREGATES, JOINS
+from jobs.handlers.etl.types import TYPE_PATTERN
 from jobs.handlers.schemas import Fault, token
 
 MAX_STEPS = 50

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from jobs.handlers.base import PermanentFailure
-from jobs.handlers.etl_casts import cast
-from jobs.handlers.etl_engine import Engine, Relation
-from jobs.handlers.etl_loading import check_names, inline, load
-from jobs.handlers.etl_records import RECORD_MAX_CHARACTERS, Record, csv_records, json_records, ndjson_records, unpack
-from jobs.handlers.etl_rows import Bad
-from jobs.handlers.etl_types import Typed, converted, literal
+from jobs.handlers.etl.casts import cast
+from jobs.handlers.etl.engine import Engine, Relation
+from jobs.handlers.etl.loading import check_names, inline, load
+from jobs.handlers.etl.records import RECORD_MAX_CHARACTERS, Record, csv_records, json_records, ndjson_records, unpack
+from jobs.handlers.etl.rows import Bad
+from jobs.handlers.etl.types import Typed, converted, literal
 
 
 class Asked(NamedTuple):

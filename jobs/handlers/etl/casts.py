@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema_rs
 
 from jobs.handlers.base import PermanentFailure
-from jobs.handlers.etl_engine import Engine, Relation
-from jobs.handlers.etl_rows import Bad
-from jobs.handlers.etl_types import Typed, converted, in_words, kind_of, literal
+from jobs.handlers.etl.engine import Engine, Relation
+from jobs.handlers.etl.rows import Bad
+from jobs.handlers.etl.types import Typed, converted, in_words, kind_of, literal
 
 
 def cast(engine: Engine, bad: Bad, relation: Relation, wanted: Mapping[str, str], place: str) -> Relation:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from jobs.handlers.ml_cells import CATEGORY, BadData, Floats
-from jobs.handlers.ml_table import Texts, Values
+from jobs.handlers.ml.cells import CATEGORY, BadData, Floats
+from jobs.handlers.ml.table import Texts, Values
 
 # The most frequent texts of a column are told apart; all others are one.
 MAX_CATEGORIES = 50

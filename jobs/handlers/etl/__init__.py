@@ -1,0 +1,1 @@
+"""etl: rows read, worked on step by step, and written."""

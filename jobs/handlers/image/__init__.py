@@ -1,0 +1,1 @@
+"""image-resize: pictures in other sizes and formats."""

@@ -1,0 +1,1 @@
+"""email: messages by the operator's mail server."""

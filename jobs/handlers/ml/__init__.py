@@ -1,0 +1,1 @@
+"""ml: models of tables, trained, measured and asked."""
