@@ -246,9 +246,9 @@ def overhead() -> dict[str, float]:
 
 def some(name: str) -> list[float]:
     """Of jobs after the first two, which wait for their fork server."""
-    from jobs.processes import children
+    from jobs.processes.servers import close_servers
 
-    children.close_servers()
+    close_servers()
     os.environ["SMARTQUEUE_CHILD_SANDBOX"] = "off" if name == "etl_without_walls" else "auto"
     type = "python" if name == "python" else "etl"
     payload = {"task": "bench.isolated"} if name == "python" else TRIVIAL

@@ -3,17 +3,13 @@
 import contextlib
 import logging
 import os
-import re
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from secrets import token_hex
 from typing import IO, Any
 
 from django.conf import settings
@@ -21,98 +17,18 @@ from django.conf import settings
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Retry, StopReason
 from jobs.handlers.output import READ_BYTES, Output
 from jobs.handlers.shell import signal_name
+from jobs.processes.servers import confined_server, fork_server
 from jobs.processes.wire import Garbled, Lines, line
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
-# Variables that may hold one; settings.py refuses to start without some of them, which are made up.
-SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASS|URL|DSN|CONNECTION|CREDENTIAL|^PG|^AWS|HOST", re.IGNORECASE)
 # After it was told to, a minder has so long to kill what it minds; then it is killed, and its child with it.
 MINDER_SECONDS = 2.0
 
 
 class Crashed(Exception):
     """The process of an attempt ended before it had answered; the message says how, for people."""
-
-
-class ForkServer:
-    """A fork server of the worker: started with the first attempt that needs it, and again when it is gone.
-
-    The one for confined attempts is told no secret: what takes over one of its forks can tell none.
-    """
-
-    def __init__(self, *, confined: bool = False) -> None:
-        self.confined = confined
-        self._lock = threading.Lock()
-        self._control: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def fork(self, *descriptors: int) -> None:
-        with self._lock:
-            try:
-                self.send(descriptors)
-            except OSError:
-                # it was killed; one that cannot live is told of by its attempts
-                self.close()
-                self.send(descriptors)
-
-    def send(self, descriptors: tuple[int, ...]) -> None:
-        if self._control is None:
-            self.start()
-        assert self._control is not None
-        socket.send_fds(self._control, [b"+"], descriptors)
-
-    def start(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "forkserver", str(theirs.fileno()), *["--confined"] * self.confined],
-                cwd=settings.BASE_DIR,
-                env=without_secrets() if self.confined else without_keys(),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-
-    def forget(self) -> None:
-        """In a fork of the worker, which must not talk to its parent's."""
-        self._lock = threading.Lock()
-        self.close()
-
-    def close(self) -> None:
-        """It ends when nobody is left who could talk to it."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-
-
-def without_keys() -> dict[str, str]:
-    """An environment in which no organisation's secret can be read: a child is told those that its payload names."""
-    return {**os.environ, "ENCRYPTION_KEYS": f"none:{token_hex(32)}"}
-
-
-def without_secrets() -> dict[str, str]:
-    """An environment that settings.py starts with, in which nothing opens anything."""
-    names = [name for name in os.environ if not SECRET_NAME.search(name)]
-    made_up = {name: token_hex(32) for name in ("SECRET_KEY", "JWT_SIGNING_KEY")}
-    return {
-        **{name: os.environ[name] for name in names},
-        **made_up,
-        "ENCRYPTION_KEYS": without_keys()["ENCRYPTION_KEYS"],
-        "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
-    }
-
-
-fork_server = ForkServer()
-confined_server = ForkServer(confined=True)
-for each in (fork_server, confined_server):
-    os.register_at_fork(after_in_child=each.forget)
-
-
-def close_servers() -> None:
-    fork_server.close()
-    confined_server.close()
 
 
 def run_in_child(context: Context, handler: Handler, *, hidden: Sequence[str] = ()) -> Answer:

@@ -13,7 +13,6 @@ from django.db import DataError, Error, IntegrityError
 from jobs.handlers import registry
 from jobs.handlers.base import StopReason
 from jobs.models import WorkerProcess
-from jobs.processes.children import close_servers
 from jobs.processes.executor import Attempt, LoopSlots, ThreadSlots
 from jobs.processes.folders import sweep
 from jobs.processes.keeper import Keeper, ask
@@ -21,6 +20,7 @@ from jobs.processes.lookout import Lookout
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.reporting import flush
+from jobs.processes.servers import close_servers
 from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, claim

@@ -16,7 +16,8 @@ from PIL import Image
 from jobs.errors import InvalidPayload
 from jobs.handlers import registry
 from jobs.handlers.base import Context, Done, Fail, PermanentFailure, StopReason
-from jobs.processes.children import confined_server, run_in_child
+from jobs.processes.children import run_in_child
+from jobs.processes.servers import confined_server
 from tests.eventually import eventually
 from tests.jobs.handlers.filed import File, assert_was_confined, confined, with_files
 from tests.jobs.handlers.pictures import (
