@@ -1,7 +1,7 @@
 """One snapshot of the database, on a session of its own, from which the rows of a question are streamed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from jobs.exports.sources import rows_of
 from jobs.handlers.base import PermanentFailure
 from jobs.handlers.datasets import DATASETS, Question
+from jobs.hiding import hide
 from jobs.models import Job
 from jobs.queue import sql
 from jobs.queue.claim import Claimed
@@ -78,6 +79,11 @@ def snapshot() -> Iterator[tuple["psycopg.Connection[Any]", datetime]]:
         del connections[ALIAS]
 
 
+def hidden(row: Sequence[Any], places: Container[int]) -> tuple[Any, ...]:
+    """Without what nobody is shown of payloads, here as everywhere."""
+    return tuple(hide(cell) if place in places else cell for place, cell in enumerate(row))
+
+
 class OrgExtract:
     """The Extract of a question. cancel() may come from another thread, also when all is over."""
 
@@ -105,7 +111,9 @@ class OrgExtract:
             return iter(())
         wide = DATASETS[self.question.dataset].json & set(self.question.columns)
         found = self.found[: self.question.limit]
-        return islice(found.iterator(chunk_size=WIDE_ROWS if wide else ROWS), self.question.limit)
+        rows = islice(found.iterator(chunk_size=WIDE_ROWS if wide else ROWS), self.question.limit)
+        places = {place for place, name in enumerate(self.question.columns) if name in wide}
+        return (hidden(row, places) for row in rows) if places else rows
 
     def cancel(self) -> None:
         """Break off the statement that runs. At once: whoever asks has others to ask."""

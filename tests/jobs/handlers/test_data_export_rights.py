@@ -254,3 +254,14 @@ def test_what_code_of_ours_enqueues_is_checked_alike(world: World) -> None:
             user=world.operator,
             role=Role.OPERATOR,
         )
+
+
+def test_what_nobody_is_shown_of_a_payload_is_in_no_export(world: World) -> None:
+    payload = {"url": "https://example.com/", "headers": {"Authorization": "Bearer hunter2", "Accept": "text/html"}}
+    make_job(world.org, user=world.owner, type="http", payload=payload, queue="later")
+
+    made = [export(world.org, world.owner, columns=["payload"], format=kind) for kind in ("csv", "json")]
+
+    for one in made:
+        assert b"hunter2" not in one.data
+        assert b"text/html" in one.data
