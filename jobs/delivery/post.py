@@ -13,7 +13,7 @@ from jobs.delivery.signing import opened, signed
 from jobs.handlers.addresses import Refused, target
 from jobs.handlers.base import Context, Stopped
 from jobs.handlers.exchange import Line, Request, Response, Trouble
-from jobs.handlers.http_payload import HEADER_VALUE
+from jobs.handlers.http_payload import HEADER_VALUE, traceparent
 from jobs.handlers.http_result import retry_after_seconds, storable
 from orgs.crypto import Unsealable
 
@@ -82,6 +82,7 @@ def request_of(letter: Letter) -> Request:
     }
     if letter.correlation_id and HEADER_VALUE.fullmatch(letter.correlation_id):
         headers["X-Correlation-ID"] = letter.correlation_id
+        headers["traceparent"] = traceparent(letter.correlation_id, f"{letter.id}/{letter.attempt}")
     return Request("POST", target(letter.url), headers, body.encode())
 
 

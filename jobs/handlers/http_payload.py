@@ -45,7 +45,7 @@ def headers_of(context: Context, content_type: str | None) -> dict[str, str]:
     given = context.payload.get("headers", {})
     defaults = {"User-Agent": f"SmartQueue/{settings.VERSION}", "Accept-Encoding": "identity"}
     # his own, where he takes part in a trace
-    defaults["traceparent"] = traceparent(context)
+    defaults["traceparent"] = traceparent(context.correlation_id, f"{context.job_id}/{context.attempt}")
     if content_type:
         defaults["Content-Type"] = content_type
     names = {name.lower() for name in given}
@@ -58,11 +58,10 @@ def headers_of(context: Context, content_type: str | None) -> dict[str, str]:
     return headers
 
 
-def traceparent(context: Context) -> str:
-    """The trace that the job's correlation id stands for, with a span for this attempt (W3C Trace Context)."""
-    known = TRACE_ID.fullmatch(context.correlation_id)
-    trace = context.correlation_id if known else digits(context.correlation_id, 32)
-    return f"00-{trace}-{digits(f'{context.job_id}/{context.attempt}', 16)}-01"
+def traceparent(correlation_id: str, attempt: str) -> str:
+    """The trace that a job's correlation id stands for, with a span for this attempt (W3C Trace Context)."""
+    trace = correlation_id if TRACE_ID.fullmatch(correlation_id) else digits(correlation_id, 32)
+    return f"00-{trace}-{digits(attempt, 16)}-01"
 
 
 def digits(text: str, count: int) -> str:

@@ -1,6 +1,7 @@
 """One delivery over the wire: what the receiver gets, and what is made of his answer."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -43,6 +44,7 @@ def test_it_is_posted_signed_and_told_of(server: Server) -> None:
     assert (asked.method, asked.path) == ("POST", "/hook?a=b")
     assert asked.headers["Content-Type"] == "application/json"
     assert asked.headers["X-Correlation-ID"] == job.correlation_id
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", asked.headers["traceparent"])
     message = Webhook(secret).verify(asked.body, asked.headers)
     delivery = Delivery.objects.get()
     assert asked.headers["webhook-id"] == str(delivery.pk)
