@@ -56,13 +56,18 @@ class ForkServer:
     def forget(self) -> None:
         """In a fork of the worker, which must not talk to its parent's."""
         self._lock = threading.Lock()
+        self._process = None
         self.close()
 
     def close(self) -> None:
-        """It ends when nobody is left who could talk to it."""
+        """It, and all below it, ends."""
         if self._control is not None:
             self._control.close()
             self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
 
 def without_keys() -> dict[str, str]:

@@ -17,11 +17,11 @@ from pytest_django.fixtures import Settings
 
 from jobs.handlers import registry
 from jobs.masking import MASK, Mask
-from jobs.models import Artefact, Batch, Job, LogLine, Schedule
+from jobs.models import Artefact, Batch, Delivery, Job, LogLine, Schedule, Subscriber
 from orgs.accounts import give_tokens
 from orgs.models import AuditEntry, Org, Secret, User
 from orgs.roles import Role
-from tests.factories import api, browser, make_member, make_org, make_user
+from tests.factories import api, browser, make_member, make_org, make_user, make_webhook
 from tests.processes import Fleet, patiently
 from tests.scenarios.echo import echo
 
@@ -176,6 +176,12 @@ def known_things(org: Org) -> dict[str, list[str]]:
         "slug": [org.slug],
         "username": ["owner"],
         "id": ["1"],
+        "key_id": ["1"],
+        "webhook_id": [str(Subscriber.objects.get().pk)],
+        "delivery_id": [str(pk) for pk in Delivery.objects.values_list("pk", flat=True)],
+        "alert_id": ["none"],
+        "lease": ["none"],
+        "word": ["none"],
     }
 
 
@@ -223,6 +229,8 @@ def test_secrets_are_used_and_nowhere_to_be_seen(fleet: Fleet, tmp_path: Path, s
     with echo() as (url, told):
         fleet.environ |= {"SMARTQUEUE_HTTP_ALLOW_HOSTS": url.removeprefix("http://")}
         settings.HTTP_ALLOW_HOSTS = [url.removeprefix("http://")]
+        # nobody answers there: what it would be told stays to be seen
+        make_webhook(org)
         rest = Rest(fleet.web(), owner)
         fleet.workers(1, "--concurrency", "3", SMARTQUEUE_LOG_FORMAT="json")
         fleet.workers(1, "--concurrency", "3", SMARTQUEUE_LOG_FORMAT="console")

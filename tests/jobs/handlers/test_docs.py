@@ -115,8 +115,9 @@ def without_what_differs(value: Any) -> Any:
 def test_there_are_examples_of_each_type() -> None:
     types = [json.loads(shlex.split(curl)[-1].replace("\n", " "))["type"] for curl in CURLS]
     assert sorted(set(types)) == registry.offered()
+    # what an own worker answers is its own affair
     shown = {shlex.split(curl)[-1] for curl, _ in SHOWN}
-    assert {json.loads(text.replace(chr(10), " "))["type"] for text in shown} == set(types)
+    assert {json.loads(text.replace(chr(10), " "))["type"] for text in shown} == set(types) - {"external"}
 
 
 @pytest.mark.parametrize("type", registry.offered())

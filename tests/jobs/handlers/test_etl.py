@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobs.handlers.base import PermanentFailure
-from tests.jobs.handlers.etl.handler import FILE, out, ran, worked
+from tests.jobs.handlers.etl import FILE, out, ran, worked
 
 ORDERS = b"id,customer,country,amount,day\n" + b"".join(
     b"%d,c%d,%s,%d.50,2026-0%d-01\n" % (number, number % 3, country, number * 10, number)

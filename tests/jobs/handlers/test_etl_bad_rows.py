@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.errors import InvalidPayload
 from jobs.handlers.base import Fail
-from tests.jobs.handlers.etl.handler import ran, worked
+from tests.jobs.handlers.etl import ran, worked
 
 DATA = b'id,amount\n1,10\n2\n3,ten\n4,40,4\n5,"5\n0"\n6,60\n7,\xff\n'
 STEPS = [{"cast": {"amount": "integer"}}]

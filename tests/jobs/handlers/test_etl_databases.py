@@ -19,7 +19,7 @@ from jobs.handlers.base import Answer, Done, PermanentFailure, Stopped, StopReas
 from smartqueue.env import env_connections
 from tests.conftest import World
 from tests.eventually import eventually
-from tests.jobs.handlers.etl.handler import Kept
+from tests.jobs.handlers.etl import Kept
 from tests.jobs.handlers.fakes import make_context
 from tests.processes import database_url
 

@@ -9,7 +9,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from jobs.handlers.base import Answer, PermanentFailure
-from tests.jobs.handlers.etl.handler import FILE, out, ran, worked
+from tests.jobs.handlers.etl import FILE, out, ran, worked
 
 
 def test_cells_that_a_spreadsheet_would_take_for_formulas_are_texts() -> None:

@@ -11,7 +11,7 @@ from jobs.errors import InvalidPayload
 from jobs.handlers.etl.expressions import check, compiled
 from jobs.handlers.etl.language import Misspelt
 from jobs.handlers.etl.types import Typed
-from tests.jobs.handlers.etl.handler import ran, worked
+from tests.jobs.handlers.etl import ran, worked
 
 INJECTIONS = [
     "'; DROP TABLE t1; --",

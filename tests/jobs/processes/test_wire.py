@@ -135,7 +135,7 @@ def test_a_confined_process_submits_no_jobs_and_asks_for_no_files(
         sockets = [stack.enter_context(one) for _ in range(2) for one in socket.socketpair()]
         files = [stack.enter_context((tmp_path / name).open("wb+")) for name in ("stdout", "stderr")]
         monkeypatch.setattr("jobs.processes.children.selectors.DefaultSelector", lambda: MagicMock())
-        run = ChildRun(context, handler, sockets[0], sockets[2], *files)
+        run = ChildRun(context, handler, sockets[0], sockets[2], *files, hidden=[])
         if confined:
             with pytest.raises(Garbled):
                 run.told(word, b"")
