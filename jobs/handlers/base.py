@@ -186,10 +186,6 @@ class Registry:
     def is_internal(self, type: str) -> bool:
         return type in self._handlers and self._handlers[type].internal
 
-    def preload(self) -> None:
-        for handler in self._handlers.values():
-            handler.preload()
-
     def prepare(self, types: Sequence[str]) -> None:
         """Make these types ready to run here. Raises HandlerNotReady."""
         for type in types:

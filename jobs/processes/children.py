@@ -17,7 +17,7 @@ from django.conf import settings
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Retry, StopReason
 from jobs.handlers.output import READ_BYTES, Output
 from jobs.handlers.shell import signal_name
-from jobs.processes.servers import confined_server, fork_server
+from jobs.processes.servers import server_for
 from jobs.processes.wire import Garbled, Lines, line
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def run_in_child(context: Context, handler: Handler, *, hidden: Sequence[str] = 
         (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
         outputs = [stack.enter_context(os.fdopen(fd, "rb", 0)) for fd in (stdout, stderr)]
         try:
-            server = confined_server if handler.is_confined(context.payload) else fork_server
+            server = server_for(handler.type if handler.is_confined(context.payload) else "")
             server.fork(theirs.fileno(), minders.fileno(), stdout_end, stderr_end)
         finally:
             theirs.close()

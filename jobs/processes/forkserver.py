@@ -31,10 +31,10 @@ DESCRIPTORS = 4
 LOOK_SECONDS = 1.0
 
 
-def main(control: socket.socket, *, confined: bool) -> None:
+def main(control: socket.socket, *, confined: str) -> None:
     """Until the worker is gone."""
     if confined:
-        registry.preload()
+        registry.get(confined).preload()
     else:
         # A module that cannot be imported has been told of by the worker.
         python_task.load()

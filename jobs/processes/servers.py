@@ -17,10 +17,12 @@ SECRET_NAME = re.compile(r"KEY|SECRET|TOKEN|PASS|URL|DSN|CONNECTION|CREDENTIAL|^
 class ForkServer:
     """A fork server of the worker: started with the first attempt that needs it, and again when it is gone.
 
-    The one for confined attempts is told no secret: what takes over one of its forks can tell none.
+    One for the confined attempts of a type is told no secret: what takes over one of its forks can tell none. It has
+    loaded what this type needs and no more, for the time that a fork takes grows with what is loaded.
     """
 
-    def __init__(self, *, confined: bool = False) -> None:
+    def __init__(self, confined: str = "") -> None:
+        # the type, or nothing
         self.confined = confined
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
@@ -45,7 +47,13 @@ class ForkServer:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "forkserver", str(theirs.fileno()), *["--confined"] * self.confined],
+                [
+                    sys.executable,
+                    "manage.py",
+                    "forkserver",
+                    str(theirs.fileno()),
+                    *(["--confined", self.confined] if self.confined else []),
+                ],
                 cwd=settings.BASE_DIR,
                 env=without_secrets() if self.confined else without_keys(),
                 stdin=subprocess.DEVNULL,
@@ -87,12 +95,29 @@ def without_secrets() -> dict[str, str]:
     }
 
 
-fork_server = ForkServer()
-confined_server = ForkServer(confined=True)
-for each in (fork_server, confined_server):
-    os.register_at_fork(after_in_child=each.forget)
+# By type; the one for attempts that are not confined has none.
+servers: dict[str, ForkServer] = {}
+_starting = threading.Lock()
+
+
+def server_for(confined: str) -> ForkServer:
+    """Of the confined attempts of a type, or of all that are not."""
+    with _starting:
+        if confined not in servers:
+            servers[confined] = ForkServer(confined)
+        return servers[confined]
 
 
 def close_servers() -> None:
-    fork_server.close()
-    confined_server.close()
+    for server in servers.values():
+        server.close()
+
+
+def forget_servers() -> None:
+    global _starting
+    _starting = threading.Lock()
+    for server in servers.values():
+        server.forget()
+
+
+os.register_at_fork(after_in_child=forget_servers)

@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("descriptor", type=int, help="Of the socket on which the worker asks.")
 
-        parser.add_argument("--confined", action="store_true", help="For attempts that are shut in.")
+        parser.add_argument("--confined", default="", help="The job type whose attempts are shut in.")
 
-    def handle(self, *args: Any, descriptor: int, confined: bool, **options: Any) -> None:
+    def handle(self, *args: Any, descriptor: int, confined: str, **options: Any) -> None:
         main(socket.socket(fileno=descriptor), confined=confined)

@@ -17,7 +17,7 @@ from jobs.errors import InvalidPayload
 from jobs.handlers import registry
 from jobs.handlers.base import Context, Done, Fail, PermanentFailure, StopReason
 from jobs.processes.children import run_in_child
-from jobs.processes.servers import confined_server
+from jobs.processes.servers import server_for
 from tests.eventually import eventually
 from tests.jobs.handlers.filed import File, assert_was_confined, confined, with_files
 from tests.jobs.handlers.pictures import (
@@ -269,8 +269,9 @@ def running(context: Context) -> tuple[threading.Thread, list[Any]]:
 
 
 def below_the_fork_server() -> list[psutil.Process]:
-    assert confined_server._process is not None
-    return psutil.Process(confined_server._process.pid).children(recursive=True)
+    process = server_for("image-resize")._process
+    assert process is not None
+    return psutil.Process(process.pid).children(recursive=True)
 
 
 @pytest.mark.parametrize("how", ["cancelled", "out of time"])
