@@ -80,6 +80,8 @@ class Fleet:
         with listener:
             command = [sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--no-control-socket"]
             options = ["--worker-class", "gthread", "--workers", "2", "--threads", str(threads), "--preload"]
+            # as in programs.py: longer than clients keep an idle connection
+            options += ["--keep-alive", "75"]
             self.start(
                 [*command, "--bind", f"fd://{listener.fileno()}", *options],
                 listener.fileno(),

@@ -164,6 +164,8 @@ def test_nothing_is_left_of_a_crowd_that_forks_for_ever(fleet: Fleet, org: Org) 
     """Deaf, each in a session of its own, and never the same processes for long."""
     (worker,) = fleet.workers(1, **QUICK_END)
     name = f"bomb-{os.getpid()}"
+    # its two seconds are not to pass while the fork server starts
+    ended(isolated(org, "whoami"))
     bomb = isolated(org, "bomb", name=name, depth=5, timeout_seconds=2)
     patiently(lambda: len(called(name)) > 16)
 
