@@ -20,6 +20,7 @@ from jobs.models import Artefact
 from jobs.queue import sql
 from jobs.queue.brief import brief
 from jobs.queue.new_job import NewJob
+from jobs.references import texts
 from orgs import audit
 from orgs.models import Org
 from orgs.roles import Action
@@ -133,16 +134,4 @@ def inputs_of(new: NewJob) -> list[UUID]:
             return []
     except UnknownJobType:
         return []
-    return sorted({UUID(text) for text in texts(new.payload) if ID.fullmatch(text)})[:MOST_INPUTS]
-
-
-def texts(value: object) -> Iterable[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from texts(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from texts(inner)
+    return sorted({UUID(text) for _, text in texts(new.payload) if ID.fullmatch(text)})[:MOST_INPUTS]

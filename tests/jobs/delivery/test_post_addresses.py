@@ -1,7 +1,5 @@
 """Where webhooks may not go, at creation and at each delivery: no connection is made."""
 
-import ipaddress
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,35 +11,28 @@ from tests.conftest import World
 from tests.factories import api, make_delivery, make_org, make_webhook
 from tests.jobs.delivery.rounds import deliver, make_due
 from tests.jobs.handlers.server import Server
-from tests.jobs.handlers.test_http_addresses import BAD_ADDRESSES, BAD_HOSTS, PUBLIC, Listener, resolves
+from tests.jobs.handlers.test_http_addresses import (
+    BAD_ADDRESSES,
+    BAD_HOSTS,
+    PUBLIC,
+    Listener,
+    resolves,
+    unheard,
+    watched,
+)
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def local(settings: Settings) -> Iterator[Listener]:
-    """On a port that is open to webhooks; nothing may reach it."""
-    one = Listener()
-    settings.HTTP_PORTS = [80, 443, one.port]
-    yield one
-    one.close()
-    assert one.heard == []
+    with unheard(settings) as one:
+        yield one
 
 
 @pytest.fixture
 def went(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Where connections were tried. None leaves this machine."""
-    seen: list[Any] = []
-
-    class Watched(socket.socket):
-        def connect(self, where: Any) -> None:
-            seen.append(where)
-            if not ipaddress.ip_address(where[0]).is_loopback:
-                raise ConnectionRefusedError("tests stay on this machine")
-            super().connect(where)
-
-    monkeypatch.setattr(socket, "socket", Watched)
-    return seen
+    return watched(monkeypatch)
 
 
 def test_no_webhook_is_made_or_moved_to_a_private_address(world: World, local: Listener) -> None:

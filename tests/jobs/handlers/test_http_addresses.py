@@ -5,6 +5,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -59,9 +60,9 @@ class Listener:
             thread.join()
 
 
-@pytest.fixture
-def listener(settings: Settings) -> Iterator[Listener]:
-    """On a port that is open to jobs, so that only the address can be what is refused."""
+@contextmanager
+def unheard(settings: Settings) -> Iterator[Listener]:
+    """On a port that is open to jobs and webhooks, so that only the address can be what is refused."""
     one = Listener()
     settings.HTTP_PORTS = [80, 443, one.port]
     yield one
@@ -70,7 +71,17 @@ def listener(settings: Settings) -> Iterator[Listener]:
 
 
 @pytest.fixture
+def listener(settings: Settings) -> Iterator[Listener]:
+    with unheard(settings) as one:
+        yield one
+
+
+@pytest.fixture
 def connects(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    return watched(monkeypatch)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Where connections went. None leaves this machine."""
     seen: list[Any] = []
 
