@@ -129,8 +129,19 @@ INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
 # For so long a migration waits for a lock, with whoever needs the table behind it; then it stands back and tries again.
 MIGRATE_LOCK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_MIGRATE_LOCK_TIMEOUT_SECONDS", 2, minimum=0.01)
 
-# Ageing: a job predicted x times longer waits for later ones at most RANK_TAU_SECONDS * ln(x) seconds more.
-RANK_TAU_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_SECONDS", 60)
+# How queues are ordered whose organisation has not chosen: learned, fifo or priority.
+QUEUE_POLICY = env_choice("SMARTQUEUE_QUEUE_POLICY", "learned", {"learned", "fifo", "priority"})
+# Ageing: a job predicted x times longer starts as if queued tau * ln(x) seconds later. tau follows RANK_KAPPA times the
+# wait of late, within these; greater, and short jobs are sooner, long ones later.
+RANK_KAPPA = env_seconds("SMARTQUEUE_RANK_KAPPA", 3)
+RANK_TAU_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_MIN_SECONDS", 60, minimum=0.001)
+RANK_TAU_MAX_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_MAX_SECONDS", 6 * 3600, minimum=0.001)
+# Predictions differ in their order from RANK_FLOOR_MS up to e^RANK_SPAN times that (here from 10 ms to 38 hours); no job is
+# put back by more than RANK_SPAN * tau.
+RANK_FLOOR_MS = env_seconds("SMARTQUEUE_RANK_FLOOR_MS", 10, minimum=0.001)
+RANK_SPAN = env_seconds("SMARTQUEUE_RANK_SPAN", 16.5, minimum=1)
+# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, for what it is.
+SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
 MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models import Q
 
 from jobs.models import Job, Queue, Ready, serving
-from jobs.queue.forecast import waits_seconds
-from jobs.ranking import rank_offset
+from jobs.queue.backlog import Wait
+from jobs.queue.forecast import waits
+from jobs.queue.places import offset_with, policy_of
 from jobs.states import Status
 from orgs.models import Org
 
@@ -16,16 +16,18 @@ AHEAD_BOUND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued job's place. `ahead` stops at AHEAD_BOUND; None in `starts_in_seconds`: nothing will start it."""
+    """A queued job's place. `ahead` stops at AHEAD_BOUND; None in `wait`: nothing will start it."""
 
     ahead: int
     more_ahead: bool
-    starts_in_seconds: float | None
+    wait: Wait | None
     paused: Queue | None
     served: bool
-    # how far its predicted runtime alone and its urgency move it, in seconds; less is earlier
+    policy: str
+    # how far its predicted runtime alone, its urgency and its organisation's lead move it, in seconds; less is earlier
     by_runtime: float
     by_urgency: float
+    by_share: float
 
 
 def waiting(job: Job) -> Waiting | None:
@@ -39,15 +41,18 @@ def waiting(job: Job) -> Waiting | None:
     ahead = len(before.values_list("pk")[: AHEAD_BOUND + 1])
     paused = Queue.objects.for_org(job.org).filter(name=job.queue, paused_at__isnull=False)
     halted = paused.select_related("paused_by").first()
-    plain = rank_offset(job.predicted_ms, "medium", settings.RANK_TAU_SECONDS)
+    policy = policy_of(job)
+    by_runtime = offset_with(job, policy, "medium")
     return Waiting(
         ahead=min(ahead, AHEAD_BOUND),
         more_ahead=ahead > AHEAD_BOUND,
-        starts_in_seconds=None if halted else waits_seconds(job.org, ready.type, ready.queue, ready.rank),
+        wait=None if halted else waits(job.org, ready),
         paused=halted,
         served=is_served(job.org, ready.queue, ready.type),
-        by_runtime=plain,
-        by_urgency=job.rank_offset - plain,
+        policy=policy,
+        by_runtime=by_runtime,
+        by_urgency=job.rank_offset - by_runtime,
+        by_share=job.share_offset,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,6 +29,7 @@ from jobs.queue.new_job import (
     refusal,
 )
 from jobs.queue.notify import wake
+from jobs.queue.places import place
 from jobs.queue.release import release_soon
 from jobs.references import Known
 from jobs.states import Status
@@ -155,6 +156,7 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     keep_inputs(new, origin.org)
     ids = uuid7s(len(new))
     rows = described(new, ids, origin.org, origin.user)
+    place(rows, new, origin.org.pk, waiting_on.keys())
     for index, jobs in waiting_on.items():
         rows[index]["waiting_on"] = jobs
     if origin.batch_id:
@@ -172,7 +174,8 @@ def as_job(
     new: NewJob, row: Mapping[str, Any], origin: Origin, status: str, run_at: datetime | None, created_at: datetime
 ) -> Job:
     """What enqueue.sql stored, without reading it back."""
-    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds"}}
+    known = {name: value for name, value in row.items() if name not in NOT_STORED}
+    known |= expected(row, created_at if status == Status.QUEUED else None)
     known |= {"payload": new.payload, "run_at": run_at, "status": status, "created_at": created_at}
     return Job(
         **known,
@@ -182,6 +185,20 @@ def as_job(
         attempt_limit=row["max_attempts"],
         queued_at=created_at if status == Status.QUEUED else None,
     )
+
+
+# By that name; the others of a row are fields of the job.
+NOT_STORED = {"position", "delay_seconds", "wait_seconds", "wait_low_seconds", "wait_high_seconds"}
+
+
+def expected(row: Mapping[str, Any], queued_at: datetime | None) -> dict[str, datetime]:
+    """When it is to start, where that was said and it was queued at once."""
+    if queued_at is None or "wait_seconds" not in row:
+        return {}
+    return {
+        f"expected_start{which}_at": queued_at + timedelta(seconds=row[f"wait{which}_seconds"])
+        for which in ("", "_low", "_high")
+    }
 
 
 def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
@@ -206,14 +223,16 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
 # What each job has, and often all of a call have the same.
 OFTEN_ALIKE = (
     *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
-    *("timeout_seconds", "max_attempts"),
+    *("wait_seconds", "wait_low_seconds", "wait_high_seconds", "timeout_seconds", "max_attempts"),
 )
 
 
 def taken_out(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What all the rows have alike, which goes from them."""
     first = rows[0]
-    alike = {name: first[name] for name in OFTEN_ALIKE if all(row[name] == first[name] for row in rows)}
+    alike = {
+        name: first[name] for name in OFTEN_ALIKE if name in first and all(row.get(name) == first[name] for row in rows)
+    }
     for row in rows:
         for name in alike:
             del row[name]
@@ -221,23 +240,16 @@ def taken_out(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
-    """The rows of enqueue.sql, estimated and ranked."""
+    """The rows of enqueue.sql, estimated."""
     # checked by refusal()
     payloads = [written(one.payload) for one in new]
     sizes = [len(payload.encode()) for payload in payloads]
     names = [one.name or default_name(one) for one in new]
     asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
     estimates = estimate_many(org, asked, user=user.get_username() if user else "")
-    defaults = Defaults(settings.RANK_TAU_SECONDS, settings.JOB_TIMEOUT_SECONDS)
+    timeout_seconds = settings.JOB_TIMEOUT_SECONDS
     each = zip(new, ids, payloads, asked, estimates, strict=True)
-    return [row(defaults, position, *parts) for position, parts in enumerate(each)]
-
-
-class Defaults(NamedTuple):
-    """The settings that a row needs, read once for all of them."""
-
-    tau_seconds: float
-    timeout_seconds: int
+    return [row(timeout_seconds, position, *parts) for position, parts in enumerate(each)]
 
 
 OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry")
@@ -249,7 +261,7 @@ def default_name(new: NewJob) -> str:
 
 
 def row(
-    defaults: Defaults, position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
+    timeout_seconds: int, position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
 ) -> dict[str, Any]:
     """What enqueue.sql takes for what the caller said nothing about need not be sent."""
     described = {
@@ -264,8 +276,7 @@ def row(
         "predicted_ms": estimate.ms,
         "prediction_source": estimate.source,
         "priority": ranking.priority(estimate.ms),
-        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, defaults.tau_seconds) - new.head_start_seconds,
-        "timeout_seconds": new.timeout_seconds or defaults.timeout_seconds,
+        "timeout_seconds": new.timeout_seconds or timeout_seconds,
         "max_attempts": new.max_attempts or retries.max_attempts(new.type),
     }
     if estimate.source == "model":

@@ -1,4 +1,4 @@
-"""Before a job is stored: what would it take, and when would it start?"""
+"""When will a job start and end? Before it is stored, and while it waits."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,13 @@ from django.conf import settings
 from jobs import ranking
 from jobs.estimates import estimate
 from jobs.handlers import registry
+from jobs.handlers.external import ExternalHandler
+from jobs.models import Ready
 from jobs.queue import sql
+from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
 from jobs.queue.enqueue import NewJob, canonical, default_name
+from jobs.queue.places import offset
+from jobs.queue.shares import share_of
 from orgs.models import Org, User
 
 # Reading more of a backlog than this would make the question dearer than the answer is worth.
@@ -17,7 +22,7 @@ BACKLOG_BOUND = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Milliseconds to run (p50, p10, p90), and seconds until the start; None when no worker serves the queue."""
+    """Milliseconds to run (p50, p10, p90), and seconds until start and end; None when no worker serves the queue."""
 
     predicted_ms: float
     low_ms: float | None
@@ -25,7 +30,11 @@ class Forecast:
     source: str
     model_version: int | None
     priority: float
-    starts_in_seconds: float | None
+    wait: Wait | None
+
+    @property
+    def starts_in_seconds(self) -> float | None:
+        return self.wait.wait_seconds if self.wait else None
 
 
 def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
@@ -38,7 +47,9 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
         payload_bytes=len(canonical(new.payload)),
         user=user.get_username() if user else "",
     )
-    offset = ranking.rank_offset(estimated.ms, new.urgency, settings.RANK_TAU_SECONDS)
+    share = share_of(org.pk, new.queue)
+    lead = share.lead()
+    placed = lead + offset(share.policy or settings.QUEUE_POLICY, new, estimated.ms, share.tuning)
     return Forecast(
         predicted_ms=estimated.ms,
         low_ms=estimated.low_ms,
@@ -46,29 +57,31 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
         source=estimated.source,
         model_version=estimated.model_version,
         priority=ranking.priority(estimated.ms),
-        starts_in_seconds=starts_in_seconds(org, new.type, new.queue, offset),
+        wait=wait_of(org, new.type, new.queue, placed, own_ms=lead * share.tuning.rate * 1000),
     )
 
 
-def starts_in_seconds(org: Org, type: str, queue: str, rank_offset: float) -> float | None:
-    """For a job queued now."""
-    now = ahead_of(org, type, queue, float("-inf"))
-    return waits_seconds(org, type, queue, now.now + rank_offset) if now.slots else None
+def wait_of(org: Org, type: str, queue: str, offset: float, own_ms: float = 0.0) -> Wait | None:
+    """Of a job queued now; None when no worker serves it."""
+    known = profile_of(queue)
+    if type != ExternalHandler.type:
+        return known.profile.wait(offset, known.now, own_ms) if known.profile.slots else None
+    return own_wait(org, queue, known.now + offset)
 
 
-def waits_seconds(org: Org, type: str, queue: str, rank: float) -> float | None:
-    """From the predicted work ahead of this rank, over the slots that serve its queue; None when none does."""
-    ahead = ahead_of(org, type, queue, rank)
+def waits(org: Org, ready: Ready) -> Wait | None:
+    """From now until the start of one that waits."""
+    known = profile_of(ready.queue)
+    return wait_of(org, ready.type, ready.queue, ready.rank - known.now)
+
+
+def own_wait(org: Org, queue: str, rank: float) -> Wait | None:
+    """By the organisation's own workers: from the predicted work ahead of this rank, over their slots."""
+    (ahead,) = sql.run(
+        "forecast", rank=rank, queue=queue, types=[ExternalHandler.type], org_id=org.pk, bound=BACKLOG_BOUND
+    )
     if not ahead.slots:
         return None
-    if ahead.running < ahead.slots and not ahead.waiting_ms:
-        return 0.0
-    return float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)
-
-
-def ahead_of(org: Org, type: str, queue: str, rank: float) -> sql.Row:
-    """By the workers of the deployment, or of the organisation's own for what those alone take."""
-    ours = registry.performed()
-    types, org_id = (ours, None) if type in ours else ([type], org.pk)
-    (row,) = sql.run("forecast", rank=rank, queue=queue, types=types, org_id=org_id, bound=BACKLOG_BOUND)
-    return row
+    free = ahead.running < ahead.slots and not ahead.waiting_ms
+    seconds = 0.0 if free else float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)
+    return ranged(seconds, EARLY_RATIO, LATE_RATIO)

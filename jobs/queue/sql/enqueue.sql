@@ -12,18 +12,22 @@ WITH asked AS (
            coalesce(job.prediction_source, alike.prediction_source) AS prediction_source,
            coalesce(job.priority, alike.priority) AS priority,
            coalesce(job.rank_offset, alike.rank_offset) AS rank_offset,
+           coalesce(share_offset, 0) AS share_offset,
+           coalesce(job.wait_seconds, alike.wait_seconds) AS wait_seconds,
+           coalesce(job.wait_low_seconds, alike.wait_low_seconds) AS wait_low_seconds,
+           coalesce(job.wait_high_seconds, alike.wait_high_seconds) AS wait_high_seconds,
            coalesce(job.timeout_seconds, alike.timeout_seconds) AS timeout_seconds,
            coalesce(job.max_attempts, alike.max_attempts) AS max_attempts
     FROM json_to_recordset(%(jobs)s::json) AS job (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
-        run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
+        share_offset float8, wait_seconds float8, wait_low_seconds float8, wait_high_seconds float8, run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int
     )
     CROSS JOIN json_to_record(%(alike)s::json) AS alike (
         queue text, type text, name text, urgency text, predicted_ms float8, prediction_source text, priority float8,
-        rank_offset float8, timeout_seconds int, max_attempts int
+        rank_offset float8, wait_seconds float8, wait_low_seconds float8, wait_high_seconds float8, timeout_seconds int, max_attempts int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
@@ -33,14 +37,19 @@ WITH asked AS (
 ), stored AS (
     INSERT INTO jobs_job (
         id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
-        predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
+        predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset, share_offset,
+        expected_start_at, expected_start_low_at, expected_start_high_at,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
         outcome, error_type, error, limit_key, waiting_on, batch_id, retry
     )
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
-           rank_offset, CASE WHEN waiting_on > 0 OR due_at > moment THEN 'scheduled' ELSE 'queued' END,
+           rank_offset, CASE WHEN waiting_on > 0 OR due_at > moment THEN 0 ELSE share_offset END,
+           CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment + wait_seconds * interval '1 second' END,
+           CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment + wait_low_seconds * interval '1 second' END,
+           CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment + wait_high_seconds * interval '1 second' END,
+           CASE WHEN waiting_on > 0 OR due_at > moment THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
            CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment END,
@@ -49,10 +58,10 @@ WITH asked AS (
     -- two batches with the same keys wait for each other in one order
     ORDER BY idempotency_key, position
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, org_id, queue, type, status, run_at, queued_at, rank_offset, predicted_ms, limit_key, created_at
+    RETURNING id, org_id, queue, type, status, run_at, queued_at, rank_offset, share_offset, predicted_ms, limit_key, created_at
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, 0,
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, 0,
            predicted_ms, {{held}}, {{limit_key}}
     FROM stored AS job
     WHERE status = 'queued'
@@ -79,7 +88,7 @@ WITH asked AS (
     WHERE %(user_id)s::bigint IS NOT NULL AND starts_with(%(actor)s, 'user:')
     HAVING count(*) > 0
 )
-SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + rank_offset END AS rank,
+SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + share_offset + rank_offset END AS rank,
        EXISTS (SELECT FROM waiting WHERE limit_key IS NOT NULL) AS limited,
        -- what only the database knows of a job that is stored alone, for whoever shows it
        CASE WHEN %(alone)s::boolean THEN status END, CASE WHEN %(alone)s::boolean THEN run_at END,

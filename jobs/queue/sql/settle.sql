@@ -27,6 +27,8 @@ decided AS MATERIALIZED (
         run_at = CASE WHEN decided.to_status = 'scheduled'
                       THEN decided.ended_at + make_interval(secs => decided.retry_seconds) ELSE job.run_at END,
         queued_at = CASE WHEN decided.to_status = 'queued' THEN decided.ended_at ELSE job.queued_at END,
+        -- what is put back had its turn
+        share_offset = CASE WHEN decided.to_status = 'queued' THEN 0 ELSE job.share_offset END,
         started_at = decided.leased_at,
         finished_at = CASE WHEN decided.to_status IN ('done', 'failed', 'cancelled') THEN decided.ended_at END,
         runtime_ms = date_part('epoch', decided.ended_at - decided.leased_at) * 1000,

@@ -1,0 +1,79 @@
+"""The leader's share of the order: each organisation's lead, and how much waits before which rank.
+
+Each call reads a bounded part of the backlog of each queue in which something waits.
+"""
+
+from django.conf import settings
+
+from jobs.handlers import registry
+from jobs.handlers.external import ExternalHandler
+from jobs.queue import sql
+from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO
+from jobs.queue.claim import busy_queues
+
+# Jobs that one call reads, of all queues together, and of each queue at least.
+READ_JOBS = 20_000
+READ_LEAST = 200
+# Organisations that are looked at in one queue, and their ended runs.
+ORGS = 1_000
+ENDS = 500
+# After a time without a leader no more than this is made up for.
+MOST_SECONDS = 60
+# An organisation that puts in nothing more is ranked like a new one after a few times this.
+FORGET_SECONDS = 300
+# Of a profile, and the newest jobs that say what comes in, over at least so long.
+POINTS, RATES = 200, 20
+ARRIVALS, SPAN_SECONDS = 2_000, 600
+# Attempts that started of late, and how many tell something of a queue.
+STARTS, ENOUGH_STARTS = 2_000, 20
+
+
+def keep_shares() -> None:
+    """Of the queues in which something waits, or waited of late."""
+    ahead = [row.queue for row in sql.run("ahead_queues", tau_min=settings.RANK_TAU_MIN_SECONDS)]
+    queues = sorted({*busy_queues(), *ahead})
+    types = [*registry.performed(), ExternalHandler.type]
+    for queue in queues:
+        sql.run(
+            "keep_shares",
+            queue=queue,
+            types=types,
+            bound=bound(len(queues)),
+            orgs=ORGS,
+            ends=ENDS,
+            most_seconds=MOST_SECONDS,
+            forget_seconds=FORGET_SECONDS,
+            policy=settings.QUEUE_POLICY,
+            kappa=settings.RANK_KAPPA,
+            span=settings.RANK_SPAN,
+            tau_min=settings.RANK_TAU_MIN_SECONDS,
+            tau_max=settings.RANK_TAU_MAX_SECONDS,
+        )
+
+
+def keep_backlog() -> None:
+    """Of all queues that have jobs of ours waiting, or had when they were last measured."""
+    waited = [row.queue for row in sql.run("backlog_queues")]
+    queues, types = sorted({*busy_queues(), *waited}), registry.performed()
+    for queue in queues:
+        sql.run(
+            "keep_backlog",
+            queue=queue,
+            types=types,
+            bound=bound(len(queues)),
+            points=POINTS,
+            rates=RATES,
+            arrivals=ARRIVALS,
+            span_seconds=SPAN_SECONDS,
+            early_ratio=EARLY_RATIO,
+            late_ratio=LATE_RATIO,
+        )
+
+
+def compare_starts() -> None:
+    sql.run("compare_starts", attempts=STARTS, enough=ENOUGH_STARTS)
+
+
+def bound(queues: int) -> int:
+    """Jobs of each queue."""
+    return max(READ_JOBS // queues, READ_LEAST)
