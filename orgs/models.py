@@ -37,9 +37,7 @@ class Org(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(weight__gt=0, weight__lte=MAX_WEIGHT), name="org_weight_in_range"
-            )
+            models.CheckConstraint(condition=models.Q(weight__gt=0, weight__lte=MAX_WEIGHT), name="org_weight_in_range")
         ]
 
     def __str__(self) -> str:

@@ -136,11 +136,11 @@ QUEUE_POLICY = env_choice("SMARTQUEUE_QUEUE_POLICY", "learned", {"learned", "fif
 RANK_KAPPA = env_seconds("SMARTQUEUE_RANK_KAPPA", 3)
 RANK_TAU_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_MIN_SECONDS", 60, minimum=0.001)
 RANK_TAU_MAX_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_MAX_SECONDS", 6 * 3600, minimum=0.001)
-# Predictions differ in their order from RANK_FLOOR_MS up to e^RANK_SPAN times that (here from 10 ms to 38 hours); no job is
-# put back by more than RANK_SPAN * tau.
+# Predictions differ in their order from RANK_FLOOR_MS up to e^RANK_SPAN times that (here from 10 ms to 38 hours); no
+# job is put back by more than RANK_SPAN * tau.
 RANK_FLOOR_MS = env_seconds("SMARTQUEUE_RANK_FLOOR_MS", 10, minimum=0.001)
 RANK_SPAN = env_seconds("SMARTQUEUE_RANK_SPAN", 16.5, minimum=1)
-# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, for what it is.
+# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, to be so.
 SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.

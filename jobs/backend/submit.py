@@ -15,7 +15,14 @@ from jobs.handlers.base import running
 from jobs.handlers.django_task import Call, DjangoTaskHandler, task_at
 from jobs.queue.enqueue import MAX_LENGTHS, NewJob, enqueue
 from jobs.strict_json import NotStrict, loads
-from jobs.tasks_api import TASK_MAX_PRIORITY, AnyTask, BaseTaskBackend, InvalidTaskError, TaskResultStatus, normalize_json
+from jobs.tasks_api import (
+    TASK_MAX_PRIORITY,
+    AnyTask,
+    BaseTaskBackend,
+    InvalidTaskError,
+    TaskResultStatus,
+    normalize_json,
+)
 from orgs.models import Org
 
 

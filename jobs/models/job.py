@@ -77,8 +77,8 @@ class Job(models.Model):
     prediction_source = models.CharField(max_length=16)
     model_version = models.IntegerField(null=True)
     priority = models.FloatField()
-    # rank = time of queueing + these two (jobs.ranking). The first is kept, so that a promoted or replayed job is ranked
-    # alike; the second is how far the organisation was ahead of its share when the job was last queued.
+    # rank = time of queueing + these two (jobs.ranking). The first is kept, so that a promoted or replayed job is
+    # ranked alike; the second is how far the organisation was ahead of its share when the job was last queued.
     rank_offset = models.FloatField()
     share_offset = models.FloatField(default=0, db_default=0)
     # What was said of its start when it was submitted; null where that could not be said.

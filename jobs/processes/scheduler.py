@@ -17,8 +17,8 @@ from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
 from jobs.queue.deliveries import close_off
 from jobs.queue.fire import fire
-from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.keep_order import compare_starts, keep_backlog, keep_shares
+from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
 from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
 

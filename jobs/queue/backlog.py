@@ -1,4 +1,4 @@
-"""When will a job of this rank start? From a profile of the backlog that the leader writes down, kept here for a second.
+"""When will a job of this rank start? From a profile of the backlog that the leader writes down, kept for a second.
 
 A job waits for the predicted work of lower rank, for what is left of what runs, and for what comes in meanwhile with a
 lower rank yet; the workers' slots do it. The range is that of the errors of late (compare_starts.sql).

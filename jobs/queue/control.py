@@ -194,8 +194,8 @@ def order_by(name: str, policy: str, *, scope: Scope, request: HttpRequest | Non
         queue = queue_of(name, scope)
         old, queue.policy = queue.policy, policy
         queue.save(update_fields=["policy"])
-        changes = {"old": {"policy": old}, "new": {"policy": policy}}
-        audit.record("queue.policy", org=scope.org, actor=scope.user, target=name, request=request, **changes)
+        changed = {"old": {"policy": old}, "new": {"policy": policy}}
+        audit.record("queue.policy", org=scope.org, actor=scope.user, target=name, request=request, **changed)
 
 
 def queue_of(name: str, scope: Scope) -> Queue:

@@ -29,7 +29,7 @@ from jobs.queue.new_job import (
     refusal,
 )
 from jobs.queue.notify import wake
-from jobs.queue.places import place
+from jobs.queue.places import give_places
 from jobs.queue.release import release_soon
 from jobs.references import Known
 from jobs.states import Status
@@ -156,7 +156,7 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     keep_inputs(new, origin.org)
     ids = uuid7s(len(new))
     rows = described(new, ids, origin.org, origin.user)
-    place(rows, new, origin.org.pk, waiting_on.keys())
+    give_places(rows, new, origin.org.pk, waiting_on.keys())
     for index, jobs in waiting_on.items():
         rows[index]["waiting_on"] = jobs
     if origin.batch_id:

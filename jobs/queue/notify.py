@@ -32,11 +32,11 @@ def wake(places: Iterable[tuple[str, float]], *, limited: bool = False, many: bo
     for queue, rank in places:
         ranks.setdefault(queue, []).append(float(rank))
     if ranks:
+        end = LIMITED if limited else ""
         notes = [
-            (
-                NEW_WORK,
-                f"{queue} {min(found)!r} {math.inf if many else max(found)!r} {MANY if many else len(found)}{LIMITED if limited else ''}",
-            )
+            (NEW_WORK, f"{queue} {min(found)!r} {math.inf!r} {MANY}{end}")
+            if many
+            else (NEW_WORK, f"{queue} {min(found)!r} {max(found)!r} {len(found)}{end}")
             for queue, found in sorted(ranks.items())
         ]
         transaction.on_commit(lambda: notify(notes), robust=True)

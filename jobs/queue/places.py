@@ -23,7 +23,7 @@ MOST_SECONDS = 365 * 24 * 3600.0
 DECIMALS = 6
 
 
-def place(rows: Sequence[dict[str, Any]], new: Sequence[NewJob], org_id: int, waiting: Collection[int]) -> None:
+def give_places(rows: Sequence[dict[str, Any]], new: Sequence[NewJob], org_id: int, waiting: Collection[int]) -> None:
     """Rank the rows, in the order given; `waiting` are the places of those that wait for other jobs.
 
     What is due later gets its start tag when it is queued.

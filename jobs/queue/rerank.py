@@ -25,13 +25,11 @@ def set_urgency(job_id: UUID, org: Org, urgency: str, *, by: User | str) -> bool
         return False
     offset = offset_with(job, policy_of(job), urgency)
     with brief():
-        rows = sql.run(
-            "rerank", job_id=job_id, org_id=org.pk, urgency=urgency, rank_offset=offset, was=job.rank_offset
-        )
+        rows = sql.run("rerank", job_id=job_id, org_id=org.pk, urgency=urgency, rank_offset=offset, was=job.rank_offset)
         # also where it has moved back: a claim may have passed over it meanwhile
         wake(((row.queue, row.rank) for row in rows if row.rank is not None), limited=any(row.limited for row in rows))
         if rows and isinstance(by, User):
-            changes = {"old": {"urgency": job.urgency}, "new": {"urgency": urgency}}
-            audit.record("job.urgency", org=org, actor=by, target=job_id, **changes)
+            old, new = {"urgency": job.urgency}, {"urgency": urgency}
+            audit.record("job.urgency", org=org, actor=by, target=job_id, old=old, new=new)
     log.info("urgency", extra={"job": job_id, "urgency": urgency, "by": str(by), "changed": bool(rows)})
     return bool(rows)

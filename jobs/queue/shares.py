@@ -1,9 +1,9 @@
 """How far an organisation is ahead of its share of a queue, as this process knows it: the start tags of new jobs.
 
-The lead is a leaky bucket: each job adds its predicted cost over the rate of the organisation's share, and time takes a
-second a second. It is kept here and in a row (jobs_queueshare), which is read at most once a second and told of what came
-in as rarely, and only while the organisation is ahead: a row written by each submit would be waited for by all the next.
-Calls with many jobs, and those of queues in order of arrival, tell it first. docs/decisions/0014-shares.md.
+The lead is a leaky bucket: each job adds its predicted cost over the rate of the organisation's share, and time takes
+a second a second. It is kept here and in a row (jobs_queueshare), which is read at most once a second and told of what
+came in as rarely, and only while the organisation is ahead: a row written by each submit would be waited for by all the
+next. Calls with many jobs, and those of queues in order of arrival, tell it first. docs/decisions/0014-shares.md.
 """
 
 import logging
@@ -37,6 +37,9 @@ class Added(NamedTuple):
     leads: float = 0.0
     logs: float = 0.0
 
+    def plus(self, more: "Added") -> "Added":
+        return Added(self.cost_ms + more.cost_ms, self.jobs + more.jobs, self.leads + more.leads, self.logs + more.logs)
+
 
 NOTHING = Added()
 
@@ -59,6 +62,7 @@ class Share:
         self._fresh_until = 0.0
         self._told_at = 0.0
         self._added = NOTHING
+        self._added_at = 0.0
 
     def leads(self, predicted_ms: Sequence[float]) -> list[float]:
         """Seconds by which the organisation is ahead at each of these jobs, which come in now in this order."""
@@ -91,9 +95,9 @@ class Share:
         """Remember them for the row."""
         logs = sum(math.log(max(ms, SHORTEST_MS)) for ms in predicted_ms)
         with self._lock:
-            old = self._added
-            cost_ms = old.cost_ms + (0.0 if told else sum(predicted_ms))
-            self._added = Added(cost_ms, old.jobs + len(leads), old.leads + sum(leads), old.logs + logs)
+            cost_ms = 0.0 if told else sum(predicted_ms)
+            self._added = self._added.plus(Added(cost_ms, len(leads), sum(leads), logs))
+            self._added_at = time.monotonic()
             ahead = leads[-1] > 0 or self.tuning.tau_seconds > settings.RANK_TAU_MIN_SECONDS
             due = time.monotonic() >= self._told_at + settings.SHARE_FRESH_SECONDS or self._added.jobs >= MANY
         if ahead and due and not told:
@@ -105,14 +109,20 @@ class Share:
         """What the row says, and what it has not been told yet on top."""
         try:
             with unspoilt():
-                ((policy, tau_seconds, typical_ms, rate, lead),) = sql.rows(
+                ((policy, tau_seconds, typical_ms, rate, lead, looked),) = sql.rows(
                     "share", org_id=self.org_id, queue=self.queue
                 )
         except Error:
             log.exception("the share of a queue could not be read", extra={"org": self.org_id, "queue": self.queue})
             return
         tuning = Tuning(tau_seconds, typical_ms, rate) if rate else untuned()
-        self.learn(policy, tuning, (lead or 0.0) + self._added.cost_ms / 1000.0 / tuning.rate)
+        now = time.monotonic()
+        if looked is not None and self._added_at < now - looked:
+            # the leader has seen it by itself
+            self._added = self._added._replace(cost_ms=0.0)
+        # no more of it than is left here: time has taken from that too
+        untold = min(self._added.cost_ms / 1000.0 / tuning.rate, max(self._lead_until - now, 0.0))
+        self.learn(policy, tuning, (lead or 0.0) + untold)
 
     def learn(self, policy: str, tuning: Tuning, lead_seconds: float) -> None:
         now = time.monotonic()
@@ -133,7 +143,9 @@ class Share:
                 "add_share",
                 org_id=self.org_id,
                 queue=self.queue,
-                cost_seconds=(added.cost_ms + more_ms) / 1000.0,
+                cost_seconds=added.cost_ms / 1000.0,
+                more_seconds=more_ms / 1000.0,
+                ago_seconds=time.monotonic() - self._added_at,
                 mean_lead_seconds=added.leads / jobs,
                 mean_log_ms=added.logs / jobs,
                 part=1.0 - (1.0 - 1.0 / MEAN_JOBS) ** added.jobs,
@@ -144,11 +156,11 @@ class Share:
             rows = []
         if not rows:
             with self._lock:
-                self._added = Added(*(old + new for old, new in zip(added, self._added, strict=True)))
+                self._added = added.plus(self._added)
             return None
         ((policy, tau_seconds, typical_ms, rate, lead),) = rows
         self.learn(policy, Tuning(tau_seconds, typical_ms, rate), lead)
-        return max(float(lead) - more_ms / 1000.0 / rate, 0.0)
+        return max(float(lead) - more_ms / 1000.0 / float(rate), 0.0)
 
 
 def spread(lead: float, predicted_ms: Sequence[float], rate: float) -> list[float]:

@@ -50,7 +50,8 @@ WITH {{waiting_work}}, seen AS (
     CROSS JOIN LATERAL (
         SELECT sum(newest.runtime_ms - newest.predicted_ms) AS ms
         FROM (SELECT job_id, runtime_ms, predicted_ms FROM jobs_attempt
-              WHERE org_id = kept.org_id AND ended_at > kept.looked_at
+              WHERE org_id = kept.org_id
+                AND ended_at > greatest(kept.looked_at, clock_timestamp() - make_interval(secs => %(most_seconds)s))
               ORDER BY ended_at DESC
               LIMIT %(ends)s) AS newest
         JOIN jobs_job AS job ON job.id = newest.job_id AND job.queue = kept.queue

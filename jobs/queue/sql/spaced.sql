@@ -22,7 +22,7 @@ streams AS MATERIALIZED (
         org_id, queue, lead_until, rate, tau_seconds, typical_ms, mean_log_ms, looked_at
     )
     SELECT org_id, queue, clock_timestamp() + make_interval(secs => cost_seconds / %(rate)s), %(rate)s,
-           %(tau_seconds)s, %(typical_ms)s, ln(%(typical_ms)s), clock_timestamp()
+           %(tau_seconds)s, %(typical_ms)s, ln(%(typical_ms)s), to_timestamp(0)
     FROM streams
     ORDER BY org_id, queue
     ON CONFLICT (org_id, queue) DO UPDATE
