@@ -1,7 +1,7 @@
 """What was asked, and how it ended. Cold and wide: written when it is enqueued and when an attempt ends."""
 
-from datetime import datetime
-from typing import Any, Self
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.db import models
@@ -15,6 +15,26 @@ from orgs.models import Org, User
 
 # PostgreSQL stores `infinity`, which every later read of the row would fail on.
 EARLIEST, LATEST = "1970-01-01T00:00:00+00:00", "2200-01-01T00:00:00+00:00"
+
+
+class Expected(NamedTuple):
+    """When a job is to start and to end: p50, p10 and p90 of each."""
+
+    starts_at: datetime
+    starts_low_at: datetime
+    starts_high_at: datetime
+    ends_at: datetime
+    ends_low_at: datetime
+    ends_high_at: datetime
+
+    @classmethod
+    def of(
+        cls, start: datetime, low: datetime, high: datetime, ms: float, low_ms: float | None, high_ms: float | None
+    ) -> Self:
+        """From its start and what it is predicted to run, in milliseconds."""
+        runs = (ms, ms if low_ms is None else low_ms, ms if high_ms is None else high_ms)
+        ends = (begin + timedelta(milliseconds=run) for begin, run in zip((start, low, high), runs, strict=True))
+        return cls(start, low, high, *ends)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -202,6 +222,14 @@ class Job(models.Model):
         self.cancel_requested = False
         self.state, self.attempts_made = self.status, self.attempt
         return self
+
+    @property
+    def expected(self) -> Expected | None:
+        """What was said of it when it was submitted."""
+        start, low, high = self.expected_start_at, self.expected_start_low_at, self.expected_start_high_at
+        if start is None or low is None or high is None:
+            return None
+        return Expected.of(start, low, high, self.predicted_ms, self.predicted_low_ms, self.predicted_high_ms)
 
     @property
     def short_id(self) -> str:

@@ -38,15 +38,15 @@ def waiting(job: Job) -> Waiting | None:
     if ready is None:
         return None
     before = Ready.objects.filter(queue=ready.queue, held=False, limit_key=None, rank__lt=ready.rank)
-    ahead = len(before.values_list("pk")[: AHEAD_BOUND + 1])
+    ahead_ms = list(before.values_list("predicted_ms", flat=True)[: AHEAD_BOUND + 1])
     paused = Queue.objects.for_org(job.org).filter(name=job.queue, paused_at__isnull=False)
     halted = paused.select_related("paused_by").first()
     policy = policy_of(job)
     by_runtime = offset_with(job, policy, "medium")
     return Waiting(
-        ahead=min(ahead, AHEAD_BOUND),
-        more_ahead=ahead > AHEAD_BOUND,
-        wait=None if halted else waits(job.org, ready),
+        ahead=min(len(ahead_ms), AHEAD_BOUND),
+        more_ahead=len(ahead_ms) > AHEAD_BOUND,
+        wait=None if halted else waits(job.org, ready, sum(ahead_ms)),
         paused=halted,
         served=is_served(job.org, ready.queue, ready.type),
         policy=policy,

@@ -54,14 +54,15 @@ class Profile(NamedTuple):
     early_ratio: float
     late_ratio: float
 
-    def wait(self, offset: float, now: float, own_ms: float = 0.0) -> Wait:
+    def wait(self, offset: float, now: float, known_ms: float = 0.0, own_ms: float = 0.0) -> Wait:
         """Of a job that is queued now with this offset from the time, in a queue that somebody serves.
 
-        `own_ms`: work that its organisation has just put in before it, which the profile may not have yet.
+        `known_ms`: work that is known to be before it, which the profile may not have yet; `own_ms`: its own, which the
+        profile has.
         """
         fresh = self.age_seconds < STALE_SECONDS
-        waiting_ms = self.before(now + offset) if fresh else 0.0
-        if (ahead_ms := max(waiting_ms, own_ms)) == 0.0 and self.running < self.slots:
+        waiting_ms = max(self.before(now + offset) - own_ms, 0.0) if fresh else 0.0
+        if (ahead_ms := max(waiting_ms, known_ms)) == 0.0 and self.running < self.slots:
             return self.ranged(0.0)
         work_ms = ahead_ms + (self.running_ms if fresh else 0.0)
         seconds = work_ms / 1000 / self.slots

@@ -1,14 +1,17 @@
 """When will a job start and end? Before it is stored, and while it waits."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
 from jobs import ranking
 from jobs.estimates import estimate
 from jobs.handlers import registry
 from jobs.handlers.external import ExternalHandler
 from jobs.models import Ready
+from jobs.models.job import Expected
 from jobs.queue import sql
 from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
 from jobs.queue.enqueue import NewJob, canonical, default_name
@@ -18,6 +21,8 @@ from orgs.models import Org, User
 
 # Reading more of a backlog than this would make the question dearer than the answer is worth.
 BACKLOG_BOUND = 20_000
+# Attempts that ended of late, of which those that were a job's first tell how right it was.
+STARTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Forecast:
     model_version: int | None
     priority: float
     wait: Wait | None
+    expected: Expected | None
 
     @property
     def starts_in_seconds(self) -> float | None:
@@ -50,6 +56,8 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
     share = share_of(org.pk, new.queue)
     lead = share.lead()
     placed = lead + offset(share.policy or settings.QUEUE_POLICY, new, estimated.ms, share.tuning)
+    wait = wait_of(org, new.type, new.queue, placed, known_ms=lead * share.tuning.rate * 1000)
+    run = (estimated.ms, estimated.low_ms, estimated.high_ms)
     return Forecast(
         predicted_ms=estimated.ms,
         low_ms=estimated.low_ms,
@@ -57,22 +65,33 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
         source=estimated.source,
         model_version=estimated.model_version,
         priority=ranking.priority(estimated.ms),
-        wait=wait_of(org, new.type, new.queue, placed, own_ms=lead * share.tuning.rate * 1000),
+        wait=wait,
+        expected=expected(timezone.now(), wait, *run) if wait else None,
     )
 
 
-def wait_of(org: Org, type: str, queue: str, offset: float, own_ms: float = 0.0) -> Wait | None:
+def expected(now: datetime, wait: Wait, predicted_ms: float, low_ms: float | None, high_ms: float | None) -> Expected:
+    """Of a job that waits so long from now and runs as predicted."""
+    start, low, high = (now + timedelta(seconds=seconds) for seconds in wait)
+    return Expected.of(start, low, high, predicted_ms, low_ms, high_ms)
+
+
+def wait_of(org: Org, type: str, queue: str, offset: float, known_ms: float = 0.0) -> Wait | None:
     """Of a job queued now; None when no worker serves it."""
     known = profile_of(queue)
     if type != ExternalHandler.type:
-        return known.profile.wait(offset, known.now, own_ms) if known.profile.slots else None
+        return known.profile.wait(offset, known.now, known_ms) if known.profile.slots else None
     return own_wait(org, queue, known.now + offset)
 
 
-def waits(org: Org, ready: Ready) -> Wait | None:
-    """From now until the start of one that waits."""
+def waits(org: Org, ready: Ready, ahead_ms: float) -> Wait | None:
+    """From now until the start of one that waits, with at least so much work before it."""
     known = profile_of(ready.queue)
-    return wait_of(org, ready.type, ready.queue, ready.rank - known.now)
+    if ready.type == ExternalHandler.type:
+        return own_wait(org, ready.queue, ready.rank)
+    if not known.profile.slots:
+        return None
+    return known.profile.wait(ready.rank - known.now, known.now, ahead_ms, ready.predicted_ms)
 
 
 def own_wait(org: Org, queue: str, rank: float) -> Wait | None:
@@ -85,3 +104,9 @@ def own_wait(org: Org, queue: str, rank: float) -> Wait | None:
     free = ahead.running < ahead.slots and not ahead.waiting_ms
     seconds = 0.0 if free else float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)
     return ranged(seconds, EARLY_RATIO, LATE_RATIO)
+
+
+def start_errors(org: Org) -> sql.Row:
+    """`jobs`, `median_error_seconds` and `within_range` of the jobs that started of late."""
+    (found,) = sql.run("start_errors", org_id=org.pk, attempts=STARTS)
+    return found

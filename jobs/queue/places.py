@@ -54,7 +54,7 @@ def expect(rows: Sequence[dict[str, Any]], queue: str, rate: float) -> None:
         if row["type"] == ExternalHandler.type:
             continue
         lead = row.get("share_offset", 0.0)
-        wait = known.profile.wait(lead + row["rank_offset"], now, own_ms=lead * rate * 1000)
+        wait = known.profile.wait(lead + row["rank_offset"], now, known_ms=lead * rate * 1000)
         row |= {name: round(min(seconds, MOST_SECONDS), DECIMALS) for name, seconds in wait._asdict().items()}
 
 

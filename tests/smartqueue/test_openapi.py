@@ -281,6 +281,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "cancel_job": with_waiting_job,
     "replay_job": with_dead_letter,
     "replay_jobs": as_operator,
+    "change_queue": with_queue,
     "pause_queue": with_queue,
     "set_limit": with_type,
     "set_secret": with_secret_name,

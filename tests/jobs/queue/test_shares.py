@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from pytest_django import Settings
 
 from jobs.models import Job, Queue, QueueShare, Ready, WorkerProcess
-from jobs.queue import shares
+from jobs.queue import shares, sql
 from jobs.queue.claim import Claimed
 from jobs.queue.control import replay_many
 from jobs.queue.enqueue import Enqueued, enqueue_many
@@ -153,24 +153,14 @@ def test_a_share_that_another_holds_is_not_waited_for() -> None:
 
 
 def test_a_submit_lives_without_the_share(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares.sql, "rows", failing(shares.sql.rows, {"share", "add_share"}))
+    numbered = sql.numbered
+    monkeypatch.setattr(
+        sql, "numbered", lambda name: (b"SELECT 1 / 0", []) if name in ("share", "add_share") else numbered(name)
+    )
 
     flood(world.org, 2)
 
     assert Ready.objects.count() == 2
-
-
-def failing(rows: Any, names: set[str]) -> Any:
-    """Statements of these names fail as the database has it."""
-
-    def run(name: str, **params: Any) -> Any:
-        return broken() if name in names else rows(name, **params)
-
-    def broken() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 / 0")
-
-    return run
 
 
 # --- together -------------------------------------------------------------------------------------------------------
