@@ -131,15 +131,13 @@ MIGRATE_LOCK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_MIGRATE_LOCK_TIMEOUT_SECO
 
 # How queues are ordered whose organisation has not chosen: learned, fifo or priority.
 QUEUE_POLICY = env_choice("SMARTQUEUE_QUEUE_POLICY", "learned", {"learned", "fifo", "priority"})
-# Ageing: a job predicted x times longer starts as if queued tau * ln(x) seconds later. tau follows RANK_KAPPA times the
-# wait of late, within these; greater, and short jobs are sooner, long ones later.
-RANK_KAPPA = env_seconds("SMARTQUEUE_RANK_KAPPA", 3)
-RANK_TAU_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_MIN_SECONDS", 60, minimum=0.001)
-RANK_TAU_MAX_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_MAX_SECONDS", 6 * 3600, minimum=0.001)
-# Predictions differ in their order from RANK_FLOOR_MS up to e^RANK_SPAN times that (here from 10 ms to 38 hours); no
-# job is put back by more than RANK_SPAN * tau.
-RANK_FLOOR_MS = env_seconds("SMARTQUEUE_RANK_FLOOR_MS", 10, minimum=0.001)
-RANK_SPAN = env_seconds("SMARTQUEUE_RANK_SPAN", 16.5, minimum=1)
+# A job waits its organisation's lead, stretched by its prediction: a standard deviation more or less counts as
+# e^RANK_POWER, within 1/RANK_STRETCH and RANK_STRETCH. Greater, and short jobs are sooner; no job waits longer than
+# RANK_STRETCH squared times its wait in order of arrival.
+RANK_POWER = env_seconds("SMARTQUEUE_RANK_POWER", 2)
+RANK_STRETCH = env_seconds("SMARTQUEUE_RANK_STRETCH", 20, minimum=1)
+# Who is not ahead of his share is ranked as if so much ahead, so that what is short is still sooner.
+RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minimum=0.001)
 # For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, to be so.
 SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)

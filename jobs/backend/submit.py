@@ -1,6 +1,7 @@
 """A task with its arguments, as a job."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
@@ -94,7 +95,7 @@ def new_job(backend: BaseTaskBackend, task: AnyTask, call: Call) -> NewJob:
         name=task.module_path[-MAX_LENGTHS["name"] :],
         queue=task.queue_name,
         urgency=urgency(task.priority),
-        head_start=task.priority / (TASK_MAX_PRIORITY + 1),
+        head_start=math.copysign(math.sqrt(abs(task.priority) / (TASK_MAX_PRIORITY + 1)), task.priority),
         run_at=task.run_after,
         timeout_seconds=backend.options.get("TIMEOUT_SECONDS"),
         # A task that raises has failed, as Django has it: it may not be fit to run twice.

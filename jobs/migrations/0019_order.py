@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("job", "share_offset", models.FloatField(default=0, db_default=0)),
+        migrations.AddField("job", "stretch", models.FloatField(default=1, db_default=1)),
         migrations.AddField("job", "expected_start_at", models.DateTimeField(null=True)),
         migrations.AddField("job", "expected_start_low_at", models.DateTimeField(null=True)),
         migrations.AddField("job", "expected_start_high_at", models.DateTimeField(null=True)),
@@ -27,11 +28,10 @@ class Migration(migrations.Migration):
                 ("queue", models.CharField(max_length=40)),
                 ("lead_until", models.DateTimeField()),
                 ("rate", models.FloatField()),
-                ("tau_seconds", models.FloatField()),
-                ("typical_ms", models.FloatField()),
                 ("mean_log_ms", models.FloatField()),
-                ("mean_lead_seconds", models.FloatField(db_default=0, default=0)),
-                ("overrun_ms", models.FloatField(db_default=0, default=0)),
+                ("mean_square", models.FloatField()),
+                ("jobs", models.FloatField()),
+                ("newest_rank", models.FloatField(db_default=0, default=0)),
                 ("looked_at", models.DateTimeField()),
             ],
             options={
@@ -46,6 +46,9 @@ class Migration(migrations.Migration):
                 ("measured_at", models.DateTimeField()),
                 ("running", models.IntegerField()),
                 ("running_ms", models.FloatField()),
+                ("head_types", ArrayField(base_field=models.CharField(max_length=32), size=None)),
+                ("heads", ArrayField(base_field=models.FloatField(), size=None)),
+                ("frontier", models.FloatField(null=True)),
                 ("more", models.BooleanField()),
                 ("ranks", ArrayField(base_field=models.FloatField(), size=None)),
                 ("waiting_ms", ArrayField(base_field=models.FloatField(), size=None)),

@@ -97,10 +97,11 @@ class Job(models.Model):
     prediction_source = models.CharField(max_length=16)
     model_version = models.IntegerField(null=True)
     priority = models.FloatField()
-    # rank = time of queueing + these two (jobs.ranking). The first is kept, so that a promoted or replayed job is
-    # ranked alike; the second is how far the organisation was ahead of its share when the job was last queued.
+    # rank = time of queueing + these two (jobs.ranking): the organisation's lead, stretched, and how far the queue was
+    # behind, as a negative number. The stretch is kept, so that a promoted or replayed job is ranked alike.
     rank_offset = models.FloatField()
     share_offset = models.FloatField(default=0, db_default=0)
+    stretch = models.FloatField(default=1, db_default=1)
     # What was said of its start when it was submitted; null where that could not be said.
     expected_start_at = models.DateTimeField(null=True)
     expected_start_low_at = models.DateTimeField(null=True)

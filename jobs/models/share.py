@@ -17,14 +17,13 @@ class QueueShare(models.Model):
     lead_until = models.DateTimeField()
     # Seconds of work that its share of the workers does in a second.
     rate = models.FloatField()
-    tau_seconds = models.FloatField()
-    # Of its recent jobs: the geometric mean of what was predicted, and the mean of their leads.
-    typical_ms = models.FloatField()
+    # Of its recent jobs: the means of the logarithms of what was predicted, and of their squares; of so many.
     mean_log_ms = models.FloatField()
-    mean_lead_seconds = models.FloatField(default=0, db_default=0)
-    # What its ended runs took beyond what was predicted, and its share has not made good yet.
-    overrun_ms = models.FloatField(default=0, db_default=0)
-    # Up to when ended runs have been looked at.
+    mean_square = models.FloatField()
+    jobs = models.FloatField()
+    # The last rank that was given to one of a queue in order of arrival: the next comes behind it.
+    newest_rank = models.FloatField(default=0, db_default=0)
+    # When the leader last did.
     looked_at = models.DateTimeField()
 
     class Meta:
@@ -42,6 +41,10 @@ class Backlog(models.Model):
     measured_at = models.DateTimeField()
     running = models.IntegerField()
     running_ms = models.FloatField()
+    # The lowest rank that waits of each type, and where those are that have none: with the types that are served.
+    head_types = ArrayField(models.CharField(max_length=32))
+    heads = ArrayField(models.FloatField())
+    frontier = models.FloatField(null=True)
     # There is more than was read.
     more = models.BooleanField()
     # Of one length: ranks, growing, and the predicted milliseconds that wait up to each.

@@ -7,7 +7,7 @@ from django.db.models import Q
 from jobs.models import Job, Queue, Ready, serving
 from jobs.queue.backlog import Wait
 from jobs.queue.forecast import waits
-from jobs.queue.places import offset_with, policy_of
+from jobs.queue.shares import share_of
 from jobs.states import Status
 from orgs.models import Org
 
@@ -24,10 +24,11 @@ class Waiting:
     paused: Queue | None
     served: bool
     policy: str
-    # how far its predicted runtime alone, its urgency and its organisation's lead move it, in seconds; less is earlier
-    by_runtime: float
-    by_urgency: float
-    by_share: float
+    # How far the queue is behind and its organisation ahead of its share, in seconds, and by how much the latter was
+    # multiplied.
+    behind: float
+    lead: float
+    stretch: float
 
 
 def waiting(job: Job) -> Waiting | None:
@@ -41,18 +42,18 @@ def waiting(job: Job) -> Waiting | None:
     ahead_ms = list(before.values_list("predicted_ms", flat=True)[: AHEAD_BOUND + 1])
     paused = Queue.objects.for_org(job.org).filter(name=job.queue, paused_at__isnull=False)
     halted = paused.select_related("paused_by").first()
-    policy = policy_of(job)
-    by_runtime = offset_with(job, policy, "medium")
+    share = share_of(job.org_id, job.queue)
+    share.lead()
     return Waiting(
         ahead=min(len(ahead_ms), AHEAD_BOUND),
         more_ahead=len(ahead_ms) > AHEAD_BOUND,
         wait=None if halted else waits(job.org, ready, sum(ahead_ms)),
         paused=halted,
         served=is_served(job.org, ready.queue, ready.type),
-        policy=policy,
-        by_runtime=by_runtime,
-        by_urgency=job.rank_offset - by_runtime,
-        by_share=job.share_offset,
+        policy=share.policy,
+        behind=job.share_offset,
+        lead=job.rank_offset / job.stretch,
+        stretch=job.stretch,
     )
 
 

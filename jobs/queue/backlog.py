@@ -45,6 +45,9 @@ class Profile(NamedTuple):
     age_seconds: float
     running: int
     running_ms: float
+    head_types: Sequence[str]
+    heads: Sequence[float]
+    frontier: float | None
     # The ranks end where the leader stopped reading.
     more: bool
     ranks: Sequence[float]
@@ -70,6 +73,13 @@ class Profile(NamedTuple):
             arriving = up_to(offset - seconds / 2, self.offsets, self.arriving_ms) / 1000
             seconds = work_ms / 1000 / (self.slots - min(arriving, ARRIVALS_PART * self.slots))
         return self.ranged(seconds)
+
+    def behind(self, type: str, now: float) -> float:
+        """Seconds from now back to the first that waits, as a negative number; 0 where the queue keeps up."""
+        if self.age_seconds >= STALE_SECONDS:
+            return 0.0
+        found = dict(zip(self.head_types, self.heads, strict=True)).get(type, self.frontier)
+        return 0.0 if found is None else min(found - now, 0.0)
 
     def before(self, rank: float) -> float:
         """Milliseconds of work that wait before this rank; beyond what was read, as closely as there."""
@@ -100,7 +110,7 @@ def up_to(place: float, places: Sequence[float], sums: Sequence[float]) -> float
 
 
 # Of a queue that was never measured.
-NOTHING = (math.inf, 0, 0.0, False, (), (), (), (), EARLY_RATIO, LATE_RATIO)
+NOTHING = (math.inf, 0, 0.0, (), (), None, False, (), (), (), (), EARLY_RATIO, LATE_RATIO)
 
 
 class Known(NamedTuple):

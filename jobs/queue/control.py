@@ -20,7 +20,7 @@ from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.new_job import check_payload, check_role
 from jobs.queue.notify import command, wake
-from jobs.queue.shares import untuned
+from jobs.queue.shares import spacing
 from orgs import audit
 from orgs.roles import Action
 from orgs.scope import Scope
@@ -132,7 +132,7 @@ def replay_batch(
             actor=f"user:{scope.user.get_username()}",
             payload=json.dumps(payload) if edited else None,
             payload_bytes=len(canonical(payload)) if edited else None,
-            **untuned()._asdict(),
+            **spacing(),
         )
         wake((row.queue, row.rank) for row in rows)
         if rows:

@@ -223,7 +223,8 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
 # What each job has, and often all of a call have the same.
 OFTEN_ALIKE = (
     *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
-    *("wait_seconds", "wait_low_seconds", "wait_high_seconds", "timeout_seconds", "max_attempts"),
+    *("share_offset", "stretch", "wait_seconds", "wait_low_seconds", "wait_high_seconds"),
+    *("timeout_seconds", "max_attempts"),
 )
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from jobs import ranking
@@ -15,7 +14,7 @@ from jobs.models.job import Expected
 from jobs.queue import sql
 from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
 from jobs.queue.enqueue import NewJob, canonical, default_name
-from jobs.queue.places import offset
+from jobs.queue.places import at_least, behind, stretch
 from jobs.queue.shares import share_of
 from orgs.models import Org, User
 
@@ -55,7 +54,7 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
     )
     share = share_of(org.pk, new.queue)
     lead = share.lead()
-    placed = lead + offset(share.policy or settings.QUEUE_POLICY, new, estimated.ms, share.tuning)
+    placed = at_least(lead, share) * stretch(share.policy, new, estimated.ms, share.tuning)
     wait = wait_of(org, new.type, new.queue, placed, known_ms=lead * share.tuning.rate * 1000)
     run = (estimated.ms, estimated.low_ms, estimated.high_ms)
     return Forecast(
@@ -77,11 +76,12 @@ def expected(now: datetime, wait: Wait, predicted_ms: float, low_ms: float | Non
 
 
 def wait_of(org: Org, type: str, queue: str, offset: float, known_ms: float = 0.0) -> Wait | None:
-    """Of a job queued now; None when no worker serves it."""
+    """Of a job queued now, so far after those without a lead; None when no worker serves it."""
     known = profile_of(queue)
-    if type != ExternalHandler.type:
-        return known.profile.wait(offset, known.now, known_ms) if known.profile.slots else None
-    return own_wait(org, queue, known.now + offset)
+    now = known.now
+    if type == ExternalHandler.type:
+        return own_wait(org, queue, now + offset)
+    return known.profile.wait(behind(known, type, now) + offset, now, known_ms) if known.profile.slots else None
 
 
 def waits(org: Org, ready: Ready, ahead_ms: float) -> Wait | None:

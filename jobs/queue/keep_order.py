@@ -3,8 +3,6 @@
 Each call reads a bounded part of the backlog of each queue in which something waits.
 """
 
-from django.conf import settings
-
 from jobs.handlers import registry
 from jobs.handlers.external import ExternalHandler
 from jobs.queue import sql
@@ -14,13 +12,11 @@ from jobs.queue.claim import busy_queues
 # Jobs that one call reads, of all queues together, and of each queue at least.
 READ_JOBS = 20_000
 READ_LEAST = 200
-# Organisations that are looked at in one queue, and their ended runs.
+# Organisations that are looked at in one queue, and the newest runs of each.
 ORGS = 1_000
-ENDS = 500
-# After a time without a leader no more than this is made up for.
-MOST_SECONDS = 60
-# An organisation that puts in nothing more is ranked like a new one after a few times this.
-FORGET_SECONDS = 300
+ENDS = 100
+# Runs that were so many times longer than predicted, or shorter, count as if it were no more.
+MOST_WRONG = 16
 # Of a profile, and the newest jobs that say what comes in, over at least so long.
 POINTS, RATES = 200, 20
 ARRIVALS, SPAN_SECONDS = 2_000, 600
@@ -30,7 +26,7 @@ STARTS, ENOUGH_STARTS = 2_000, 20
 
 def keep_shares() -> None:
     """Of the queues in which something waits, or waited of late."""
-    ahead = [row.queue for row in sql.run("ahead_queues", tau_min=settings.RANK_TAU_MIN_SECONDS)]
+    ahead = [row.queue for row in sql.run("ahead_queues")]
     queues = sorted({*busy_queues(), *ahead})
     types = [*registry.performed(), ExternalHandler.type]
     for queue in queues:
@@ -41,13 +37,7 @@ def keep_shares() -> None:
             bound=bound(len(queues)),
             orgs=ORGS,
             ends=ENDS,
-            most_seconds=MOST_SECONDS,
-            forget_seconds=FORGET_SECONDS,
-            policy=settings.QUEUE_POLICY,
-            kappa=settings.RANK_KAPPA,
-            span=settings.RANK_SPAN,
-            tau_min=settings.RANK_TAU_MIN_SECONDS,
-            tau_max=settings.RANK_TAU_MAX_SECONDS,
+            most_wrong=MOST_WRONG,
         )
 
 

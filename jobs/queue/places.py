@@ -9,10 +9,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs.handlers.external import ExternalHandler
-from jobs.models import Job, Queue
-from jobs.queue.backlog import profile_of
+from jobs.models import Job
+from jobs.queue.backlog import Known, profile_of
 from jobs.queue.new_job import NewJob
-from jobs.queue.shares import share_of, untuned
+from jobs.queue.shares import Share, share_of
 from jobs.ranking import Tuning, rank_offset
 
 # What is due by the host's clock so soon may be due by the database's already.
@@ -26,36 +26,40 @@ DECIMALS = 6
 def give_places(rows: Sequence[dict[str, Any]], new: Sequence[NewJob], org_id: int, waiting: Collection[int]) -> None:
     """Rank the rows, in the order given; `waiting` are the places of those that wait for other jobs.
 
-    What is due later gets its start tag when it is queued.
+    What is due later gets its lead when it is queued.
     """
     queues: defaultdict[str, list[int]] = defaultdict(list)
     for index, one in enumerate(new):
         queues[one.queue].append(index)
     for queue, indexes in queues.items():
-        share = share_of(org_id, queue)
+        share, known = share_of(org_id, queue), profile_of(queue)
+        now = known.now
         due = [index for index in indexes if index not in waiting and is_due(new[index])]
-        leads = dict(zip(due, share.leads([rows[index]["predicted_ms"] for index in due]), strict=True))
-        policy = share.policy or settings.QUEUE_POLICY
+        base = now + (behind(known, rows[due[0]]["type"], now) if due else 0.0)
+        leads = dict(zip(due, share.leads([rows[index]["predicted_ms"] for index in due], base), strict=True))
         for index in indexes:
             row = rows[index]
-            row["rank_offset"] = offset(policy, new[index], row["predicted_ms"], share.tuning)
-            if leads.get(index):
-                row["share_offset"] = round(leads[index], DECIMALS)
-        expect([rows[index] for index in due], queue, share.tuning.rate)
+            row["stretch"] = stretch(share.policy, new[index], row["predicted_ms"], share.tuning)
+            row["share_offset"] = round(behind(known, row["type"], now), DECIMALS)
+            row["rank_offset"] = round(at_least(leads.get(index, 0.0), share) * row["stretch"], DECIMALS)
+            if index in leads and known.profile.slots and row["type"] != ExternalHandler.type:
+                expect(row, leads[index] * share.tuning.rate * 1000, known, now)
 
 
-def expect(rows: Sequence[dict[str, Any]], queue: str, rate: float) -> None:
-    """Say when they will start, where workers serve the queue. Those of an organisation's own are not known here."""
-    known = profile_of(queue)
-    if not known.profile.slots:
-        return
-    now = known.now
-    for row in rows:
-        if row["type"] == ExternalHandler.type:
-            continue
-        lead = row.get("share_offset", 0.0)
-        wait = known.profile.wait(lead + row["rank_offset"], now, known_ms=lead * rate * 1000)
-        row |= {name: round(min(seconds, MOST_SECONDS), DECIMALS) for name, seconds in wait._asdict().items()}
+def behind(known: Known, type: str, now: float) -> float:
+    """Seconds, not above 0. Workers of an organisation's own take nothing in turn with others."""
+    return 0.0 if type == ExternalHandler.type else known.profile.behind(type, now)
+
+
+def at_least(lead: float, share: Share) -> float:
+    """What is stretched: in order of arrival, the lead itself."""
+    return lead if share.policy == "fifo" else max(lead, settings.RANK_LEAD_MIN_SECONDS)
+
+
+def expect(row: dict[str, Any], known_ms: float, known: Known, now: float) -> None:
+    """Say when it will start."""
+    wait = known.profile.wait(row["share_offset"] + row["rank_offset"], now, known_ms)
+    row |= {name: round(min(seconds, MOST_SECONDS), DECIMALS) for name, seconds in wait._asdict().items()}
 
 
 def is_due(new: NewJob) -> bool:
@@ -65,25 +69,20 @@ def is_due(new: NewJob) -> bool:
     return not new.delay_seconds
 
 
-def offset(policy: str, new: NewJob, predicted_ms: float, tuning: Tuning) -> float:
-    """Seconds after its start tag; a head start goes that part of the way to where no job could be sooner, or later."""
-    plain = rank_offset(policy, predicted_ms, new.urgency, tuning)
+def stretch(policy: str, new: NewJob, predicted_ms: float, tuning: Tuning) -> float:
+    """By how much its lead is multiplied; a head start goes that part of the way to the least or, below 0, the most."""
     if not new.head_start or policy == "fifo":
-        return plain
-    if new.head_start > 0:
-        return plain * (1.0 - new.head_start)
-    return plain + (settings.RANK_SPAN * tuning.tau_seconds - plain) * -new.head_start
+        return of_one_second(policy, predicted_ms, new.urgency, tuning)
+    plain = of_one_second(policy, predicted_ms, "medium", tuning)
+    return float(plain ** (1.0 - abs(new.head_start)) * settings.RANK_STRETCH**-new.head_start)
 
 
-def policy_of(job: Job) -> str:
-    """By which the new jobs of its queue are ranked."""
-    queue = Queue.objects.filter(org=job.org_id, name=job.queue).first()
-    return queue.ordered_by if queue else settings.QUEUE_POLICY
+def of_one_second(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
+    return rank_offset(policy, predicted_ms, urgency, tuning._replace(tau_seconds=1.0))
 
 
-def offset_with(job: Job, policy: str, urgency: str) -> float:
-    """The offset of a stored job, had it had this urgency when it was ranked; tau is taken to be that of then."""
-    tuning = untuned()
-    unit = tuning._replace(tau_seconds=1.0)
-    had, has = (rank_offset(policy, job.predicted_ms, one, unit) for one in (job.urgency, urgency))
-    return job.rank_offset * has / had if had else has * tuning.tau_seconds
+def stretch_with(job: Job, share: Share, urgency: str) -> float:
+    """The stretch of a stored job, had it had this urgency: by what is now known of what is usual."""
+    if share.policy == "fifo":
+        return job.stretch
+    return of_one_second(share.policy, job.predicted_ms, urgency, share.tuning)

@@ -7,7 +7,8 @@ from jobs.models import Job
 from jobs.queue import sql
 from jobs.queue.brief import brief
 from jobs.queue.notify import wake
-from jobs.queue.places import offset_with, policy_of
+from jobs.queue.places import stretch_with
+from jobs.queue.shares import share_of
 from jobs.states import Status
 from orgs import audit
 from orgs.models import Org, User
@@ -23,9 +24,19 @@ def set_urgency(job_id: UUID, org: Org, urgency: str, *, by: User | str) -> bool
     job = Job.objects.for_org(org).filter(pk=job_id, status__in=[Status.QUEUED, Status.SCHEDULED]).first()
     if job is None or job.urgency == urgency:
         return False
-    offset = offset_with(job, policy_of(job), urgency)
+    share = share_of(org.pk, job.queue)
+    share.lead()
+    stretch = stretch_with(job, share, urgency)
     with brief():
-        rows = sql.run("rerank", job_id=job_id, org_id=org.pk, urgency=urgency, rank_offset=offset, was=job.rank_offset)
+        rows = sql.run(
+            "rerank",
+            job_id=job_id,
+            org_id=org.pk,
+            urgency=urgency,
+            stretch=stretch,
+            rank_offset=job.rank_offset / job.stretch * stretch,
+            was=job.rank_offset,
+        )
         # also where it has moved back: a claim may have passed over it meanwhile
         wake(((row.queue, row.rank) for row in rows if row.rank is not None), limited=any(row.limited for row in rows))
         if rows and isinstance(by, User):

@@ -18,10 +18,12 @@ from django.db import Error, connection, transaction
 
 from jobs.estimates import unspoilt
 from jobs.queue import sql
+from jobs.queue.backlog import STALE_SECONDS
 from jobs.ranking import SHORTEST_MS, Tuning, lead_after
 
 log = logging.getLogger(__name__)
 
+FIFO = "fifo"
 # A call of so many jobs pays for a statement of its own.
 MANY = 100
 # The means are over about so many jobs of late.
@@ -34,11 +36,13 @@ class Added(NamedTuple):
 
     cost_ms: float = 0.0
     jobs: int = 0
-    leads: float = 0.0
     logs: float = 0.0
+    squares: float = 0.0
 
     def plus(self, more: "Added") -> "Added":
-        return Added(self.cost_ms + more.cost_ms, self.jobs + more.jobs, self.leads + more.leads, self.logs + more.logs)
+        return Added(
+            self.cost_ms + more.cost_ms, self.jobs + more.jobs, self.logs + more.logs, self.squares + more.squares
+        )
 
 
 NOTHING = Added()
@@ -46,7 +50,7 @@ NOTHING = Added()
 
 def untuned() -> Tuning:
     """Of an organisation of which nothing is known in a queue."""
-    return Tuning(settings.RANK_TAU_MIN_SECONDS, settings.DEFAULT_PREDICTED_MS, float(settings.WORKER_SLOTS))
+    return Tuning(settings.RANK_LEAD_MIN_SECONDS, settings.DEFAULT_PREDICTED_MS, float(settings.WORKER_SLOTS))
 
 
 class Share:
@@ -54,27 +58,42 @@ class Share:
 
     def __init__(self, org_id: int, queue: str) -> None:
         self.org_id, self.queue = org_id, queue
-        self.policy = ""
+        self.policy = settings.QUEUE_POLICY
         self.tuning = untuned()
         self._lock = threading.Lock()
         # By time.monotonic(), as all times here.
         self._lead_until = 0.0
         self._fresh_until = 0.0
         self._told_at = 0.0
-        self._added = NOTHING
         self._added_at = 0.0
+        self._added = NOTHING
+        # Of a queue in order of arrival: the rank behind which the next comes, whatever its lead.
+        self._newest_rank = 0.0
 
-    def leads(self, predicted_ms: Sequence[float]) -> list[float]:
-        """Seconds by which the organisation is ahead at each of these jobs, which come in now in this order."""
+    def leads(self, predicted_ms: Sequence[float], base: float) -> list[float]:
+        """Seconds by which the organisation is ahead at each of these jobs, which come in now in this order.
+
+        `base` is the rank of a job without a lead.
+        """
+        fifo = self.policy == FIFO
         if not predicted_ms:
             self.lead()
             return []
-        fifo = (self.policy or settings.QUEUE_POLICY) == "fifo"
-        exact = (fifo or len(predicted_ms) >= MANY) and not connection.in_atomic_block
-        if exact and (begins := self.tell(sum(predicted_ms))) is not None:
-            return self.noted(spread(begins, predicted_ms, self.tuning.rate), predicted_ms, told=True)
+        self.note(predicted_ms)
+        if (fifo or len(predicted_ms) >= MANY) and not connection.in_atomic_block:
+            begins = self.tell(sum(predicted_ms), base)
+            if begins is not None:
+                return spread(begins, predicted_ms, self.tuning.rate)
         if fifo or time.monotonic() >= self._fresh_until:
             self.read()
+        leads = self.add(predicted_ms, base)
+        # not within the caller's transaction, which would keep the row from all others until it ends
+        if leads[-1] > 0 and self.is_due():
+            transaction.on_commit(self.tell, robust=True)
+        return leads
+
+    def add(self, predicted_ms: Sequence[float], base: float) -> list[float]:
+        """Their leads as far as is known here, to be told later."""
         with self._lock:
             now = time.monotonic()
             lead = self._lead_until - now
@@ -82,8 +101,24 @@ class Share:
                 # what was not told of has had its share since
                 self._added = self._added._replace(cost_ms=0.0)
             leads = spread(max(lead, 0.0), predicted_ms, self.tuning.rate)
-            self._lead_until = now + lead_after(leads[-1], predicted_ms[-1], self.tuning.rate)
-        return self.noted(leads, predicted_ms)
+            after = lead_after(leads[-1], predicted_ms[-1], self.tuning.rate)
+            self._lead_until = now + after
+            self._added = self._added.plus(Added(sum(predicted_ms)))
+            self._added_at = now
+            if self.policy == FIFO:
+                late = max(self._newest_rank - base - leads[0], 0.0)
+                self._newest_rank = base + after + late
+                leads = [one + late for one in leads]
+        return leads
+
+    def note(self, predicted_ms: Sequence[float]) -> None:
+        """For the means of the row."""
+        logs = [math.log(max(ms, SHORTEST_MS)) for ms in predicted_ms]
+        with self._lock:
+            self._added = self._added.plus(Added(0.0, len(logs), sum(logs), sum(log * log for log in logs)))
+
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._told_at + settings.SHARE_FRESH_SECONDS or self._added.jobs >= MANY
 
     def lead(self) -> float:
         """Of a job that came in now."""
@@ -91,46 +126,31 @@ class Share:
             self.read()
         return max(self._lead_until - time.monotonic(), 0.0)
 
-    def noted(self, leads: list[float], predicted_ms: Sequence[float], *, told: bool = False) -> list[float]:
-        """Remember them for the row."""
-        logs = sum(math.log(max(ms, SHORTEST_MS)) for ms in predicted_ms)
-        with self._lock:
-            cost_ms = 0.0 if told else sum(predicted_ms)
-            self._added = self._added.plus(Added(cost_ms, len(leads), sum(leads), logs))
-            self._added_at = time.monotonic()
-            ahead = leads[-1] > 0 or self.tuning.tau_seconds > settings.RANK_TAU_MIN_SECONDS
-            due = time.monotonic() >= self._told_at + settings.SHARE_FRESH_SECONDS or self._added.jobs >= MANY
-        if ahead and due and not told:
-            # not within the caller's transaction, which would keep the row from all others until it ends
-            transaction.on_commit(self.tell, robust=True)
-        return leads
-
     def read(self) -> None:
         """What the row says, and what it has not been told yet on top."""
         try:
             with unspoilt():
-                ((policy, tau_seconds, typical_ms, rate, lead, looked),) = sql.rows(
-                    "share", org_id=self.org_id, queue=self.queue
-                )
+                ((policy, lead, newest_rank, looked, *tuned),) = sql.rows("share", org_id=self.org_id, queue=self.queue)
         except Error:
             log.exception("the share of a queue could not be read", extra={"org": self.org_id, "queue": self.queue})
             return
-        tuning = Tuning(tau_seconds, typical_ms, rate) if rate else untuned()
         now = time.monotonic()
         if looked is not None and self._added_at < now - looked:
             # the leader has seen it by itself
             self._added = self._added._replace(cost_ms=0.0)
+        tuning = untuned() if looked is None else tuning_of(*tuned)
         # no more of it than is left here: time has taken from that too
         untold = min(self._added.cost_ms / 1000.0 / tuning.rate, max(self._lead_until - now, 0.0))
-        self.learn(policy, tuning, (lead or 0.0) + untold)
+        self.learn(policy, tuning, (lead or 0.0) + untold, newest_rank or 0.0)
 
-    def learn(self, policy: str, tuning: Tuning, lead_seconds: float) -> None:
+    def learn(self, policy: str, tuning: Tuning, lead_seconds: float, newest_rank: float) -> None:
         now = time.monotonic()
         with self._lock:
-            self.policy, self.tuning = policy, tuning
+            self.policy, self.tuning = policy or settings.QUEUE_POLICY, tuning
             self._lead_until, self._fresh_until = now + lead_seconds, now + settings.SHARE_FRESH_SECONDS
+            self._newest_rank = max(newest_rank, self._newest_rank)
 
-    def tell(self, more_ms: float = 0.0) -> float | None:
+    def tell(self, more_ms: float = 0.0, base: float = 0.0) -> float | None:
         """Add to the row what came in, and `more_ms` that is about to; returns the lead before that.
 
         None when another has the row at this moment: what came in is told the next time.
@@ -146,10 +166,14 @@ class Share:
                 cost_seconds=added.cost_ms / 1000.0,
                 more_seconds=more_ms / 1000.0,
                 ago_seconds=time.monotonic() - self._added_at,
-                mean_lead_seconds=added.leads / jobs,
+                jobs=added.jobs,
                 mean_log_ms=added.logs / jobs,
-                part=1.0 - (1.0 - 1.0 / MEAN_JOBS) ** added.jobs,
-                **untuned()._asdict(),
+                mean_square=added.squares / jobs,
+                mean_jobs=MEAN_JOBS,
+                fifo=self.policy == FIFO,
+                base=base,
+                newest_rank=self._newest_rank,
+                rate=untuned().rate,
             )
         except Error:
             log.exception("the share of a queue could not be told", extra={"org": self.org_id, "queue": self.queue})
@@ -158,9 +182,14 @@ class Share:
             with self._lock:
                 self._added = added.plus(self._added)
             return None
-        ((policy, tau_seconds, typical_ms, rate, lead),) = rows
-        self.learn(policy, Tuning(tau_seconds, typical_ms, rate), lead)
-        return max(float(lead) - more_ms / 1000.0 / float(rate), 0.0)
+        ((policy, lead, newest_rank, _, *tuned),) = rows
+        self.learn(policy, tuning_of(*tuned), lead, newest_rank)
+        after = newest_rank - base if self.policy == FIFO else lead
+        return max(float(after) - more_ms / 1000.0 / self.tuning.rate, 0.0)
+
+
+def tuning_of(rate: float, typical_ms: float, spread: float) -> Tuning:
+    return Tuning(settings.RANK_LEAD_MIN_SECONDS, typical_ms, rate, spread)
 
 
 def spread(lead: float, predicted_ms: Sequence[float], rate: float) -> list[float]:
@@ -182,3 +211,15 @@ def share_of(org_id: int, queue: str) -> Share:
             _shares.clear()
         found = _shares.setdefault((org_id, queue), Share(org_id, queue))
     return found
+
+
+def spacing() -> dict[str, float]:
+    """What spaced.sql asks for."""
+    tuning = untuned()
+    return {
+        "rate": tuning.rate,
+        "typical_ms": tuning.typical_ms,
+        "spread": tuning.spread,
+        "least_seconds": settings.RANK_LEAD_MIN_SECONDS,
+        "stale_seconds": STALE_SECONDS,
+    }

@@ -1,3 +1,3 @@
--- The queues in which an organisation is ahead of its share, or was ranked by what it had put in of late.
+-- The queues in which an organisation is taken to be ahead of its share.
 SELECT DISTINCT queue FROM jobs_queueshare
-WHERE lead_until > clock_timestamp() OR overrun_ms > 0 OR tau_seconds > %(tau_min)s
+WHERE lead_until > clock_timestamp()

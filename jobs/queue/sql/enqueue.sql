@@ -12,7 +12,8 @@ WITH asked AS (
            coalesce(job.prediction_source, alike.prediction_source) AS prediction_source,
            coalesce(job.priority, alike.priority) AS priority,
            coalesce(job.rank_offset, alike.rank_offset) AS rank_offset,
-           coalesce(share_offset, 0) AS share_offset,
+           coalesce(job.share_offset, alike.share_offset, 0) AS share_offset,
+           coalesce(job.stretch, alike.stretch) AS stretch,
            coalesce(job.wait_seconds, alike.wait_seconds) AS wait_seconds,
            coalesce(job.wait_low_seconds, alike.wait_low_seconds) AS wait_low_seconds,
            coalesce(job.wait_high_seconds, alike.wait_high_seconds) AS wait_high_seconds,
@@ -22,12 +23,12 @@ WITH asked AS (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         prediction_source text, model_version int, priority float8, rank_offset float8,
-        share_offset float8, wait_seconds float8, wait_low_seconds float8, wait_high_seconds float8, run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
+        share_offset float8, stretch float8, wait_seconds float8, wait_low_seconds float8, wait_high_seconds float8, run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int
     )
     CROSS JOIN json_to_record(%(alike)s::json) AS alike (
         queue text, type text, name text, urgency text, predicted_ms float8, prediction_source text, priority float8,
-        rank_offset float8, wait_seconds float8, wait_low_seconds float8, wait_high_seconds float8, timeout_seconds int, max_attempts int
+        rank_offset float8, share_offset float8, stretch float8, wait_seconds float8, wait_low_seconds float8, wait_high_seconds float8, timeout_seconds int, max_attempts int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
@@ -37,7 +38,7 @@ WITH asked AS (
 ), stored AS (
     INSERT INTO jobs_job (
         id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
-        predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset, share_offset,
+        predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset, share_offset, stretch,
         expected_start_at, expected_start_low_at, expected_start_high_at,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
@@ -45,7 +46,7 @@ WITH asked AS (
     )
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
-           rank_offset, CASE WHEN waiting_on > 0 OR due_at > moment THEN 0 ELSE share_offset END,
+           rank_offset, CASE WHEN waiting_on > 0 OR due_at > moment THEN 0 ELSE share_offset END, stretch,
            CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment + wait_seconds * interval '1 second' END,
            CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment + wait_low_seconds * interval '1 second' END,
            CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment + wait_high_seconds * interval '1 second' END,

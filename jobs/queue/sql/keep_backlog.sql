@@ -30,6 +30,17 @@ WITH {{waiting_work}}, cut AS MATERIALIZED (
            coalesce(array_agg(ms / span.seconds ORDER BY place), '{}') AS arriving_ms
     FROM arrived CROSS JOIN span
     WHERE place = jobs OR place %% greatest(jobs / %(rates)s, 1) = 0
+), heads AS MATERIALIZED (
+    SELECT type, min(rank) AS rank,
+           EXISTS (SELECT FROM jobs_workerprocess AS process
+                   WHERE process.kind = 'worker' AND process.status = 'online' AND process.org_id IS NULL
+                     AND process.types ? work.type AND (process.queues ? %(queue)s OR process.queues ? '*')) AS served
+    FROM work
+    GROUP BY type
+), front AS (
+    SELECT coalesce(array_agg(type ORDER BY type), '{}') AS types, coalesce(array_agg(rank ORDER BY type), '{}') AS ranks,
+           max(rank) FILTER (WHERE served) AS frontier
+    FROM heads
 ), running AS (
     SELECT count(*) AS jobs,
            coalesce(sum(greatest(predicted_ms - date_part('epoch', clock_timestamp() - leased_at) * 1000, 0)), 0) AS ms
@@ -37,12 +48,13 @@ WITH {{waiting_work}}, cut AS MATERIALIZED (
     WHERE queue = %(queue)s AND type = ANY(%(types)s::text[])
 )
 INSERT INTO jobs_backlog AS known (
-    queue, measured_at, running, running_ms, more, ranks, waiting_ms, offsets, arriving_ms, early_ratio, late_ratio
+    queue, measured_at, running, running_ms, head_types, heads, frontier, more, ranks, waiting_ms, offsets, arriving_ms, early_ratio, late_ratio
 )
-SELECT %(queue)s, clock_timestamp(), running.jobs, running.ms, cut.rank IS NOT NULL, ranks, waiting_ms, offsets, arriving_ms,
+SELECT %(queue)s, clock_timestamp(), running.jobs, running.ms, front.types, front.ranks, front.frontier,
+       cut.rank IS NOT NULL, points.ranks, waiting_ms, offsets, arriving_ms,
        %(early_ratio)s, %(late_ratio)s
-FROM points, rates, running, cut
+FROM points, rates, running, cut, front
 ON CONFLICT (queue) DO UPDATE
 SET measured_at = excluded.measured_at, running = excluded.running, running_ms = excluded.running_ms,
-    more = excluded.more, ranks = excluded.ranks, waiting_ms = excluded.waiting_ms,
+    head_types = excluded.head_types, heads = excluded.heads, frontier = excluded.frontier, more = excluded.more, ranks = excluded.ranks, waiting_ms = excluded.waiting_ms,
     offsets = excluded.offsets, arriving_ms = excluded.arriving_ms

@@ -1,5 +1,5 @@
--- Set the leads of the organisations in a queue to what they have truly put in and not yet had: what waits, what is left
--- of what runs, and what has run longer than predicted. A bounded part of the backlog is read, those that come first;
+-- Set the leads of the organisations in a queue to what they have truly put in and not yet had: what waits and what is left
+-- of what runs, as long as their runs of late were beside what was predicted. A bounded part of the backlog is read, those that come first;
 -- the rest of an organisation's is taken from its counts, each job as its usual one.
 WITH {{waiting_work}}, seen AS (
     SELECT org_id, count(*) AS jobs, sum(predicted_ms) AS ms FROM work GROUP BY org_id
@@ -18,22 +18,22 @@ WITH {{waiting_work}}, seen AS (
                        AND (queues ? %(queue)s OR queues ? '*')), 1) AS slots,
            (SELECT sum(org.weight) FROM orgs_org AS org WHERE org.id IN (SELECT org_id FROM present)) AS weights
 ), kept AS MATERIALIZED (
-    SELECT share.*, org.weight, coalesce(queue.policy, '') AS policy,
-           least(greatest(date_part('epoch', clock_timestamp() - share.looked_at), 0), %(most_seconds)s) AS seconds
+    SELECT share.id, share.org_id, share.queue, exp(share.mean_log_ms) AS typical_ms, org.weight
     FROM jobs_queueshare AS share
     JOIN orgs_org AS org ON org.id = share.org_id
-    LEFT JOIN jobs_queue AS queue ON queue.org_id = share.org_id AND queue.name = share.queue
     WHERE share.queue = %(queue)s
-      AND (share.lead_until > clock_timestamp() OR share.overrun_ms > 0 OR share.tau_seconds > %(tau_min)s
-           OR share.org_id IN (SELECT org_id FROM present))
+      AND (share.lead_until > clock_timestamp() OR share.org_id IN (SELECT org_id FROM present))
     ORDER BY share.org_id
     LIMIT %(orgs)s
     FOR UPDATE OF share SKIP LOCKED
 ), judged AS MATERIALIZED (
-    SELECT kept.id, kept.policy, kept.seconds, kept.tau_seconds, kept.mean_lead_seconds, kept.mean_log_ms,
-           greatest(whole.slots * kept.weight / greatest(
-               whole.weights + CASE WHEN present.org_id IS NULL THEN kept.weight ELSE 0 END, kept.weight), 0.001) AS rate,
-           kept.lead_until, kept.overrun_ms + coalesce(ended.ms, 0) AS overrun_ms,
+    SELECT kept.id,
+           -- who has nothing there yet shares it with those who have
+           whole.slots * kept.weight / greatest(
+               whole.weights + CASE WHEN present.org_id IS NULL THEN kept.weight ELSE 0 END, kept.weight)
+           -- what runs longer than predicted is more work than it seems
+           / least(greatest(coalesce(ended.actual_ms / nullif(ended.predicted_ms, 0), 1), 1 / %(most_wrong)s::float8),
+                   %(most_wrong)s::float8) AS rate,
            coalesce(present.waiting_ms, 0) + coalesce(present.running_ms, 0)
            + greatest(counted.jobs - coalesce(present.jobs, 0), 0) * kept.typical_ms AS outstanding_ms
     FROM kept
@@ -48,41 +48,17 @@ WITH {{waiting_work}}, seen AS (
               WHERE org_id = kept.org_id AND queue = kept.queue AND status = 'queued') AS changes
     ) AS counted
     CROSS JOIN LATERAL (
-        SELECT sum(newest.runtime_ms - newest.predicted_ms) AS ms
-        FROM (SELECT job_id, runtime_ms, predicted_ms FROM jobs_attempt
+        SELECT sum(runtime_ms) AS actual_ms, sum(predicted_ms) AS predicted_ms
+        FROM (SELECT runtime_ms, predicted_ms FROM jobs_attempt
               WHERE org_id = kept.org_id
-                AND ended_at > greatest(kept.looked_at, clock_timestamp() - make_interval(secs => %(most_seconds)s))
               ORDER BY ended_at DESC
               LIMIT %(ends)s) AS newest
-        JOIN jobs_job AS job ON job.id = newest.job_id AND job.queue = kept.queue
     ) AS ended
-), tuned AS MATERIALIZED (
-    SELECT *,
-           -- made good at its rate, and never more than its jobs could be put back by anyway
-           least(greatest(overrun_ms - rate * seconds * 1000, 0), rate * %(span)s * tau_seconds * 1000) AS left_ms,
-           -- of one that has put in nothing more the mean goes back to nothing
-           CASE WHEN outstanding_ms > 0 THEN mean_lead_seconds
-                ELSE mean_lead_seconds * exp(-seconds / %(forget_seconds)s) END AS lead_mean,
-           outstanding_ms / 1000 / rate AS lead_seconds,
-           date_part('epoch', lead_until - clock_timestamp()) AS said_seconds
-    FROM judged
 )
 UPDATE jobs_queueshare AS share
-SET rate = CASE WHEN fifo AND said_seconds > lead_seconds AND lead_seconds > 0
-                -- its start tags may not go back: the next ones follow each other more closely instead
-                THEN tuned.rate * least(said_seconds / lead_seconds, 10) ELSE tuned.rate END,
-    lead_until = greatest(
-        clock_timestamp() + make_interval(secs => lead_seconds + left_ms / 1000 / tuned.rate),
-        CASE WHEN fifo AND outstanding_ms > 0 THEN tuned.lead_until END),
-    overrun_ms = left_ms,
-    mean_lead_seconds = lead_mean,
-    tau_seconds = CASE WHEN fifo THEN tuned.tau_seconds ELSE
-        -- slowly: within a tenth a second
-        least(greatest(%(kappa)s * lead_mean, tuned.tau_seconds * power(0.9, seconds), %(tau_min)s),
-              tuned.tau_seconds * power(1.1, seconds), %(tau_max)s) END,
-    typical_ms = CASE WHEN fifo THEN share.typical_ms ELSE exp(tuned.mean_log_ms) END,
+SET rate = judged.rate,
+    lead_until = clock_timestamp() + make_interval(secs => judged.outstanding_ms / 1000 / judged.rate),
     looked_at = clock_timestamp()
-FROM tuned
-CROSS JOIN LATERAL (SELECT coalesce(nullif(tuned.policy, ''), %(policy)s) = 'fifo' AS fifo) AS order_of
-WHERE share.id = tuned.id
+FROM judged
+WHERE share.id = judged.id
 RETURNING share.org_id

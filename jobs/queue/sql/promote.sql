@@ -1,18 +1,18 @@
 -- Queue scheduled jobs that are due, a bounded batch at a time so that no lock is held long.
 WITH due AS MATERIALIZED (
-    SELECT id, due_at, org_id, queue, predicted_ms
+    SELECT id, due_at, org_id, queue, type, predicted_ms, stretch
     FROM jobs_job
     WHERE due_at <= statement_timestamp()
     ORDER BY due_at
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
 ), coming AS MATERIALIZED (
-    SELECT id, org_id, queue, predicted_ms, row_number() OVER (ORDER BY due_at, id) AS place FROM due
+    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY due_at, id) AS place FROM due
 ), {{spaced}}, promoted AS (
     -- in the order in which they were due; by an array too, so that it is never planned as a scan of all jobs
     UPDATE jobs_job AS job
     SET status = 'queued', queued_at = statement_timestamp() + spaced.place * interval '1 microsecond',
-        share_offset = spaced.share_offset
+        share_offset = spaced.share_offset, rank_offset = spaced.rank_offset
     FROM spaced
     WHERE job.id = spaced.id AND job.id = ANY (ARRAY(SELECT id FROM due))
     RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.share_offset, job.attempt,

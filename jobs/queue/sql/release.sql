@@ -41,10 +41,10 @@ WITH taken AS MATERIALIZED (
     GROUP BY child_id
 ), locked AS MATERIALIZED (
     -- two releases with the same children wait for each other in one order
-    SELECT id, org_id, queue, predicted_ms, status, waiting_on FROM jobs_job
+    SELECT id, org_id, queue, type, predicted_ms, stretch, status, waiting_on FROM jobs_job
     WHERE id = ANY (ARRAY(SELECT child_id FROM children)) ORDER BY id FOR NO KEY UPDATE
 ), coming AS MATERIALIZED (
-    SELECT id, org_id, queue, predicted_ms, row_number() OVER (ORDER BY id) AS place
+    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY id) AS place
     FROM locked
     JOIN children ON children.child_id = locked.id
     WHERE broken IS NULL AND status = 'scheduled' AND waiting_on BETWEEN 1 AND met
@@ -54,6 +54,7 @@ WITH taken AS MATERIALIZED (
         status = CASE WHEN broken IS NOT NULL THEN 'cancelled' WHEN job.waiting_on > met THEN 'scheduled' ELSE 'queued' END,
         queued_at = CASE WHEN broken IS NULL AND job.waiting_on <= met THEN clock_timestamp() END,
         share_offset = coalesce((SELECT spaced.share_offset FROM spaced WHERE spaced.id = job.id), 0),
+        rank_offset = coalesce((SELECT spaced.rank_offset FROM spaced WHERE spaced.id = job.id), job.rank_offset),
         finished_at = CASE WHEN broken IS NOT NULL THEN clock_timestamp() END
     FROM children
     WHERE job.id = ANY (ARRAY(SELECT id FROM locked)) AND job.id = children.child_id

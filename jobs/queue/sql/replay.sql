@@ -1,15 +1,15 @@
 -- Give dead letters a new life: queued again, attempts numbered on, as many tries as before, same correlation id.
 WITH chosen AS MATERIALIZED (
-    SELECT id, org_id, queue, predicted_ms FROM jobs_job
+    SELECT id, org_id, queue, type, predicted_ms, stretch FROM jobs_job
     WHERE id = ANY(%(job_ids)s) AND org_id = %(org_id)s AND status = 'failed'
     ORDER BY id
     FOR UPDATE
 ), coming AS MATERIALIZED (
-    SELECT id, org_id, queue, predicted_ms, row_number() OVER (ORDER BY id) AS place FROM chosen
+    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY id) AS place FROM chosen
 ), {{spaced}}, revived AS (
     UPDATE jobs_job AS job
     SET status = 'queued', queued_at = clock_timestamp(), finished_at = NULL,
-        share_offset = spaced.share_offset, life = job.life + 1, attempt_limit = job.attempt + job.max_attempts,
+        share_offset = spaced.share_offset, rank_offset = spaced.rank_offset, life = job.life + 1, attempt_limit = job.attempt + job.max_attempts,
         payload = coalesce(%(payload)s::jsonb, job.payload),
         payload_bytes = coalesce(%(payload_bytes)s::int, job.payload_bytes),
         result = NULL

@@ -5,7 +5,7 @@ WITH waiting AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), changed AS (
     UPDATE jobs_job AS job
-    SET urgency = %(urgency)s, rank_offset = %(rank_offset)s
+    SET urgency = %(urgency)s, rank_offset = %(rank_offset)s, stretch = %(stretch)s
     WHERE job.id = %(job_id)s::uuid AND job.org_id = %(org_id)s::bigint AND job.urgency <> %(urgency)s
       AND job.rank_offset = %(was)s
       AND (job.status = 'scheduled' OR job.status = 'queued' AND EXISTS (SELECT FROM waiting))

@@ -41,17 +41,18 @@ def test_a_waiting_job_says_what_stands_before_it_and_when_it_starts(world: Worl
     waits = page.one("section", css="queued").text
     assert "2 jobs of the queue before it; starts in about 4.0 s (1.5 s to 9.0 s), takes about 2.0 s" in waits
     assert "Why this place?" in waits
-    assert "plus 5 m 18 s for a predicted runtime of 2.0 s, plus 7" in waits
-    assert "ms for the share of Acme, which had put in work for that long before it" in waits
+    assert "plus 1.0 s that its share of the workers takes for what Acme had put in before, multiplied by 1.00" in waits
 
 
 def test_each_part_of_the_rank_is_told(world: World) -> None:
     worker("default")
-    job = make_job(world.org, urgency="high")
+    job = make_job(world.org, urgency="low")
+    Job.objects.update(rank_offset=1200, stretch=20, share_offset=-60)
 
     waits = page_of(world, job).one("section", css="queued").text
 
-    assert "plus 5 m 18 s for a predicted runtime of 2.0 s, minus 2 m 5 s for high urgency." in waits
+    assert "minus 1 m by which the queue was behind, plus 1 m that its share of the workers takes" in waits
+    assert "multiplied by 20.00 for a predicted runtime of 2.0 s beside what is usual there and low urgency." in waits
 
 
 def test_a_queue_in_order_of_arrival_says_so(world: World) -> None:
@@ -60,7 +61,7 @@ def test_a_queue_in_order_of_arrival_says_so(world: World) -> None:
 
     waits = page_of(world, make_job(world.org)).one("section", css="queued").text
 
-    assert "plus 5 m 18 s as each job of this queue, which goes by the time of queueing alone." in waits
+    assert "had put in before. It goes by the time of queueing alone." in waits
 
 
 def test_the_page_says_when_it_was_to_start_and_when_it_did(world: World) -> None:

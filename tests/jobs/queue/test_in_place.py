@@ -83,14 +83,12 @@ def test_a_renewal_is_made_in_place(world: World) -> None:
 # --- places ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_head_start_moves_a_job_that_part_of_the_way(world: World, settings: Settings) -> None:
+def test_a_head_start_goes_that_part_of_the_way(world: World, settings: Settings) -> None:
     heads = {"none": 0.0, "quarter": 0.25, "nearly all": 0.99, "late": -0.5, "last": -0.99}
     enqueue_many([new_job(name=name, head_start=part) for name, part in heads.items()], org=world.org, user=None)
 
-    offsets = dict(Job.objects.values_list("name", "rank_offset"))
-    to_the_end = settings.RANK_SPAN * settings.RANK_TAU_MIN_SECONDS - offsets["none"]
-    assert offsets["quarter"] == pytest.approx(offsets["none"] * 0.75)
-    assert offsets["late"] == pytest.approx(offsets["none"] + to_the_end * 0.5)
+    stretches = dict(Job.objects.values_list("name", "stretch"))
+    assert stretches == pytest.approx({name: settings.RANK_STRETCH**-part for name, part in heads.items()})
     assert [one.name for one in claim_all()] == ["nearly all", "quarter", "none", "late", "last"]
 
 

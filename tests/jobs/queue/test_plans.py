@@ -10,7 +10,7 @@ from django.db import connection
 from jobs.models import Delivery, EventType, Job, Lease, LogLine, Ready, StatusDelta, Subscriber
 from jobs.queue import sql
 from jobs.queue.enqueue import enqueue_many
-from jobs.queue.shares import untuned
+from jobs.queue.shares import spacing
 from orgs.models import Org
 from tests.factories import WORKER, make_org
 from tests.jobs.queue.acts import new_job
@@ -96,7 +96,7 @@ def test_a_look_for_what_waits_reads_one_row_a_type(explain: Explain, org: Org) 
 
 
 def test_a_promotion_reads_its_batch_in_order_of_the_due_time(org: Org) -> None:
-    found = plan("promote", batch=500, actor="leader", **untuned()._asdict())
+    found = plan("promote", batch=500, actor="leader", **spacing())
 
     assert_by_index(found, most_rows=501)
     assert any(node.get("Index Name") == "job_due_idx" for node in found)
@@ -192,7 +192,7 @@ def test_a_replay_reads_the_jobs_it_is_given(org: Org) -> None:
             actor="a",
             payload=None,
             payload_bytes=None,
-            **untuned()._asdict(),
+            **spacing(),
         ),
         most_rows=100,
     )

@@ -1,7 +1,6 @@
 """Another urgency for a job that waits: it moves; one that has started is left alone."""
 
 import pytest
-from django.db.models import F
 
 from jobs.models import Job, Ready
 from jobs.queue.enqueue import enqueue_many
@@ -28,29 +27,19 @@ def test_an_urgent_job_is_claimed_before_those_that_came_earlier(world: World) -
     assert_whole()
 
 
-def test_it_is_ranked_as_if_it_had_had_that_urgency_from_the_start(world: World) -> None:
-    enqueue_many([new_job()] * 3, org=world.org, user=None)
-    moved = Job.objects.latest("id")
-    rank = Ready.objects.get(job_id=moved.pk).rank
+def test_its_lead_is_stretched_anew(world: World) -> None:
+    enqueue_many([new_job()] * 9, org=world.org, user=None)
+    job = Job.objects.latest("id")
+    rank, lead = Ready.objects.get(job_id=job.pk).rank, job.rank_offset
 
-    set_urgency(moved.pk, world.org, "low", by=world.owner)
-    moved.refresh_from_db()
-
-    assert moved.rank_offset == pytest.approx(rank_offset("learned", moved.predicted_ms, "low", untuned()))
-    gone = moved.rank_offset - rank_offset("learned", moved.predicted_ms, "medium", untuned())
-    assert Ready.objects.get(job_id=moved.pk).rank == pytest.approx(rank + gone, abs=1e-4)
-    assert set_urgency(moved.pk, world.org, "medium", by=world.owner)
-    assert Ready.objects.get(job_id=moved.pk).rank == pytest.approx(rank, abs=1e-4)
-
-
-def test_tau_is_that_of_the_moment_in_which_it_was_ranked(world: World) -> None:
-    job = make_job(world.org)
-    Job.objects.update(rank_offset=F("rank_offset") * 10)
-
-    set_urgency(job.pk, world.org, "high", by="model")
-
+    set_urgency(job.pk, world.org, "low", by=world.owner)
     job.refresh_from_db()
-    assert job.rank_offset == pytest.approx(10 * rank_offset("learned", job.predicted_ms, "high", untuned()))
+
+    assert job.stretch == rank_offset("learned", job.predicted_ms, "low", untuned())
+    assert job.rank_offset == pytest.approx(lead * job.stretch)
+    assert Ready.objects.get(job_id=job.pk).rank == pytest.approx(rank + job.rank_offset - lead, abs=1e-4)
+    assert set_urgency(job.pk, world.org, "medium", by=world.owner)
+    assert Ready.objects.get(job_id=job.pk).rank == pytest.approx(rank, abs=1e-4)
 
 
 def test_one_that_is_due_later_takes_its_urgency_along(world: World) -> None:

@@ -1,5 +1,6 @@
 """Fair shares between organisations: start tags of what comes in, kept by the leader, told by claims."""
 
+import math
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from jobs.models import Job, Queue, QueueShare, Ready, WorkerProcess
+from jobs.models import Attempt, Job, Queue, QueueShare, Ready, WorkerProcess
 from jobs.queue import shares, sql
 from jobs.queue.claim import Claimed
 from jobs.queue.control import replay_many
 from jobs.queue.enqueue import Enqueued, enqueue_many
-from jobs.queue.keep_order import keep_shares
+from jobs.queue.keep_order import keep_backlog, keep_shares
 from jobs.queue.promote import promote
 from jobs.queue.release import release
 from jobs.queue.shares import MANY, Share, share_of, untuned
@@ -25,14 +26,20 @@ from orgs.roles import Role
 from orgs.scope import Scope
 from tests.concurrency import elsewhere
 from tests.conftest import World
-from tests.factories import WORKER, claim_all, finish_one, make_dead_letter, make_job, make_org
+from tests.factories import WORKER, claim_all, finish_one, make_dead_letter, make_done, make_job, make_org
 from tests.jobs.queue.acts import new_job
 from tests.jobs.queue.whole import make_due
 
 pytestmark = pytest.mark.django_db
 
-# What is predicted of a job of which nothing is known, and what a share does in a second: settings' defaults.
-COST = 2.0
+# What is predicted of each job, in seconds: so that most leads are above the least.
+COST = 20.0
+LEAST = 1.0
+
+
+@pytest.fixture(autouse=True)
+def predicted(settings: Settings) -> None:
+    settings.DEFAULT_PREDICTED_MS = COST * 1000
 
 
 def flood(org: Org, jobs: int, **fields: Any) -> None:
@@ -40,7 +47,8 @@ def flood(org: Org, jobs: int, **fields: Any) -> None:
 
 
 def leads(org: Org) -> list[float]:
-    return list(Job.objects.for_org(org).order_by("id").values_list("share_offset", flat=True))
+    """Of its jobs in the order they came, as they were ranked: all are usual ones, so none is stretched."""
+    return list(Job.objects.for_org(org).order_by("id").values_list("rank_offset", flat=True))
 
 
 def serve(slots: int, queue: str = "default") -> None:
@@ -65,7 +73,7 @@ def test_a_burst_is_spread_by_what_its_share_does(world: World) -> None:
     flood(world.org, 4)
 
     rate = untuned().rate
-    assert leads(world.org) == pytest.approx([number * COST / rate for number in range(4)], abs=0.01)
+    assert leads(world.org) == pytest.approx([LEAST, *(number * COST / rate for number in range(1, 4))], abs=0.01)
 
 
 def test_bursts_follow_each_other_and_queues_do_not(world: World) -> None:
@@ -73,7 +81,7 @@ def test_bursts_follow_each_other_and_queues_do_not(world: World) -> None:
     flood(world.org, 1)
     flood(world.org, 1, queue="other")
 
-    assert leads(world.org)[3:] == pytest.approx([3 * COST / untuned().rate, 0.0], abs=0.05)
+    assert leads(world.org)[3:] == pytest.approx([3 * COST / untuned().rate, LEAST], abs=0.05)
 
 
 def test_the_rank_is_the_time_of_queueing_with_lead_and_offset(world: World) -> None:
@@ -89,13 +97,13 @@ def test_what_is_due_later_is_not_counted_yet(world: World) -> None:
     flood(world.org, 3, delay_seconds=60.0)
     flood(world.org, 1)
 
-    assert leads(world.org) == [0, 0, 0, 0]
+    assert leads(world.org) == [LEAST] * 4
 
 
 def test_a_delay_of_nothing_is_no_way_around_the_share(world: World) -> None:
     flood(world.org, 2, delay_seconds=0.0)
 
-    assert leads(world.org)[1] > 0
+    assert leads(world.org)[1] > LEAST
 
 
 @pytest.mark.django_db(transaction=True)
@@ -112,9 +120,9 @@ def test_another_process_takes_over_what_a_great_call_has_put_in() -> None:
 def test_great_calls_of_two_processes_follow_each_other() -> None:
     org = make_org()
     here, there = Share(org.pk, "default"), Share(org.pk, "default")
-    first = here.leads([COST * 1000] * MANY)
+    first = here.leads([COST * 1000] * MANY, 0.0)
 
-    assert there.leads([COST * 1000] * MANY)[0] == pytest.approx(first[-1] + COST / untuned().rate, abs=0.5)
+    assert there.leads([COST * 1000] * MANY, 0.0)[0] == pytest.approx(first[-1] + COST / untuned().rate, abs=0.5)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -175,8 +183,8 @@ def test_jobs_that_become_due_together_are_spread_behind_what_is_there(world: Wo
     found = sorted(leads(world.org)), leads(world.rival)
 
     step = COST / untuned().rate
-    assert found[0] == pytest.approx([0, step, 2 * step, 3 * step], abs=0.01)
-    assert found[1] == [0]
+    assert found[0] == pytest.approx([LEAST, step, 2 * step, 3 * step], abs=0.01)
+    assert found[1] == [LEAST]
     share = QueueShare.objects.get(org_id=world.org.pk)
     assert (share.lead_until - Job.objects.latest("queued_at").queued_at).total_seconds() == pytest.approx(  # type: ignore[operator]
         4 * step, abs=0.05
@@ -196,12 +204,12 @@ def test_a_second_promotion_comes_behind_the_first(world: World, settings: Setti
 
 def test_replayed_dead_letters_are_spread_too(world: World) -> None:
     dead = [make_dead_letter(world.org).pk for _ in range(3)]
-    Job.objects.update(share_offset=0, predicted_ms=COST * 1000)
+    Job.objects.update(predicted_ms=COST * 1000, stretch=1)
 
     replay_many(dead, scope=Scope(world.owner, world.org, Role.ORG_ADMIN))
 
     found = sorted(leads(world.org))
-    assert found[2] - found[0] == pytest.approx(2 * COST / untuned().rate, abs=0.01)
+    assert found[2] - found[1] == pytest.approx(COST / untuned().rate, abs=0.01)
 
 
 def test_what_waited_for_one_job_is_spread_when_it_ends(world: World) -> None:
@@ -211,21 +219,22 @@ def test_what_waited_for_one_job_is_spread_when_it_ends(world: World) -> None:
 
     finish_one(claimed)
     release()
-    from_children = sorted(Job.objects.exclude(pk=parent.pk).values_list("share_offset", flat=True))
+    from_children = sorted(Job.objects.exclude(pk=parent.pk).values_list("rank_offset", flat=True))
 
-    assert from_children[2] - from_children[0] == pytest.approx(2 * COST / untuned().rate, abs=0.01)
+    assert from_children[2] - from_children[1] == pytest.approx(COST / untuned().rate, abs=0.01)
 
 
-def test_what_a_worker_gives_back_keeps_its_turn(world: World) -> None:
+def test_what_a_worker_gives_back_keeps_its_rank(world: World) -> None:
     flood(world.org, 3)
+    ranks = dict(Ready.objects.values_list("job_id", "rank"))
     *_, last = claim_all()
 
     finish_one(last, Outcome.RELEASED)
 
     job = Job.objects.get(pk=last.job_id)
     assert job.queued_at is not None
-    assert job.share_offset == 0
-    assert Ready.objects.get().rank == pytest.approx(job.queued_at.timestamp() + job.rank_offset, abs=1e-4)
+    assert Ready.objects.get().rank == pytest.approx(ranks[job.pk], abs=1e-4)
+    assert job.queued_at.timestamp() + job.share_offset + job.rank_offset == pytest.approx(ranks[job.pk], abs=1e-4)
 
 
 # --- the leader -----------------------------------------------------------------------------------------------------
@@ -237,9 +246,10 @@ def share(org: Org) -> QueueShare:
 
 def make_share(org: Org, **fields: Any) -> QueueShare:
     tuning = untuned()
+    mean = math.log(tuning.typical_ms)
     about: dict[str, Any] = {
-        "queue": "default", "lead_until": Now() + timedelta(hours=1), "rate": tuning.rate,
-        "tau_seconds": tuning.tau_seconds, "typical_ms": tuning.typical_ms, "mean_log_ms": 7.6, "looked_at": Now(),
+        "queue": "default", "lead_until": Now() + timedelta(hours=1), "rate": tuning.rate, "mean_log_ms": mean,
+        "mean_square": mean**2 + tuning.spread**2, "jobs": 500, "looked_at": Now(),
     }  # fmt: skip
     return QueueShare.objects.create(org_id=org.pk, **{**about, **fields})
 
@@ -284,59 +294,36 @@ def test_the_rate_is_the_part_of_the_weights_of_those_who_have_work(world: World
     assert (share(world.org).rate, share(world.rival).rate) == (6, 2)
 
 
-def test_what_runs_longer_than_predicted_counts_against_its_organisation(world: World) -> None:
+@pytest.mark.parametrize(("times", "counts_as"), [(3.0, 3.0), (0.25, 0.25), (1e6, 16.0), (0.0, 1 / 16)])
+def test_what_runs_longer_than_predicted_is_more_work(world: World, times: float, counts_as: float) -> None:
     serve(slots=1)
-    make_share(world.org, looked_at=Now() - timedelta(seconds=1))
-    (claimed,) = make_and_claim(world.org)
-    finish_one(claimed)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE jobs_attempt SET runtime_ms = predicted_ms + 60000")
-
-    keep_shares()
-    assert lead_of(world.org) == pytest.approx(60 - 1, abs=0.5)
-    keep_shares()  # counted once
-
-    assert lead_of(world.org) == pytest.approx(60 - 1, abs=0.5)
-
-
-def make_and_claim(org: Org) -> list[Claimed]:
-    make_job(org)
-    return claim_all()
-
-
-def test_tau_follows_the_leads_slowly_and_within_its_limits(world: World, settings: Settings) -> None:
-    serve(slots=1)
-    flood(world.org, 2)
-    second = timedelta(seconds=1)
-    make_share(world.org, mean_lead_seconds=1000, looked_at=Now() - second)
-
-    taus = []
-    for _ in range(100):
-        keep_shares()
-        taus.append(share(world.org).tau_seconds)
-        QueueShare.objects.update(looked_at=Now() - second)
-
-    assert taus[0] == pytest.approx(settings.RANK_TAU_MIN_SECONDS * 1.1, rel=0.02)
-    assert taus[-1] == settings.RANK_KAPPA * 1000
-    QueueShare.objects.update(mean_lead_seconds=1e9)
-    for _ in range(100):
-        QueueShare.objects.update(looked_at=Now() - second)
-        keep_shares()
-    assert share(world.org).tau_seconds == settings.RANK_TAU_MAX_SECONDS
-
-
-def test_a_long_time_without_a_leader_is_no_trouble(world: World, settings: Settings) -> None:
-    make_share(world.org, mean_lead_seconds=1e6, tau_seconds=1e4, looked_at=Now() - timedelta(days=365))
+    make_share(world.org)
+    make_done(world.org)
+    Attempt.objects.update(predicted_ms=1000, runtime_ms=1000 * times)
+    flood(world.org, 4)
+    Ready.objects.update(predicted_ms=COST * 1000)
 
     keep_shares()
 
-    assert share(world.org).tau_seconds <= settings.RANK_TAU_MAX_SECONDS
+    assert lead_of(world.org) == pytest.approx(4 * COST * counts_as, rel=0.02)
+
+
+def test_what_is_usual_is_learned_from_what_comes_in(world: World) -> None:
+    there = Share(world.org.pk, "default")
+    for ms in (100.0, 10_000.0):
+        there.note([ms] * 50)
+    there.tell()
+
+    tuning = Share(world.org.pk, "default")
+    tuning.lead()
+    assert tuning.tuning.typical_ms == pytest.approx(1000)
+    assert tuning.tuning.spread == pytest.approx(math.log(10))
 
 
 def test_limited_jobs_are_counted_as_usual_ones(world: World) -> None:
     """They wait in an index of their own, which is not read."""
     serve(slots=1)
-    make_share(world.org, typical_ms=3000)
+    make_share(world.org, mean_log_ms=math.log(3000))
     flood(world.org, 5)
     Ready.objects.update(limit_key="")
 
@@ -349,15 +336,16 @@ def test_limited_jobs_are_counted_as_usual_ones(world: World) -> None:
 
 
 def test_ten_thousand_jobs_of_one_do_not_keep_the_other_waiting(world: World) -> None:
-    """Each job of the light organisation is the next to be claimed, whenever it comes."""
+    """Each job of the light organisation is the next to be claimed, whenever it comes; also where workers were away."""
     serve(slots=5)
     for _ in range(10):
         flood(world.org, 1000)
 
-    for _ in range(5):
+    for minutes in (1, 1, 60, 1):
         keep_shares()
-        take(160)  # what five slots do in a minute, and a little
-        passing(minutes=1)
+        take(16)  # what five slots do in a minute, and a little
+        passing(minutes)
+        keep_backlog()
         job = make_job(world.rival)
         assert [one.job_id for one in take(1)] == [job.pk]
     assert Ready.objects.filter(org_id=world.org.pk).count() > 9000
