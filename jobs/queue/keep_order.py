@@ -15,8 +15,8 @@ READ_LEAST = 200
 # Organisations that are looked at in one queue, and the newest runs of each.
 ORGS = 1_000
 ENDS = 100
-# Runs that were so many times longer than predicted, or shorter, count as if it were no more.
-MOST_WRONG = 16
+# By how much the work of one whose runs were shorter or longer than predicted counts less or more, at most.
+SHORTER, LONGER = 0.25, 16.0
 # Of a profile, and the newest jobs that say what comes in, over at least so long.
 POINTS, RATES = 200, 20
 ARRIVALS, SPAN_SECONDS = 2_000, 600
@@ -29,6 +29,7 @@ def keep_shares() -> None:
     ahead = [row.queue for row in sql.run("ahead_queues")]
     queues = sorted({*busy_queues(), *ahead})
     types = [*registry.performed(), ExternalHandler.type]
+    sql.run("look_up")
     for queue in queues:
         sql.run(
             "keep_shares",
@@ -37,7 +38,8 @@ def keep_shares() -> None:
             bound=bound(len(queues)),
             orgs=ORGS,
             ends=ENDS,
-            most_wrong=MOST_WRONG,
+            shorter=SHORTER,
+            longer=LONGER,
         )
 
 

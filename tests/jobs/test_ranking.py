@@ -164,7 +164,7 @@ def claimed_in_order(found: list[Arrival], policies: list[str]) -> list[tuple[Wa
 def test_what_passes_a_job_has_a_lead_of_no_more_than_its_own_stretched_twice(
     found: list[Arrival], policies: list[str]
 ) -> None:
-    """Whatever arrives. So all that may come before it would be done in STRETCH^2 times its wait in order of arrival."""
+    """So all that may come before it would be done in STRETCH^2 times its wait in order of arrival."""
     most = settings.RANK_STRETCH
     for job, left in claimed_in_order(found, policies):
         for passed in left:

@@ -32,8 +32,7 @@ WITH {{waiting_work}}, seen AS (
            whole.slots * kept.weight / greatest(
                whole.weights + CASE WHEN present.org_id IS NULL THEN kept.weight ELSE 0 END, kept.weight)
            -- what runs longer than predicted is more work than it seems
-           / least(greatest(coalesce(ended.actual_ms / nullif(ended.predicted_ms, 0), 1), 1 / %(most_wrong)s::float8),
-                   %(most_wrong)s::float8) AS rate,
+           / least(greatest(coalesce(ended.actual_ms / nullif(ended.predicted_ms, 0), 1), %(shorter)s), %(longer)s) AS rate,
            coalesce(present.waiting_ms, 0) + coalesce(present.running_ms, 0)
            + greatest(counted.jobs - coalesce(present.jobs, 0), 0) * kept.typical_ms AS outstanding_ms
     FROM kept

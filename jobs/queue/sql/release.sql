@@ -46,15 +46,18 @@ WITH taken AS MATERIALIZED (
 ), coming AS MATERIALIZED (
     SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY id) AS place
     FROM locked
-    JOIN children ON children.child_id = locked.id
-    WHERE broken IS NULL AND status = 'scheduled' AND waiting_on BETWEEN 1 AND met
-), {{spaced}}, told AS (
+    -- looked up, not joined: that could be planned as each with each; as below
+    WHERE status = 'scheduled' AND waiting_on > 0
+      AND waiting_on <= ((SELECT jsonb_object_agg(child_id, met) FROM children WHERE broken IS NULL) ->> id::text)::int
+), {{spaced}}, placed AS MATERIALIZED (
+    SELECT jsonb_object_agg(id, jsonb_build_array(share_offset, rank_offset)) AS places FROM spaced
+), told AS (
     UPDATE jobs_job AS job
     SET waiting_on = CASE WHEN broken IS NULL THEN job.waiting_on - met ELSE 0 END,
         status = CASE WHEN broken IS NOT NULL THEN 'cancelled' WHEN job.waiting_on > met THEN 'scheduled' ELSE 'queued' END,
         queued_at = CASE WHEN broken IS NULL AND job.waiting_on <= met THEN clock_timestamp() END,
-        share_offset = coalesce((SELECT spaced.share_offset FROM spaced WHERE spaced.id = job.id), 0),
-        rank_offset = coalesce((SELECT spaced.rank_offset FROM spaced WHERE spaced.id = job.id), job.rank_offset),
+        share_offset = coalesce(((SELECT places FROM placed) -> job.id::text ->> 0)::float8, 0),
+        rank_offset = coalesce(((SELECT places FROM placed) -> job.id::text ->> 1)::float8, job.rank_offset),
         finished_at = CASE WHEN broken IS NOT NULL THEN clock_timestamp() END
     FROM children
     WHERE job.id = ANY (ARRAY(SELECT id FROM locked)) AND job.id = children.child_id

@@ -39,7 +39,8 @@ decided AS MATERIALIZED (
         error = decided.error
     FROM decided
     WHERE job.id = decided.job_id
-    RETURNING job.id, job.org_id, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event,
+    RETURNING job.id, job.org_id, job.queue, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event,
+              job.queued_at, job.attempt, job.predicted_ms, job.limit_key,
               date_part('epoch', job.queued_at) + job.share_offset + job.rank_offset AS rank
 ), news AS (
     SELECT id, org_id, type, status, event FROM settled WHERE event IS NOT NULL
@@ -54,13 +55,10 @@ decided AS MATERIALIZED (
     RETURNING id
 ), requeued AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT job.job_id, job.org_id, job.queue, job.type, back.rank, job.ended_at, job.attempt, job.predicted_ms,
-           {{held}}, {{limit_key}}
-    FROM decided AS job
-    -- a job that is no more has no place
-    JOIN settled AS back ON back.id = job.job_id
-    WHERE job.to_status = 'queued'
-    RETURNING jobs_ready.job_id, jobs_ready.rank
+    SELECT id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, {{held}}, {{limit_key}}
+    FROM settled AS job
+    WHERE status = 'queued'
+    RETURNING job_id, rank
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, job_id, queue, 'running', to_status, attempt, %(actor)s,
@@ -95,7 +93,9 @@ decided AS MATERIALIZED (
         last_ended_at = greatest(known.last_ended_at, excluded.last_ended_at)
 )
 SELECT job_id, attempt, queue, to_status,
-       CASE WHEN to_status = 'queued' THEN (SELECT rank FROM requeued WHERE requeued.job_id = job.job_id) END AS rank,
+       CASE WHEN to_status = 'queued'
+            -- looked up, not joined: that could be planned as each with each
+            THEN ((SELECT jsonb_object_agg(job_id, rank) FROM requeued) ->> job_id::text)::float8 END AS rank,
        -- a place or a token of a limit: the job has a key, or was limited when it was claimed
        limit_key IS NOT NULL AND EXISTS (SELECT FROM jobs_limit AS limited WHERE {{applies}}) AS frees,
        EXISTS (SELECT FROM noted) AS awaited
