@@ -17,6 +17,7 @@ from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
 from jobs.queue import links, sql
+from jobs.queue.alike import taken_out
 from jobs.queue.artefacts import keep_inputs
 from jobs.queue.brief import brief
 from jobs.queue.new_job import (
@@ -218,26 +219,6 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     )
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored
-
-
-# What each job has, and often all of a call have the same.
-OFTEN_ALIKE = (
-    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
-    *("share_offset", "stretch", "wait_seconds", "wait_low_seconds", "wait_high_seconds"),
-    *("timeout_seconds", "max_attempts"),
-)
-
-
-def taken_out(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What all the rows have alike, which goes from them."""
-    first = rows[0]
-    alike = {
-        name: first[name] for name in OFTEN_ALIKE if name in first and all(row.get(name) == first[name] for row in rows)
-    }
-    for row in rows:
-        for name in alike:
-            del row[name]
-    return alike
 
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:

@@ -271,6 +271,10 @@ def with_own_job(world: World, body: Any) -> Prepared:
     return client, {}
 
 
+def as_platform_admin(world: World, body: Any) -> Prepared:
+    return api(world.platform_admin), {"slug": "acme"}
+
+
 # By operation: who asks, and what must be there. An operation with examples must have a line here.
 PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "auth_login_create": with_account,
@@ -298,6 +302,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "submit_task": as_operator,
     "create_worker_key": as_admin,
     "claim_external_jobs": with_own_job,
+    "platform_change_org": as_platform_admin,
 }
 
 
