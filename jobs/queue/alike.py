@@ -4,8 +4,7 @@ from typing import Any
 
 # What each job has, and often all of a call have the same.
 OFTEN_ALIKE = (
-    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
-    *("share_offset", "stretch", "wait_seconds", "wait_low_seconds", "wait_high_seconds"),
+    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "stretch"),
     *("timeout_seconds", "max_attempts"),
 )
 

@@ -58,21 +58,25 @@ class Profile(NamedTuple):
     late_ratio: float
 
     def wait(self, offset: float, now: float, known_ms: float = 0.0, own_ms: float = 0.0) -> Wait:
-        """Of a job that is queued now with this offset from the time, in a queue that somebody serves.
+        """The same, with its range."""
+        return ranged(self.seconds(offset, now, known_ms, own_ms), self.early_ratio, self.late_ratio)
 
-        `known_ms`: work that is known to be before it, which the profile may not have yet; `own_ms`: its own, which the
-        profile has.
+    def seconds(self, offset: float, now: float, known_ms: float = 0.0, own_ms: float = 0.0) -> float:
+        """Until a job starts that is queued now with this offset from the time, in a queue that somebody serves.
+
+        `known_ms`: work that is known to be before it, which the profile may not have yet; `own_ms`: its own, which
+        the profile has.
         """
         fresh = self.age_seconds < STALE_SECONDS
         waiting_ms = max(self.before(now + offset) - own_ms, 0.0) if fresh else 0.0
         if (ahead_ms := max(waiting_ms, known_ms)) == 0.0 and self.running < self.slots:
-            return self.ranged(0.0)
+            return 0.0
         work_ms = ahead_ms + (self.running_ms if fresh else 0.0)
         seconds = work_ms / 1000 / self.slots
         for _ in range(ROUNDS):
             arriving = up_to(offset - seconds / 2, self.offsets, self.arriving_ms) / 1000
             seconds = work_ms / 1000 / (self.slots - min(arriving, ARRIVALS_PART * self.slots))
-        return self.ranged(seconds)
+        return seconds
 
     def behind(self, type: str, now: float) -> float:
         """Seconds from now back to the first that waits, as a negative number; 0 where the queue keeps up."""
@@ -87,9 +91,6 @@ class Profile(NamedTuple):
         if not self.more or len(self.ranks) < 2 or rank <= self.ranks[-1]:
             return known
         return known * (rank - self.ranks[0]) / max(self.ranks[-1] - self.ranks[0], 1.0)
-
-    def ranged(self, seconds: float) -> Wait:
-        return ranged(seconds, self.early_ratio, self.late_ratio)
 
 
 def ranged(seconds: float, *ratios: float) -> Wait:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -157,52 +157,40 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     keep_inputs(new, origin.org)
     ids = uuid7s(len(new))
     rows = described(new, ids, origin.org, origin.user)
-    give_places(rows, new, origin.org.pk, waiting_on.keys())
+    places = give_places(rows, new, origin.org.pk, waiting_on.keys())
     for index, jobs in waiting_on.items():
         rows[index]["waiting_on"] = jobs
     if origin.batch_id:
         rows = [{**row, "batch_id": origin.batch_id} for row in rows]
-    stored = store(rows, origin)
+    stored = store(rows, places, origin)
     fresh = {row[0] for row in stored}
     if len(new) == 1 and stored:
-        return [Enqueued(ids[0], True, partial(as_job, new[0], rows[0], origin, *stored[0][4:]))]
+        return [Enqueued(ids[0], True, partial(as_job, new[0], rows[0], origin, stored[0][4]))]
     each = list(zip(new, ids, strict=True))
     earlier = earlier_jobs(origin.org, [one for one, job_id in each if job_id not in fresh])
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
 
 
-def as_job(
-    new: NewJob, row: Mapping[str, Any], origin: Origin, status: str, run_at: datetime | None, created_at: datetime
-) -> Job:
+def as_job(new: NewJob, row: Mapping[str, Any], origin: Origin, alone: str) -> Job:
     """What enqueue.sql stored, without reading it back."""
-    known = {name: value for name, value in row.items() if name not in NOT_STORED}
-    known |= expected(row, created_at if status == Status.QUEUED else None)
-    known |= {"payload": new.payload, "run_at": run_at, "status": status, "created_at": created_at}
+    stored = orjson.loads(alone)
+    for name in TIMES:
+        stored[name] = stored[name] and datetime.fromisoformat(stored[name])
+    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds"}}
     return Job(
-        **known,
+        **known | stored | {"payload": new.payload},
         org=origin.org,
         created_by=origin.user,
         correlation_id=origin.correlation_id,
         attempt_limit=row["max_attempts"],
-        queued_at=created_at if status == Status.QUEUED else None,
+        queued_at=stored["created_at"] if stored["status"] == Status.QUEUED else None,
     )
 
 
-# By that name; the others of a row are fields of the job.
-NOT_STORED = {"position", "delay_seconds", "wait_seconds", "wait_low_seconds", "wait_high_seconds"}
+TIMES = ("created_at", "run_at", "expected_start_at", "expected_start_low_at", "expected_start_high_at")
 
 
-def expected(row: Mapping[str, Any], queued_at: datetime | None) -> dict[str, datetime]:
-    """When it is to start, where that was said and it was queued at once."""
-    if queued_at is None or "wait_seconds" not in row:
-        return {}
-    return {
-        f"expected_start{which}_at": queued_at + timedelta(seconds=row[f"wait{which}_seconds"])
-        for which in ("", "_low", "_high")
-    }
-
-
-def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
+def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     """One statement for all of them; returns those that were new, and wakes the workers of their queues."""
     org, user, correlation_id = origin.org, origin.user, origin.correlation_id
     alike = taken_out(rows) if len(rows) > 1 else {}
@@ -210,6 +198,7 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
         "enqueue",
         jobs=orjson.dumps(rows).decode(),
         alike=orjson.dumps(alike).decode(),
+        places=orjson.dumps(places).decode(),
         org_id=org.pk,
         user_id=user.pk if user else None,
         correlation_id=correlation_id,

@@ -14,7 +14,7 @@ from jobs.models.job import Expected
 from jobs.queue import sql
 from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
 from jobs.queue.enqueue import NewJob, canonical, default_name
-from jobs.queue.places import at_least, behind, stretch
+from jobs.queue.places import at_least, behind_of, stretch
 from jobs.queue.shares import share_of
 from orgs.models import Org, User
 
@@ -81,7 +81,7 @@ def wait_of(org: Org, type: str, queue: str, offset: float, known_ms: float = 0.
     now = known.now
     if type == ExternalHandler.type:
         return own_wait(org, queue, now + offset)
-    return known.profile.wait(behind(known, type, now) + offset, now, known_ms) if known.profile.slots else None
+    return known.profile.wait(behind_of(known, type, now) + offset, now, known_ms) if known.profile.slots else None
 
 
 def waits(org: Org, ready: Ready, ahead_ms: float) -> Wait | None:

@@ -70,46 +70,44 @@ class Share:
         # Of a queue in order of arrival: the rank behind which the next comes, whatever its lead.
         self._newest_rank = 0.0
 
-    def leads(self, predicted_ms: Sequence[float], base: float) -> list[float]:
-        """Seconds by which the organisation is ahead at each of these jobs, which come in now in this order.
+    def take(self, predicted_ms: Sequence[float], base: float) -> float:
+        """Seconds by which the organisation is ahead at the first of these jobs, which come in now; the others follow.
 
         `base` is the rank of a job without a lead.
         """
-        fifo = self.policy == FIFO
         if not predicted_ms:
-            self.lead()
-            return []
+            return self.lead()
+        fifo = self.policy == FIFO
+        cost_ms = sum(predicted_ms)
         self.note(predicted_ms)
         if (fifo or len(predicted_ms) >= MANY) and not connection.in_atomic_block:
-            begins = self.tell(sum(predicted_ms), base)
+            begins = self.tell(cost_ms, base)
             if begins is not None:
-                return spread(begins, predicted_ms, self.tuning.rate)
+                return begins
         if fifo or time.monotonic() >= self._fresh_until:
             self.read()
-        leads = self.add(predicted_ms, base)
+        lead = self.add(cost_ms, base)
         # not within the caller's transaction, which would keep the row from all others until it ends
-        if leads[-1] > 0 and self.is_due():
+        if (lead > 0 or len(predicted_ms) > 1) and self.is_due():
             transaction.on_commit(self.tell, robust=True)
-        return leads
+        return lead
 
-    def add(self, predicted_ms: Sequence[float], base: float) -> list[float]:
-        """Their leads as far as is known here, to be told later."""
+    def add(self, cost_ms: float, base: float) -> float:
+        """The lead as far as is known here; what it grows by is told later."""
         with self._lock:
             now = time.monotonic()
             lead = self._lead_until - now
             if lead <= 0:
                 # what was not told of has had its share since
                 self._added = self._added._replace(cost_ms=0.0)
-            leads = spread(max(lead, 0.0), predicted_ms, self.tuning.rate)
-            after = lead_after(leads[-1], predicted_ms[-1], self.tuning.rate)
-            self._lead_until = now + after
-            self._added = self._added.plus(Added(sum(predicted_ms)))
+            lead = max(lead, 0.0)
+            self._lead_until = now + lead_after(lead, cost_ms, self.tuning.rate)
+            self._added = self._added._replace(cost_ms=self._added.cost_ms + cost_ms)
             self._added_at = now
             if self.policy == FIFO:
-                late = max(self._newest_rank - base - leads[0], 0.0)
-                self._newest_rank = base + after + late
-                leads = [one + late for one in leads]
-        return leads
+                lead = max(lead, self._newest_rank - base)
+                self._newest_rank = base + lead_after(lead, cost_ms, self.tuning.rate)
+        return lead
 
     def note(self, predicted_ms: Sequence[float]) -> None:
         """For the means of the row."""
@@ -190,15 +188,6 @@ class Share:
 
 def tuning_of(rate: float, typical_ms: float, spread: float) -> Tuning:
     return Tuning(settings.RANK_LEAD_MIN_SECONDS, typical_ms, rate, spread)
-
-
-def spread(lead: float, predicted_ms: Sequence[float], rate: float) -> list[float]:
-    """The leads of jobs that come in one behind the other."""
-    leads = []
-    for ms in predicted_ms:
-        leads.append(lead)
-        lead = lead_after(lead, ms, rate)
-    return leads
 
 
 _shares: dict[tuple[int, str], Share] = {}

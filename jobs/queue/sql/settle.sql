@@ -95,7 +95,8 @@ decided AS MATERIALIZED (
 SELECT job_id, attempt, queue, to_status,
        CASE WHEN to_status = 'queued'
             -- looked up, not joined: that could be planned as each with each
-            THEN ((SELECT jsonb_object_agg(job_id, rank) FROM requeued) ->> job_id::text)::float8 END AS rank,
+            THEN coalesce(((SELECT jsonb_object_agg(job_id, rank) FROM requeued) ->> job_id::text)::float8,
+                          date_part('epoch', ended_at)) END AS rank,
        -- a place or a token of a limit: the job has a key, or was limited when it was claimed
        limit_key IS NOT NULL AND EXISTS (SELECT FROM jobs_limit AS limited WHERE {{applies}}) AS frees,
        EXISTS (SELECT FROM noted) AS awaited
