@@ -1,15 +1,21 @@
 """What a prediction does to a job's place in the queue. Pure functions of numbers.
 
-Rank, the lowest first: base + lead * stretch. The base is the time of queueing, or the lowest rank that still waits
-where the queue is behind (the virtual time of start-time fair queueing: Goyal, Vin, Cheng 1996). The lead is how long
-the organisation's share of the workers needs for what it has put in before the job: its wait, were it first come, first
-served. The stretch is what prediction, urgency and policy make of that wait, within [1 / STRETCH, STRETCH]. It is one
-stored number that never has to be computed again.
+Rank, the lowest first: base + lead * stretch, one stored number that never has to be computed again.
 
-The bound: a job ranks at most STRETCH * lead after its base. One that comes later and passes it has a lead of at most
-STRETCH times what is left of that, so all that can pass it is done by its base + STRETCH^2 * lead: no job waits more
-than STRETCH^2 times its wait in order of arrival in its organisation's share, whatever arrives. (A lead counts as
-RANK_LEAD_MIN_SECONDS at least.)
+- The lead is the wait that a job would have first come, first served, in its organisation's share of the workers: the
+  predicted seconds of what its organisation has in front of it, over the rate of that share. Base and lead are a start
+  tag (start-time fair queueing: Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171).
+- The stretch is what prediction, urgency and policy make of the wait: below one for what is shorter than usual in the
+  queue, above one for what is longer, within 1 / STRETCH and STRETCH.
+- The base is now, or the lowest rank that another organisation has waiting where that is in the past: an organisation
+  within its share is next, however far a flood has fallen behind its own tags.
+
+The bound. A job queued at t with a lead of l ranks at most at t + STRETCH * l. Nothing that comes after that moment
+ranks before it. What comes at a moment u before ranks before it only while its own lead is below (rank - u) * STRETCH;
+and as the lead is all the work of the organisation over its rate, all that is in front of the job is then done by
+u + (rank - u) * STRETCH, at most t + STRETCH^2 * l. So, whatever arrives, no job waits more than STRETCH^2 times its
+first come, first served wait in its organisation's share: as far as predictions and shares come true, and beside the
+LEAD_MIN that every lead counts for and the runs that are in hand, which are not broken off.
 """
 
 import math
@@ -22,21 +28,19 @@ POLICIES = ("learned", "fifo", "priority")
 PRIORITY_SCALE_MS = 3000.0
 # Anything shorter is taken for this: 1 / (1 + 1e-14) would be 1.0.
 SHORTEST_MS = 1.0
-# Jobs that are predicted all alike differ by their urgency alone, and not without bounds.
-LEAST_SPREAD = 0.1
+# urgency multiplies the prediction
 URGENCY_FACTOR = {"high": 1 / 8, "medium": 1.0, "low": 8.0}
+# Of ln ms: where all jobs are predicted alike, the difference of a tenth is none.
+LEAST_SPREAD = 0.1
 
 
 class Tuning(NamedTuple):
-    """How an organisation's jobs are ranked in a queue."""
+    """How one job is ranked among those of its organisation in its queue."""
 
-    # The lead of the job itself, RANK_LEAD_MIN_SECONDS at least.
-    tau_seconds: float
-    # What is predicted of a usual job of its, and the standard deviation of the logarithms.
-    typical_ms: float
-    # Predicted seconds of work that its share of the workers does in a second.
-    rate: float
-    spread: float = 1.0
+    tau_seconds: float  # its lead
+    typical_ms: float  # geometric mean of what is predicted in the queue
+    rate: float  # predicted seconds of work that its organisation's share does in a second
+    spread: float = 1.0  # standard deviation of ln ms of what is predicted in the queue
 
 
 def priority(predicted_ms: float) -> float:
@@ -44,23 +48,29 @@ def priority(predicted_ms: float) -> float:
     return 1.0 / (1.0 + max(predicted_ms, SHORTEST_MS) / PRIORITY_SCALE_MS)
 
 
-def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
-    """Seconds after its base, within [tau / STRETCH, STRETCH * tau].
-
-    learned: by the predicted time beside a typical one, a spread more or less counting as e^POWER; urgency multiplies
-    the prediction. priority: by the priority as it is shown. fifo: the lead itself.
-    """
+def stretch(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
+    """What the lead is multiplied by, within 1 / STRETCH and STRETCH; 1 for a usual job, and for all under fifo."""
     if policy == "fifo":
-        return tuning.tau_seconds
-    weighed_ms = max(predicted_ms, SHORTEST_MS) * URGENCY_FACTOR[urgency]
-    most = math.log(settings.RANK_STRETCH)
+        return 1.0
+    weighed_ms = max(predicted_ms * URGENCY_FACTOR[urgency], SHORTEST_MS)
+    limit = math.log(settings.RANK_STRETCH)
     if policy == "priority":
-        power = most * (1.0 - 2.0 * priority(weighed_ms))
-    else:
-        power = settings.RANK_POWER / max(tuning.spread, LEAST_SPREAD) * math.log(weighed_ms / tuning.typical_ms)
-    return tuning.tau_seconds * math.exp(min(max(power, -most), most))
+        return math.exp(limit * (1.0 - 2.0 * priority(weighed_ms)))
+    power = settings.RANK_POWER / max(tuning.spread, LEAST_SPREAD)
+    distance = power * math.log(weighed_ms / max(tuning.typical_ms, SHORTEST_MS))
+    return math.exp(min(max(distance, -limit), limit))
+
+
+def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
+    """Seconds after the base, within [0, STRETCH * tau]: the lead, stretched."""
+    return max(tuning.tau_seconds, settings.RANK_LEAD_MIN_SECONDS) * stretch(policy, predicted_ms, urgency, tuning)
 
 
 def lead_after(lead_seconds: float, predicted_ms: float, rate: float) -> float:
     """The lead of the job that comes next, at the same moment."""
     return lead_seconds + predicted_ms / 1000.0 / rate
+
+
+def base(now: float, lowest_of_others: float | None) -> float:
+    """Where ranks begin, in the clock of both: `lowest_of_others` is the lowest rank of another organisation's job."""
+    return now if lowest_of_others is None else min(now, lowest_of_others)

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
+from jobs import ranking
 from jobs.handlers.external import ExternalHandler
 from jobs.models import Job
 from jobs.queue.backlog import Known, profile_of
 from jobs.queue.new_job import NewJob
 from jobs.queue.shares import FIFO, Share, share_of
-from jobs.ranking import Tuning, rank_offset
+from jobs.ranking import Tuning
 
 # What is due by the host's clock so soon may be due by the database's already.
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -36,7 +37,10 @@ def give_places(
         share, known = share_of(org_id, queue), profile_of(queue)
         due = [rows[index]["predicted_ms"] for index in indexes if index not in waiting and is_due(new[index])]
         now = known.now
-        behind = {type: behind_of(known, type, now) for type in {rows[index]["type"] for index in indexes}}
+        behind = {type: behind_of(known, org_id, type, now) for type in {rows[index]["type"] for index in indexes}}
+        if share.policy == FIFO:
+            # whatever their types
+            behind = dict.fromkeys(behind, min(behind.values()))
         lead = share.take(due, now + min(behind.values()))
         found = stretch_all([rows[index] for index in indexes], [new[index] for index in indexes], share)
         coming = Coming(lead, at_least(0.0, share), share.tuning.rate, min(found), max(found), sum(due), len(due))
@@ -98,9 +102,9 @@ def stretch_all(rows: Sequence[dict[str, Any]], new: Sequence[NewJob], share: Sh
     return known.values()
 
 
-def behind_of(known: Known, type: str, now: float) -> float:
+def behind_of(known: Known, org_id: int, type: str, now: float) -> float:
     """Seconds, not above 0. Workers of an organisation's own take nothing in turn with others."""
-    return 0.0 if type == ExternalHandler.type else known.profile.behind(type, now)
+    return 0.0 if type == ExternalHandler.type else known.profile.behind(org_id, type, now)
 
 
 def at_least(lead: float, share: Share) -> float:
@@ -118,17 +122,13 @@ def is_due(new: NewJob) -> bool:
 def stretch(policy: str, new: NewJob, predicted_ms: float, tuning: Tuning) -> float:
     """By how much its lead is multiplied; a head start goes that part of the way to the least or, below 0, the most."""
     if not new.head_start or policy == FIFO:
-        return of_one_second(policy, predicted_ms, new.urgency, tuning)
-    plain = of_one_second(policy, predicted_ms, "medium", tuning)
+        return ranking.stretch(policy, predicted_ms, new.urgency, tuning)
+    plain = ranking.stretch(policy, predicted_ms, "medium", tuning)
     return float(plain ** (1.0 - abs(new.head_start)) * settings.RANK_STRETCH**-new.head_start)
-
-
-def of_one_second(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
-    return rank_offset(policy, predicted_ms, urgency, tuning._replace(tau_seconds=1.0))
 
 
 def stretch_with(job: Job, share: Share, urgency: str) -> float:
     """The stretch of a stored job, had it had this urgency: by what is now known of what is usual."""
     if share.policy == FIFO:
         return job.stretch
-    return of_one_second(share.policy, job.predicted_ms, urgency, share.tuning)
+    return ranking.stretch(share.policy, job.predicted_ms, urgency, share.tuning)
