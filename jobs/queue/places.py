@@ -32,7 +32,7 @@ def give_places(
     queues: defaultdict[str, list[int]] = defaultdict(list)
     for index, one in enumerate(new):
         queues[one.queue].append(index)
-    places = []
+    places: list[dict[str, Any]] = []
     for queue, indexes in queues.items():
         share, known = share_of(org_id, queue), profile_of(queue)
         due = [rows[index]["predicted_ms"] for index in indexes if index not in waiting and is_due(new[index])]
@@ -44,7 +44,13 @@ def give_places(
         lead = share.take(due, now + min(behind.values()))
         found = stretch_all([rows[index] for index in indexes], [new[index] for index in indexes], share)
         coming = Coming(lead, at_least(0.0, share), share.tuning.rate, min(found), max(found), sum(due), len(due))
-        places += [place(coming, queue, type, seconds, known, now) for type, seconds in behind.items()]
+        numbers = {type: len(places) + number for number, type in enumerate(behind)}
+        for index in indexes:
+            rows[index]["place"] = numbers[rows[index]["type"]]
+        for type, seconds in behind.items():
+            served = known.profile.slots and type != ExternalHandler.type
+            about = {"place": numbers[type], "stream": numbers[next(iter(behind))], "share_offset": seconds}
+            places.append(about | lead_of(coming) | (waits_of(coming, seconds, known, now) if served else {}))
     return places
 
 
@@ -60,20 +66,13 @@ class Coming(NamedTuple):
     jobs: int
 
 
-def place(coming: Coming, queue: str, type: str, share_offset: float, known: Known, now: float) -> dict[str, Any]:
-    """The fields of enqueue.sql. Waits are looked up for the first and the last, and straight in between."""
-    lead, least = coming.lead_seconds, coming.least_seconds
-    found = {
-        "queue": queue,
-        "type": type,
-        "share_offset": share_offset,
-        "lead_seconds": lead,
-        "least_seconds": least,
-        "rate": coming.rate,
-    }
-    profile = known.profile
-    if not profile.slots or type == ExternalHandler.type:
-        return found
+def lead_of(coming: Coming) -> dict[str, float]:
+    return {"lead_seconds": coming.lead_seconds, "least_seconds": coming.least_seconds, "rate": coming.rate}
+
+
+def waits_of(coming: Coming, share_offset: float, known: Known, now: float) -> dict[str, float]:
+    """When they will start: looked up for the first and the last, and straight in between."""
+    lead, least, profile = coming.lead_seconds, coming.least_seconds, known.profile
     last = lead + coming.cost_ms / 1000.0 / coming.rate
     first_offset, last_offset = max(lead, least) * coming.least_stretch, max(last, least) * coming.most_stretch
     own_ms = lead * coming.rate * 1000.0
@@ -82,7 +81,7 @@ def place(coming: Coming, queue: str, type: str, share_offset: float, known: Kno
     if coming.jobs > 1 and last_offset > first_offset:
         longest = profile.seconds(share_offset + last_offset, now, own_ms + coming.cost_ms)
         slope = (min(longest, MOST_SECONDS) - wait) / (last_offset - first_offset)
-    return found | {
+    return {
         "wait_seconds": min(wait, MOST_SECONDS),
         "offset_seconds": first_offset,
         "wait_slope": max(slope, 0.0),
