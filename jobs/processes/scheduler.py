@@ -19,7 +19,7 @@ from jobs.queue.deliveries import close_off
 from jobs.queue.fire import fire
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
-from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
+from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, fold_memories, sample_depth
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Scheduler(Loop):
             Chore("fire schedules", FIRE_SECONDS, self.fire_schedules),
             Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
+            Chore("fold memories", FOLD_SECONDS, fold_memories),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("mark limited", MARK_SECONDS, keep_marked),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
