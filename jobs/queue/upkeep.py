@@ -1,4 +1,4 @@
-"""What the leader keeps in order: counts, memories of runs, depth samples, idempotency keys, and the age of what is stored.
+"""What the leader keeps in order: counts, memories of runs, depth samples, keys, and the age of what is stored.
 
 Each call does a bounded batch and says whether there is more.
 """
