@@ -21,7 +21,7 @@ from jobs.active_model import LoadedModel, current_model, first_guesses
 from jobs.deadline import Overdue, within
 from jobs.memories import person, places, recall
 from orgs.models import Org, User
-from predictor.memory import Memory, typical_ms
+from predictor.memory import Memory, typical_failure, typical_ms
 from predictor.runtime import Prediction, Submission
 
 log = logging.getLogger(__name__)
@@ -132,8 +132,10 @@ def submission(one: Asked, known: "Known", user: User | None, at: float) -> Subm
 
 def estimate_of(prediction: Prediction, model: LoadedModel, known: "Known") -> Estimate:
     low, middle, high = (clamp(ms) for ms in (prediction.low_ms, prediction.ms, prediction.high_ms))
-    source = known.source if model.version is None else "model"
-    return Estimate(middle, low, high, prediction.failure_probability, source, model.version)
+    if model.version is None:
+        # its network, never trained, knows nothing of failures
+        return Estimate(middle, low, high, typical_failure(known.memories), known.source)
+    return Estimate(middle, low, high, prediction.failure_probability, "model", model.version)
 
 
 def predict(loaded: LoadedModel, submissions: list[Submission]) -> list[Prediction]:
@@ -161,7 +163,8 @@ def usable(prediction: Prediction) -> bool:
 
 def without_range(known: "Known") -> Estimate:
     """Where even the simplest model fails."""
-    return Estimate(clamp(typical_ms(known.memories, settings.DEFAULT_PREDICTED_MS)), None, None, None, known.source)
+    middle = clamp(typical_ms(known.memories, settings.DEFAULT_PREDICTED_MS))
+    return Estimate(middle, None, None, typical_failure(known.memories), known.source)
 
 
 def default() -> Estimate:

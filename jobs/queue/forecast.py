@@ -17,7 +17,10 @@ BACKLOG_BOUND = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Milliseconds to run (p50, p10, p90), the chance of a failure, and seconds until the start; None when no worker serves the queue."""
+    """Milliseconds to run (p50, p10, p90), the chance of a failure, and seconds until the start.
+
+    The seconds are None when no worker serves the queue; the range and the chance, where no run is known.
+    """
 
     predicted_ms: float
     low_ms: float | None
