@@ -21,9 +21,9 @@ STEP_INPUTS = 4  # per past run: runtime by the anchor, runtime, gap, failed
 CANDIDATES = (
     "anchor",
     *(f"{level}_{decay}" for level in LEVELS for decay in DECAYS),
-    *("last", "last_two", "median", "kind_median", "requested"),
+    *("last", "last_two", "median", "kind_median", "requested", "trees"),
 )
-SUMMARIES = len(CANDIDATES) - 1 + 7 * len(LEVELS) + 11
+SUMMARIES = len(CANDIDATES) - 2 + 7 * len(LEVELS) + 11
 
 _OWN, _KIND = LEVELS.index("user_kind"), LEVELS.index("kind")
 _RANKS = np.arange(RECENT)
@@ -49,7 +49,7 @@ class Features:
     mask: NDArray[np.bool_]  # (B, LENGTH)
     slots: NDArray[np.intp]  # (B, SLOTS): rows of the embedding; 0 is empty
     summary: NDArray[np.float32]  # (B, SUMMARIES), not yet standardised
-    candidates: NDArray[np.float32]  # (B, len(CANDIDATES)), relative to the anchor, 0 where unknown
+    candidates: NDArray[np.float32]  # (B, len(CANDIDATES)), relative to the anchor, 0 where unknown; no trees yet
     anchor: Floats  # (B,)
     spread: Floats  # (B,): standard deviation to expect around the anchor
     evidence: NDArray[np.intp]  # (B,): which of EVIDENCE it has
@@ -90,7 +90,7 @@ def build(submissions: Sequence[Submission]) -> Features:
         centred.std(axis=1), log_gaps[:, -1], log_gaps.sum(axis=1) / number,
         recent.failed[:, -1], recent.failed.sum(axis=1) / number,
     )  # fmt: skip
-    summary = np.concatenate([candidates[:, 1:], _levels(known), np.stack(one_by_one, axis=1)], axis=1)
+    summary = np.concatenate([candidates[:, 1:-1], _levels(known), np.stack(one_by_one, axis=1)], axis=1)
     return Features(
         steps.astype(np.float32),
         newest,
@@ -109,11 +109,12 @@ def _runs(memories: Sequence[Memory | None], level: int) -> tuple[Run, ...]:
 
 
 def _candidates(known: Known, recent: Recent, of_kind: Recent, requested: Floats) -> Floats:
-    """The simple guesses (B, CANDIDATES) in ln ms, the anchor's column and what is unknown NaN."""
+    """The simple guesses (B, CANDIDATES) in ln ms; the columns of anchor and trees, and what is unknown, NaN."""
     means = np.where(known.runs[:, :, None] > 0, known.means, np.nan).reshape(len(known.runs), -1)
     last = np.where(recent.mask[:, -1], recent.log_ms[:, -1], np.nan)
     guesses = (last, last_two(recent), median(recent), median(of_kind), requested)
-    return np.concatenate([np.full((len(means), 1), np.nan), means, np.stack(guesses, axis=1)], axis=1)
+    later = np.full((len(means), 1), np.nan)
+    return np.concatenate([later, means, np.stack(guesses, axis=1), later], axis=1)
 
 
 def _levels(known: Known) -> Floats:

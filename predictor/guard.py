@@ -13,7 +13,7 @@ from predictor.features import CANDIDATES, EVIDENCE, Features
 from predictor.history import LOG_LONGEST, LOG_SHORTEST, Floats
 from predictor.lstm import Array
 
-SIMPLE = ("anchor", "last_two", "kind_median")
+SIMPLE = ("trees", "anchor", "last_two", "kind_median")
 SHARES = (1.0, 0.85, 0.7, 0.5, 0.25, 0.0)  # of the network, tried in this order; the first wins a tie
 DOUBT = 100.0  # held-out runs of one evidence at which their own choice counts as much as that of all
 NARROWEST, WIDEST = 0.2, 5.0  # what the network's range may be scaled by
@@ -47,7 +47,7 @@ def none() -> Guard:
 def only_anchor() -> Guard:
     """The anchor, whatever the network says."""
     shares = np.zeros((len(EVIDENCE), 1 + len(SIMPLE)))
-    shares[:, 1] = 1.0
+    shares[:, 1 + SIMPLE.index("anchor")] = 1.0
     return Guard(shares, np.ones((len(EVIDENCE), 2)))
 
 

@@ -22,7 +22,10 @@ HIDDEN, EMBEDDING, WIDTH = 24, 8, 64
 QUANTILES = (0.1, 0.5, 0.9)
 CORRECTION_LIMIT = 4.0  # in ln milliseconds: a factor of 55 either way
 FAILURE_WEIGHT = 0.2  # of the cross-entropy beside the pinball loss
+TREES_START = 4.0  # logit of the trees among the candidates
+TREES_UNIT = 2.0  # ln milliseconds
 SPREAD_START = 0.9555  # softplus of it is 1.28: the p10 and p90 of a normal distribution
+INPUTS = SUMMARIES + 1
 _K = len(CANDIDATES)
 _EMBEDDED = 4 * EMBEDDING
 
@@ -34,7 +37,7 @@ class Batch:
     steps: Array  # (B, T, STEP_INPUTS)
     mask: Mask  # (B, T)
     slots: NDArray[np.intp]  # (B, SLOTS)
-    summary: Array  # (B, SUMMARIES), standardised
+    summary: Array  # (B, INPUTS): standardised, and what the trees say
     candidates: Array  # (B, K)
     spread: Array  # (B,): unit of the two spreads
 
@@ -59,7 +62,7 @@ class Cache:
     batch: Batch
     lstm: lstm.Cache
     share: Array  # (B, WORDS): weight of each word in the mean
-    joined: Array  # (B, H + 4E + SUMMARIES)
+    joined: Array  # (B, H + 4E + INPUTS)
     hidden: Array  # (B, W)
     mix: Array  # (B, K)
     bend: Array  # (B,): tanh of the scaled correction
@@ -67,11 +70,11 @@ class Cache:
 
 
 def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
-    """Fresh weights. The last layer starts at zero: an untrained network leans to the anchor."""
-    joined = HIDDEN + _EMBEDDED + SUMMARIES
+    """Fresh weights. The last layer starts at zero: an untrained network leans to the trees."""
+    joined = HIDDEN + _EMBEDDED + INPUTS
     limit = np.sqrt(6.0 / (joined + WIDTH))
     out_bias = np.zeros(_K + 4)
-    out_bias[0] = 2.0
+    out_bias[CANDIDATES.index("trees")] = TREES_START
     out_bias[_K + 1 : _K + 3] = SPREAD_START
     params = {f"lstm.{name}": value for name, value in lstm.init(rng, STEP_INPUTS, HIDDEN, dtype=dtype).items()}
     # Zero, so that a word never seen says nothing; the head's own weights break the symmetry.
