@@ -1,12 +1,12 @@
 """The runtime model: submissions in, milliseconds with a range and the chance of a failure out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from predictor import features, guard, network, trees
+from predictor import features, guard, lstm, network, trees
 from predictor.features import CANDIDATES, SUMMARIES, Features, Submission
 from predictor.guard import Guard
 from predictor.history import Floats
@@ -17,6 +17,7 @@ from predictor.trees import Trees
 __all__ = ["Memory", "Prediction", "Run", "RuntimeModel", "Submission"]
 
 _TREES = CANDIDATES.index("trees")
+AT_ONCE = 250  # submissions whose arrays fit into the cache of a core
 SUMMARY_LIMIT = 5.0  # standard deviations: an input far outside what was trained on must not take over
 
 
@@ -39,11 +40,17 @@ class RuntimeModel:
     trees: Trees
     guard: Guard
     learned_until: float = 0.0  # seconds since the epoch: the newest end it has learned from
+    fused: lstm.Fused = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fused", lstm.fuse(network.lstm_params(self.params)))
 
     def predict(self, submissions: Sequence[Submission]) -> list[Prediction]:
-        """A prediction for each submission, in one pass of the network. Odd values in one never raise."""
-        if not submissions:
-            return []
+        """A prediction for each submission, in few passes of the network. Odd values in one never raise."""
+        parts = (submissions[at : at + AT_ONCE] for at in range(0, len(submissions), AT_ONCE))
+        return [prediction for part in parts for prediction in self._predict(part)]
+
+    def _predict(self, submissions: Sequence[Submission]) -> list[Prediction]:
         given = self.complete(features.build(submissions))
         output = self.output(given)
         milliseconds = np.exp(self.guard.apply(output.quantiles, given)).tolist()
@@ -63,7 +70,7 @@ class RuntimeModel:
 
     def output(self, given: Features) -> network.Output:
         """What the network alone says of complete features."""
-        return network.forward(self.params, self.batch(given))[0]
+        return network.infer(self.params, self.fused, self.batch(given))
 
     def batch(self, given: Features) -> network.Batch:
         """Complete features as the network takes them: the summary standardised."""

@@ -23,7 +23,7 @@ Metrics = dict[str, float | dict[str, float]]
 HELD_OUT_SHARE = 0.2
 FEWEST_EXAMPLES = 5  # below, nothing could be held out
 CHUNK = 4096  # submissions whose features are made at once: bounds the memory beside the features themselves
-FOLDS, BLOCKS = 2, 10  # the trees of each example are grown without its block
+FOLDS, BLOCKS, FOLD_TREES = 2, 10, 50  # the trees of each example are grown without its block
 RATE, EPOCHS = 1e-3, 10
 RATE_AGAIN, EPOCHS_AGAIN = 5e-4, 3  # from the weights in use
 RATE_LAST, EPOCHS_LAST = 2e-4, 1  # over everything, the held-out runs included
@@ -89,7 +89,7 @@ def learn(
     split = len(lesson) - held_out_count(lesson, start)
     learned, held_out = lesson.part(slice(split)), lesson.part(slice(split, None))
     rng = np.random.default_rng(seed)
-    model = fresh(rng, learned) if start is None else rebased(start, learned)
+    model = fresh(rng, learned) if start is None else rebased(adapted(start, lesson), learned)
     grown, learned = grow(learned, rng)
     model = replace(model, trees=grown)
     held_out = replace(held_out, given=model.complete(held_out.given))
@@ -99,8 +99,8 @@ def learn(
     metrics = {"samples": float(len(lesson)), "held_out": float(len(held_out)), **metrics}
     model = replace(model, guard=guarded(model, held_out), learned_until=float(lesson.ended_at[-1]))
     if not descent.over(deadline):
-        if start is None:
-            model = replace(model, trees=grow(lesson, rng)[0])
+        x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
+        model = replace(model, trees=trees.fit(x, target, rng))
         model = fit(
             model, joined(learned, held_out), None, rate=RATE_LAST, epochs=EPOCHS_LAST, rng=rng, deadline=deadline
         )
@@ -117,9 +117,9 @@ def prepare(examples: Collection[Example]) -> Lesson:
     starts = range(0, len(examples), CHUNK)
     chunks = [features.build([one.submission for one in examples[at : at + CHUNK]]) for at in starts]
     given = Features(*(np.concatenate([getattr(one, name) for one in chunks]) for name in Features.__slots__))
-    runtimes = np.nan_to_num(floats(example.runtime_ms for example in examples))
+    runtimes = np.nan_to_num(floats([example.runtime_ms for example in examples]))
     failed = np.array([one.failed for one in examples], np.float32)
-    return Lesson(given, log_milliseconds(runtimes), failed, floats(one.ended_at for one in examples))
+    return Lesson(given, log_milliseconds(runtimes), failed, floats([one.ended_at for one in examples]))
 
 
 def held_out_count(lesson: Lesson, start: RuntimeModel | None) -> int:
@@ -139,7 +139,7 @@ def grow(lesson: Lesson, rng: np.random.Generator) -> tuple[Trees, Lesson]:
     """
     x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
     fold = np.arange(len(lesson)) * BLOCKS // len(lesson) % FOLDS
-    grown = [trees.fit(x[fold != number], target[fold != number], rng) for number in range(FOLDS)]
+    grown = [trees.fit(x[fold != number], target[fold != number], rng, count=FOLD_TREES) for number in range(FOLDS)]
     said = np.zeros(len(lesson))
     for number, one in enumerate(grown):
         said[fold == number] = one.predict(x[fold == number])
@@ -170,6 +170,15 @@ def scales(summary: Array) -> tuple[Array, Array]:
     # A summary that never varied says nothing: its scale of zero keeps it out.
     scale = np.where(deviation > 1e-3, 1.0 / np.maximum(deviation, 1e-3), 0.0)
     return summary.mean(axis=0).astype(np.float32), scale.astype(np.float32)
+
+
+def adapted(start: RuntimeModel, lesson: Lesson) -> RuntimeModel:
+    """The same model with its range adapted by the examples it has not learned from."""
+    new = lesson.part(slice(int(np.searchsorted(lesson.ended_at, start.learned_until, "right")), None))
+    if not len(new):
+        return start
+    slack = guard.adapted(start.guard.slack, start.log_quantiles(new.given), new.log_ms)
+    return replace(start, guard=replace(start.guard, slack=slack))
 
 
 def rebased(start: RuntimeModel, learned: Lesson) -> RuntimeModel:
@@ -218,7 +227,7 @@ def fit(
 
 
 def guarded(model: RuntimeModel, held_out: Lesson) -> Guard:
-    return guard.fit(model.output(held_out.given).quantiles, held_out.given, held_out.log_ms)
+    return guard.fit(model.output(held_out.given).quantiles, held_out.given, held_out.log_ms, model.guard.slack)
 
 
 def measure(model: RuntimeModel, held_out: Lesson, current: RuntimeModel | None) -> Metrics:

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from predictor.history import Floats
 from predictor.lstm import Array
 
-TREES, DEPTH, BINS = 60, 6, 64
-MOST_TREES = 4 * TREES  # in one model: what stored weights may hold
+TREES, DEPTH, BINS = 80, 6, 128
+MOST_TREES = 4 * TREES  # what stored weights may hold
 RATE = 0.15
-ROWS, ROWS_SHARE = 6144, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
+ROWS, ROWS_SHARE = 8192, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
 COLUMNS_SHARE = 0.5  # of the columns each tree may ask about
-LEAF_DOUBT = 5.0  # examples at which a leaf is believed halfway
+LEAF_DOUBT = 15.0  # examples at which a leaf is believed halfway
 GAIN_DOUBT = 3.0  # the same in choosing a question
-HALF_LIFE, OLDEST = 0.2, 0.1  # newer examples are drawn more often: half as often per this share; never less than this
 BEYOND = 1e6  # more than any column holds
 _ONE = float(1 << 24)  # counts and sums of signs in one float: more than any sum, exact below 2 ** 53
 _POWERS = 2.0 ** np.arange(DEPTH)[::-1]
@@ -65,20 +64,18 @@ def mean(several: list[Trees]) -> Trees:
     )
 
 
-def fit(x: Array, target: Floats, rng: np.random.Generator) -> Trees:
-    """Trees for rows x (N, F), oldest first, and what they should say (N,)."""
+def fit(x: Array, target: Floats, rng: np.random.Generator, *, count: int = TREES) -> Trees:
+    """Trees for rows x (N, F) and what they should say (N,)."""
     edges = [np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1])) for column in x.T]
     binned = np.stack([np.searchsorted(edge, column) for edge, column in zip(edges, x.T, strict=True)])  # (F, N)
     binned = binned.astype(np.int32)
-    chance = OLDEST + 0.5 ** (np.arange(len(x))[::-1] / (HALF_LIFE * len(x)))
-    cumulative = np.cumsum(chance / chance.sum())
     start = float(np.median(target))
     residual = target - start
-    columns, thresholds = np.zeros((TREES, DEPTH), np.int16), np.zeros((TREES, DEPTH), np.float32)
-    values = np.zeros((TREES, 2**DEPTH), np.float32)
+    columns, thresholds = np.zeros((count, DEPTH), np.int16), np.zeros((count, DEPTH), np.float32)
+    values = np.zeros((count, 2**DEPTH), np.float32)
     drawn = max(1, min(ROWS, round(ROWS_SHARE * len(x))))
-    for tree in range(TREES):
-        rows = np.searchsorted(cumulative, rng.random(drawn)).clip(max=len(x) - 1)
+    for tree in range(count):
+        rows = rng.integers(0, len(x), drawn)
         asked = rng.permutation(len(edges))[: max(1, round(COLUMNS_SHARE * len(edges)))]
         questions = _grow(binned, np.sign(residual), rows, asked)
         leaves = _leaves(binned, questions)

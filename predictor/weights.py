@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from predictor import network
 from predictor.features import EVIDENCE, SUMMARIES
-from predictor.guard import NARROWEST, SIMPLE, WIDEST, Guard
+from predictor.guard import NARROWEST, SIMPLE, SLACK, WIDEST, Guard
 from predictor.runtime import RuntimeModel
 from predictor.trees import DEPTH, MOST_TREES, Trees
 
@@ -38,7 +38,7 @@ def dump(model: RuntimeModel) -> bytes:
     """The model as bytes; equal models give equal bytes."""
     arrays: Arrays = {f"params.{name}": value for name, value in model.params.items()}
     arrays |= {"summary_mean": model.summary_mean, "summary_scale": model.summary_scale}
-    arrays |= {"shares": model.guard.shares, "widths": model.guard.widths}
+    arrays |= {"shares": model.guard.shares, "widths": model.guard.widths, "slack": model.guard.slack}
     arrays |= {"columns": model.trees.columns, "thresholds": model.trees.thresholds, "values": model.trees.values}
     arrays["start"] = np.array(model.trees.start)
     arrays["learned_until"] = np.array(model.learned_until)
@@ -120,6 +120,7 @@ def _expected(arrays: Arrays) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]
     expected = {f"params.{name}": (value.shape, single) for name, value in fresh.items()}
     expected |= {"summary_mean": ((SUMMARIES,), single), "summary_scale": ((SUMMARIES,), single)}
     expected |= {"shares": ((len(EVIDENCE), 1 + len(SIMPLE)), double), "widths": ((len(EVIDENCE), 2), double)}
+    expected["slack"] = ((2,), double)
     rows = min(len(arrays["columns"]), MOST_TREES) if np.ndim(arrays.get("columns", 0)) else 0
     expected |= {"columns": ((rows, DEPTH), np.dtype(np.int16)), "thresholds": ((rows, DEPTH), single)}
     expected |= {"values": ((rows, 2**DEPTH), single), "start": ((), double)}
@@ -139,7 +140,9 @@ def _guard(arrays: Arrays) -> Guard:
         raise WeightsError("shares do not add up to one")
     if (widths < NARROWEST).any() or (widths > WIDEST).any():
         raise WeightsError(f"widths are not within {NARROWEST} and {WIDEST}")
-    return Guard(shares, widths)
+    if (arrays["slack"] < SLACK[0]).any() or (arrays["slack"] > SLACK[1]).any():
+        raise WeightsError(f"slack is not within {SLACK}")
+    return Guard(shares, widths, arrays["slack"])
 
 
 def _moment(array: NDArray[Any]) -> float:
