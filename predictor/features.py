@@ -24,7 +24,15 @@ CANDIDATES = (
     *("last", "last_two", "median", "kind_median", "requested", "trees"),
 )
 _GUESSES = len(CANDIDATES) - 2  # without anchor and trees
-SUMMARIES = _GUESSES + 7 * len(LEVELS) + 11
+_PER_LEVEL = ("runs", "known", "spread_fast", "spread_slow", "failures", "failed", "age")
+# The columns of a summary.
+SUMMARY = (
+    *CANDIDATES[1:-1],
+    *(f"{level}_{what}" for what in _PER_LEVEL for level in LEVELS),
+    *("anchor", "spread", "size", "hour_sin", "hour_cos", "requested_known", "deviation"),
+    *("last_gap", "mean_gap", "last_failed", "mean_failed"),
+)
+SUMMARIES = len(SUMMARY)
 
 _OWN, _KIND = LEVELS.index("user_kind"), LEVELS.index("kind")
 
@@ -83,7 +91,7 @@ def build(submissions: Sequence[Submission]) -> Features:
     steps = _steps(recent, anchor)
     summary = np.empty((len(submissions), SUMMARIES), np.float32)
     summary[:, :_GUESSES] = candidates[:, 1:-1]
-    _fill_levels(summary[:, _GUESSES : _GUESSES + 7 * len(LEVELS)], known)
+    _fill_levels(summary[:, _GUESSES : _GUESSES + len(_PER_LEVEL) * len(LEVELS)], known)
     angle = at / 3600.0 % 24.0 * (np.pi / 12)
     number = np.maximum(recent.mask.sum(axis=1), 1)
     one_by_one = (
@@ -133,7 +141,7 @@ def _candidates(known: Known, recent: Recent, medians: Floats, requested: Floats
 
 
 def _fill_levels(summary: NDArray[np.float32], known: Known) -> None:
-    """Put counts, spreads, failures and ages of every level in, (B, 7 L)."""
+    """Put counts, spreads, failures and ages of every level in, (B, _PER_LEVEL x L)."""
     columns = (
         np.log1p(known.runs), known.runs > 0, known.spreads[:, :, 0], known.spreads[:, :, 2],
         known.failures, known.failed, np.log1p(known.ages),
