@@ -34,7 +34,7 @@ class Trees:
     start: float
     columns: NDArray[np.int16]  # (R, D): which column each depth asks about
     thresholds: NDArray[np.float32]  # (R, D): one bit where the column is above
-    values: NDArray[np.float32]  # (R, 2 ** D)
+    values: Array  # (R, 2 ** D)
 
     def predict(self, x: Array) -> Floats:
         """The sum of all trees for rows x (N, F): (N,)."""
@@ -97,7 +97,7 @@ def _grow(
     for depth in range(DEPTH):
         nodes = 1 << depth
         sums = [np.bincount(leaves * BINS + column, weights, nodes * BINS) for column in drawn]
-        number, cut = _best(np.stack(sums).reshape(len(drawn), nodes, BINS))
+        number, cut = _best(np.array(sums, np.float64).reshape(len(drawn), nodes, BINS))
         questions.append((int(asked[number]), cut))
         leaves = 2 * leaves + (drawn[number] > cut)
     return questions
