@@ -20,7 +20,7 @@ from jobs.queue.fire import fire
 from jobs.queue.keep_order import compare_starts, keep_backlog, keep_shares
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
-from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
+from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, fold_memories, sample_depth
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Scheduler(Loop):
             Chore("fire schedules", FIRE_SECONDS, self.fire_schedules),
             Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
+            Chore("fold memories", FOLD_SECONDS, fold_memories),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("mark limited", MARK_SECONDS, keep_marked),
             Chore("keep shares", SHARE_SECONDS, keep_shares),

@@ -4,8 +4,9 @@ from typing import Any
 
 # What each job has, and often all of a call have the same.
 OFTEN_ALIKE = (
-    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "stretch"),
-    *("place", "timeout_seconds", "max_attempts"),
+    *("queue", "type", "name", "urgency", "predicted_ms", "predicted_low_ms", "predicted_high_ms"),
+    *("failure_probability", "prediction_source", "model_version", "priority", "stretch", "place"),
+    *("timeout_seconds", "max_attempts"),
 )
 
 

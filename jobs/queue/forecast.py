@@ -13,7 +13,7 @@ from jobs.models import Ready
 from jobs.models.job import Expected
 from jobs.queue import sql
 from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
-from jobs.queue.enqueue import NewJob, canonical, default_name
+from jobs.queue.enqueue import NewJob, asked_of, canonical, default_name
 from jobs.queue.places import at_least, behind_of, stretch
 from jobs.queue.shares import share_of
 from orgs.models import Org, User
@@ -26,11 +26,15 @@ STARTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Milliseconds to run (p50, p10, p90), and seconds until start and end; None when no worker serves the queue."""
+    """Milliseconds to run (p50, p10, p90), the chance of a failure, and seconds until start and end.
+
+    The seconds are None when no worker serves the queue; the range and the chance, where no run is known.
+    """
 
     predicted_ms: float
     low_ms: float | None
     high_ms: float | None
+    failure_probability: float | None
     source: str
     model_version: int | None
     priority: float
@@ -45,13 +49,7 @@ class Forecast:
 def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
     """Estimate without storing anything. Raises UnknownJobType."""
     registry.get(new.type)
-    estimated = estimate(
-        org,
-        type=new.type,
-        name=new.name or default_name(new),
-        payload_bytes=len(canonical(new.payload)),
-        user=user.get_username() if user else "",
-    )
+    estimated = estimate(org, asked_of(new, new.name or default_name(new), len(canonical(new.payload))), user=user)
     share = share_of(org.pk, new.queue)
     lead = share.lead()
     placed = at_least(lead, share) * stretch(share.policy, new, estimated.ms, share.tuning)
@@ -61,6 +59,7 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
         predicted_ms=estimated.ms,
         low_ms=estimated.low_ms,
         high_ms=estimated.high_ms,
+        failure_probability=estimated.failure_probability,
         source=estimated.source,
         model_version=estimated.model_version,
         priority=ranking.priority(estimated.ms),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0016_artefact_org")]
+    dependencies = [("jobs", "0018_failure_probability")]
 
     operations = [
         migrations.AddField("job", "share_offset", models.FloatField(default=0, db_default=0)),
