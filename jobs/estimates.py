@@ -33,11 +33,8 @@ SECONDS_EACH = 0.001
 SAID_KEPT = 1_000
 
 
-class Kind(NamedTuple):
-    """Jobs that are predicted together."""
-
-    type: str
-    name: str
+# A type and a name: jobs that are predicted together.
+Kind = tuple[str, str]
 
 
 class Asked(NamedTuple):
@@ -51,11 +48,10 @@ class Asked(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        return Kind(self.type, self.name)
+        return self[:2]
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Predicted runtime in milliseconds, with the range p10 to p90 and the chance of a failure where runs are known."""
 
     ms: float
@@ -82,56 +78,44 @@ def estimate_many(org: Org, asked: Sequence[Asked], *, user: User | None) -> lis
         log.exception("estimates fall back to the default")
         return [default() for _ in asked]
     # often few of a call differ in anything that matters here
-    alike = list(dict.fromkeys(asked))
-    estimates = {one: default() for one in alike if not known[one.kind].seen}
+    alike = {one: known[one.kind] for one in asked}
+    estimates = {one: default() for one, of_kind in alike.items() if not of_kind.seen}
     for source in (model, first_guesses(org)):
-        missing = [one for one in alike if one not in estimates]
-        if missing and source is not None and not source.resting:
-            estimates |= answers(source, missing, known, user)
-    return [estimates.get(one) or without_range(known[one.kind]) for one in asked]
+        if len(estimates) < len(alike) and source is not None and not source.resting:
+            missing = {one: of_kind for one, of_kind in alike.items() if one not in estimates}
+            estimates |= answers(source, missing, user)
+    return [estimates.get(one) or without_range(alike[one]) for one in asked]
 
 
-def answers(
-    model: LoadedModel, asked: Sequence[Asked], known: "dict[Kind, Known]", user: User | None
-) -> dict[Asked, Estimate]:
+def answers(model: LoadedModel, asked: "dict[Asked, Known]", user: User | None) -> dict[Asked, Estimate]:
     """What a model says, or nothing. While what it knows is fresh, it is asked once of what is alike."""
     at = timezone.now().timestamp()
+    username = user.get_username() if user else ""
     estimates: dict[Asked, Estimate] = {}
-    new: dict[Asked, Submission] = {}
-    for one in asked:
-        if found := known[one.kind].said.get(circumstances(model, one, at)):
+    new: list[tuple[Asked, Known, Circumstances]] = []
+    for one, known in asked.items():
+        # all that an answer depends on beside what is remembered; the time by minutes
+        circumstances = (model.version, one.payload_bytes, one.requested_ms, at // 60)
+        if found := known.said.get(circumstances):
             estimates[one] = found
         else:
-            new[one] = submission(one, known[one.kind], user, at)
-    predictions = predict(model, list(new.values())) if new else []
-    for one, prediction in zip(new, predictions, strict=False):
-        estimates[one] = estimate_of(prediction, model, known[one.kind])
-        known[one.kind].keep(circumstances(model, one, at), estimates[one])
+            new.append((one, known, circumstances))
+    predictions = predict(model, [submission(one, known, username, at) for one, known, _ in new]) if new else []
+    for (one, known, circumstances), prediction in zip(new, predictions, strict=False):
+        estimates[one] = found = estimate_of(prediction, model, known)
+        known.keep(circumstances, found)
     return estimates
 
 
-Circumstances = tuple[int | None, int, float | None, int]
+Circumstances = tuple[int | None, int, float | None, float]
 
 
-def circumstances(model: LoadedModel, one: Asked, at: float) -> Circumstances:
-    """All that an answer depends on beside what is remembered; the time by minutes."""
-    return model.version, one.payload_bytes, one.requested_ms, int(at // 60)
-
-
-def submission(one: Asked, known: "Known", user: User | None, at: float) -> Submission:
-    return Submission(
-        type=one.type,
-        name=one.name,
-        user=user.get_username() if user else "",
-        payload_bytes=one.payload_bytes,
-        at=at,
-        memories=known.memories,
-        requested_ms=one.requested_ms,
-    )
+def submission(one: Asked, known: "Known", username: str, at: float) -> Submission:
+    return Submission(one.type, one.name, username, one.payload_bytes, at, known.memories, one.requested_ms)
 
 
 def estimate_of(prediction: Prediction, model: LoadedModel, known: "Known") -> Estimate:
-    low, middle, high = (clamp(ms) for ms in (prediction.low_ms, prediction.ms, prediction.high_ms))
+    low, middle, high = clamp(prediction.low_ms), clamp(prediction.ms), clamp(prediction.high_ms)
     if model.version is None:
         # its network, never trained, knows nothing of failures
         return Estimate(middle, low, high, typical_failure(known.memories), known.source)
@@ -157,8 +141,8 @@ def predict(loaded: LoadedModel, submissions: list[Submission]) -> list[Predicti
 
 
 def usable(prediction: Prediction) -> bool:
-    milliseconds = (prediction.ms, prediction.low_ms, prediction.high_ms)
-    return all(math.isfinite(ms) and ms > 0 for ms in milliseconds) and 0 <= prediction.failure_probability <= 1
+    ms, low, high, failure = prediction
+    return 0 < ms < math.inf and 0 < low < math.inf and 0 < high < math.inf and 0 <= failure <= 1
 
 
 def without_range(known: "Known") -> Estimate:
@@ -172,6 +156,8 @@ def default() -> Estimate:
 
 
 def clamp(ms: float) -> float:
+    if 1.0 <= ms <= MAX_MS:
+        return ms
     return min(max(ms, 1.0), MAX_MS) if math.isfinite(ms) else settings.DEFAULT_PREDICTED_MS
 
 
@@ -226,6 +212,11 @@ def past(org: Org, asked: Sequence[Asked], user: User | None) -> dict[Kind, Know
         fresh_until = now + settings.HISTORY_FRESH_SECONDS
         _known.update({(org.pk, who, kind): (fresh_until, known[kind]) for kind in unknown})
     return known
+
+
+def forget() -> None:
+    """Ask again at the next estimate (in tests and measurements)."""
+    _known.clear()
 
 
 def read_past(org: Org, kinds: Sequence[Kind], user: User | None) -> dict[Kind, Known]:

@@ -159,7 +159,7 @@ def predict(org: Org, people: dict[str, User], week: Sequence[Past]) -> Memories
         remember_until(past.created, ends, memories, people, week)
         known.append(Known(memories.of(person(people[past.kind.user]), past.kind.type, past.kind.name)))
         asked = Asked(past.kind.type, past.kind.name, len(canonical(past.payload)))
-        submissions.append(submission(asked, known[-1], people[past.kind.user], past.created.timestamp()))
+        submissions.append(submission(asked, known[-1], past.kind.user, past.created.timestamp()))
     remember_until(NOT_YET, ends, memories, people, week)
     model = first_guesses(org)
     for past, of_kind, said in zip(week, known, model.model.predict(submissions), strict=True):

@@ -335,9 +335,9 @@ def test_many_jobs_cost_one_call_of_the_model_and_few_queries(
 def fresh(settings: Settings) -> Iterator[None]:
     """What is known stays fresh for the test."""
     settings.HISTORY_FRESH_SECONDS = 60
-    estimates._known.clear()
+    estimates.forget()
     yield
-    estimates._known.clear()
+    estimates.forget()
 
 
 def by_size(submissions: Sequence[Submission]) -> list[Prediction]:

@@ -3,10 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from math import log
 from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
@@ -20,7 +23,7 @@ from jobs.states import Outcome
 from orgs.models import Membership, Org
 from orgs.roles import Role
 from predictor.examples import Memories
-from predictor.memory import LEVELS, Memory
+from predictor.memory import DECAYS, LEVELS, Memory, weight
 from tests.conftest import World
 from tests.factories import api, claim_all, finish_one, make_history, make_job
 
@@ -220,3 +223,49 @@ def run_all(client: APIClient, bodies: list[dict[str, Any]], take_ms: Callable[[
         lease.save()
     assert len(finish(ends, worker_name="tester-1")) == len(bodies)
     fold_memories()
+
+
+def test_an_upgrade_fills_kinds_types_and_organisations_from_the_history_before(world: World) -> None:
+    memories, random = Memories(), Random(4)
+    runs = [("http", "x", random.uniform(1, 1e5), number % 4 == 0) for number in range(16)]
+    runs += [("http", "y", random.uniform(1, 1e5), False) for _ in range(5)]
+    ended = [1.7e9 + 10.0 * number for number in range(len(runs))]
+    for (type, name, ms, failed), end in zip(runs, ended, strict=True):
+        memories.add("", type, name, runtime_ms=ms, ended=end, failed=failed)
+    with connection.cursor() as cursor:
+        for name in ("x", "y"):
+            of_kind = [(run, end) for run, end in zip(runs, ended, strict=True) if run[1] == name]
+            values = (
+                [run[2] for run, _ in of_kind], [0.0] + [10.0] * (len(of_kind) - 1), [run[3] for run, _ in of_kind],
+                len(of_kind), sum(run[3] for run, _ in of_kind), datetime.fromtimestamp(of_kind[-1][1], UTC),
+            )  # fmt: skip
+            cursor.execute(HISTORY, (world.org.pk, name, *values))
+        cursor.execute(import_module("jobs.migrations.0017_runtime_memory").FILL)
+
+    found = known(world.org)
+
+    filled = {key: memory for key, memory in memories.known.items() if key[0] in ("kind", "type", "org")}
+    assert found.keys() == filled.keys()
+    for key, memory in filled.items():
+        assert_alike(found[key], memory)
+
+
+HISTORY = """
+    INSERT INTO jobs_runtimehistory
+        (org_id, type, name, runtimes_ms, gaps_seconds, failed, runs, failures, last_ended_at)
+    VALUES (%s, 'http', %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def test_a_history_of_more_runs_than_were_kept_weighs_as_all_of_them(world: World) -> None:
+    """Sixteen runs alike stand for a thousand: what the means stand for is what each took."""
+    with connection.cursor() as cursor:
+        values = ([500.0] * 16, [10.0] * 16, [True] * 16, 1_000, 1_000, datetime(2026, 1, 1, tzinfo=UTC))
+        cursor.execute(HISTORY, (world.org.pk, "x", *values))
+        cursor.execute(import_module("jobs.migrations.0017_runtime_memory").FILL)
+
+    for memory in known(world.org).values():
+        assert (memory.runs, memory.failures) == (1_000, 1_000)
+        for mean, decay in zip(memory.means, DECAYS, strict=True):
+            assert mean / weight(decay, memory.runs) == pytest.approx(log(500.0))
+        assert memory.failed == pytest.approx(1.0)

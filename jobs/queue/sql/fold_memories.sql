@@ -14,15 +14,17 @@ WITH oldest AS MATERIALIZED (
         AS one (runtime_ms, failed, ended, place)
 ), placed AS (
     SELECT run.*, level.number AS level, level.key,
-           least(row_number() OVER (PARTITION BY org_id, level.number, level.key
-                                    ORDER BY ended DESC, id DESC, place DESC) - 1, 600) AS newer
+           least(count(*) OVER of_key - row_number() OVER (of_key ORDER BY ended, id, place), 600) AS newer
     FROM run
     CROSS JOIN LATERAL (VALUES
         (0, person || chr(31) || type || chr(31) || name), (1, type || chr(31) || name), (2, person), (3, type), (4, '')
     ) AS level (number, key)
-), weighed AS MATERIALIZED (
+    WINDOW of_key AS (PARTITION BY org_id, level.number, level.key)
+), weighed AS (
+    -- OFFSET keeps the weights from being worked out anew in each sum
     SELECT *, 0.5 * 0.5::float8 ^ newer AS fast, 0.2 * 0.8::float8 ^ newer AS even, 0.05 * 0.95::float8 ^ newer AS slow
     FROM placed
+    OFFSET 0
 ), kept AS (
     INSERT INTO jobs_runtimememory AS known (
         org_id, level, key, runs, failures, means, squares, failed, last_ended, recent_ms, recent_failed, recent_ended
