@@ -15,7 +15,7 @@ BATCH_ROWS = 256
 SMALLEST_EPOCH_STEPS = 16  # short logs are cut into smaller batches, so that they too get enough steps
 GRADIENT_LIMIT = 1.0
 AVERAGE_KEEPS = 0.99  # of the averaged weights at each step
-FORGETS = 0.3  # share of words hidden at each step, so that unknown ones do not surprise
+FORGETS = 0.5  # share of words hidden at each step, so that unknown ones do not surprise
 PATIENCE = 3  # epochs without a better held-out loss before it stops
 
 

@@ -32,6 +32,7 @@ class Example(NamedTuple):
 
     submission: Submission
     runtime_ms: float
+    ended_at: float  # seconds since the epoch
     failed: bool = False
 
 
@@ -81,8 +82,9 @@ def examples_from_log(rows: Iterable[LogRow | tuple[object, ...]]) -> list[Examp
             continue
         known = memories.of(row.user, row.type, row.name)
         submission = Submission(row.type, row.name, row.user, row.payload_bytes, now, known, row.requested_ms)
-        examples.append(Example(submission, row.runtime_ms, bool(row.failed)))
-        heapq.heappush(running, (seconds(row.ended_at), number, row, row.runtime_ms))
+        ended = seconds(row.ended_at)
+        examples.append(Example(submission, row.runtime_ms, ended, bool(row.failed)))
+        heapq.heappush(running, (ended, number, row, row.runtime_ms))
     return examples
 
 

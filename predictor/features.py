@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from predictor import history, words
 from predictor.history import Floats, Known, Recent, floats
-from predictor.memory import DECAYS, LEVELS, RECENT, Memory, Run
+from predictor.memory import DECAYS, LEVELS, Memory, Run
 
 LENGTH = 8  # runs the sequence holds
 STEP_INPUTS = 4  # per past run: runtime by the anchor, runtime, gap, failed
@@ -21,12 +21,20 @@ STEP_INPUTS = 4  # per past run: runtime by the anchor, runtime, gap, failed
 CANDIDATES = (
     "anchor",
     *(f"{level}_{decay}" for level in LEVELS for decay in DECAYS),
-    *("last", "last_two", "median", "kind_median", "requested"),
+    *("last", "last_two", "median", "kind_median", "requested", "trees"),
 )
-SUMMARIES = len(CANDIDATES) - 1 + 7 * len(LEVELS) + 11
+_GUESSES = len(CANDIDATES) - 2  # without anchor and trees
+_PER_LEVEL = ("runs", "known", "spread_fast", "spread_slow", "failures", "failed", "age")
+# The columns of a summary.
+SUMMARY = (
+    *CANDIDATES[1:-1],
+    *(f"{level}_{what}" for what in _PER_LEVEL for level in LEVELS),
+    *("anchor", "spread", "size", "hour_sin", "hour_cos", "requested_known", "deviation"),
+    *("last_gap", "mean_gap", "last_failed", "mean_failed"),
+)
+SUMMARIES = len(SUMMARY)
 
 _OWN, _KIND = LEVELS.index("user_kind"), LEVELS.index("kind")
-_RANKS = np.arange(RECENT)
 
 
 class Submission(NamedTuple):
@@ -49,7 +57,7 @@ class Features:
     mask: NDArray[np.bool_]  # (B, LENGTH)
     slots: NDArray[np.intp]  # (B, SLOTS): rows of the embedding; 0 is empty
     summary: NDArray[np.float32]  # (B, SUMMARIES), not yet standardised
-    candidates: NDArray[np.float32]  # (B, len(CANDIDATES)), relative to the anchor, 0 where unknown
+    candidates: NDArray[np.float32]  # (B, len(CANDIDATES)), relative to the anchor, 0 where unknown; no trees yet
     anchor: Floats  # (B,)
     spread: Floats  # (B,): standard deviation to expect around the anchor
     evidence: NDArray[np.intp]  # (B,): which of EVIDENCE it has
@@ -68,34 +76,36 @@ MANY = 4
 
 def build(submissions: Sequence[Submission]) -> Features:
     """The features of each submission; odd values (None, NaN, negative, huge) never raise."""
-    at = floats(s.at for s in submissions)
+    at = floats([s.at for s in submissions])
     at = np.where(np.isfinite(at), at, 0.0)
     known = history.read_known([s.memories for s in submissions], at)
-    recent = history.read_recent([_runs(s.memories, _OWN) or _runs(s.memories, _KIND) for s in submissions], RECENT)
-    of_kind = history.read_recent([_runs(s.memories, _KIND) for s in submissions], RECENT)
+    of_kind = [_runs(s.memories, _KIND) for s in submissions]
+    own = [_runs(s.memories, _OWN) or kind for s, kind in zip(submissions, of_kind, strict=True)]
+    both = history.read_recent(own + of_kind, LENGTH)  # (2B, LENGTH)
+    recent = both.part(slice(len(submissions)))
     anchor, spread = history.anchor(known), history.spread(known)
-    requested = floats(s.requested_ms for s in submissions)
+    requested = floats([s.requested_ms or 0.0 for s in submissions])
     asked = history.log_milliseconds(np.where(requested > 0, requested, np.nan))
-    candidates = _candidates(known, recent, of_kind, asked)
+    candidates = _candidates(known, recent, median(both), asked)
     candidates = np.where(np.isnan(candidates), 0.0, candidates - anchor[:, None])
-    newest = recent.mask[:, -LENGTH:]
-    log_ms = recent.log_ms[:, -LENGTH:]
-    log_gaps = np.log1p(recent.gaps[:, -LENGTH:])
-    centred = np.where(newest, log_ms - anchor[:, None], 0.0)
-    steps = np.stack([centred, (log_ms - 9.0) / 4.0, log_gaps / 6.0, recent.failed[:, -LENGTH:]], axis=2)
+    steps = _steps(recent, anchor)
+    summary = np.empty((len(submissions), SUMMARIES), np.float32)
+    summary[:, :_GUESSES] = candidates[:, 1:-1]
+    _fill_levels(summary[:, _GUESSES : _GUESSES + len(_PER_LEVEL) * len(LEVELS)], known)
     angle = at / 3600.0 % 24.0 * (np.pi / 12)
-    number = np.maximum(newest.sum(axis=1), 1)
+    number = np.maximum(recent.mask.sum(axis=1), 1)
     one_by_one = (
         anchor, spread, np.log1p(_sizes(submissions)), np.sin(angle), np.cos(angle), requested > 0,
-        centred.std(axis=1), log_gaps[:, -1], log_gaps.sum(axis=1) / number,
-        recent.failed[:, -1], recent.failed.sum(axis=1) / number,
+        np.sqrt((steps[:, :, 0] ** 2).sum(axis=1) / number), steps[:, -1, 2], steps[:, :, 2].sum(axis=1) / number,
+        steps[:, -1, 3], steps[:, :, 3].sum(axis=1) / number,
     )  # fmt: skip
-    summary = np.concatenate([candidates[:, 1:], _levels(known), np.stack(one_by_one, axis=1)], axis=1)
+    for column, values in enumerate(one_by_one, SUMMARIES - len(one_by_one)):
+        summary[:, column] = values
     return Features(
-        steps.astype(np.float32),
-        newest,
+        steps,
+        recent.mask,
         np.array([words.slots(s.type, s.name, s.user) for s in submissions], np.intp).reshape(-1, words.SLOTS),
-        summary.astype(np.float32),
+        summary,
         candidates.astype(np.float32),
         anchor,
         spread,
@@ -103,26 +113,41 @@ def build(submissions: Sequence[Submission]) -> Features:
     )
 
 
+def _steps(recent: Recent, anchor: Floats) -> NDArray[np.float32]:
+    """The newest runs as the sequence takes them, (B, LENGTH, STEP_INPUTS)."""
+    steps = np.empty((*recent.mask.shape, STEP_INPUTS), np.float32)
+    steps[:, :, 0] = (recent.log_ms - anchor[:, None]) * recent.mask
+    steps[:, :, 1] = (recent.log_ms - 9.0) / 4.0
+    steps[:, :, 2] = np.log1p(recent.gaps) / 6.0
+    steps[:, :, 3] = recent.failed
+    return steps
+
+
 def _runs(memories: Sequence[Memory | None], level: int) -> tuple[Run, ...]:
     memory = memories[level] if level < len(memories) else None
     return () if memory is None else memory.recent
 
 
-def _candidates(known: Known, recent: Recent, of_kind: Recent, requested: Floats) -> Floats:
-    """The simple guesses (B, CANDIDATES) in ln ms, the anchor's column and what is unknown NaN."""
-    means = np.where(known.runs[:, :, None] > 0, known.means, np.nan).reshape(len(known.runs), -1)
-    last = np.where(recent.mask[:, -1], recent.log_ms[:, -1], np.nan)
-    guesses = (last, last_two(recent), median(recent), median(of_kind), requested)
-    return np.concatenate([np.full((len(means), 1), np.nan), means, np.stack(guesses, axis=1)], axis=1)
+def _candidates(known: Known, recent: Recent, medians: Floats, requested: Floats) -> Floats:
+    """The simple guesses (B, CANDIDATES) in ln ms; the columns of anchor and trees, and what is unknown, NaN."""
+    guesses = np.full((len(known.runs), len(CANDIDATES)), np.nan)
+    means = np.where(known.runs[:, :, None] > 0, known.means, np.nan)
+    guesses[:, 1:-6] = means.reshape(len(means), -1)
+    guesses[:, -6] = np.where(recent.mask[:, -1], recent.log_ms[:, -1], np.nan)
+    guesses[:, -5] = last_two(recent)
+    guesses[:, -4:-2] = medians.reshape(2, -1).T
+    guesses[:, -2] = requested
+    return guesses
 
 
-def _levels(known: Known) -> Floats:
-    """Counts, spreads, failures and ages of every level, (B, 7 L)."""
+def _fill_levels(summary: NDArray[np.float32], known: Known) -> None:
+    """Put counts, spreads, failures and ages of every level in, (B, _PER_LEVEL x L)."""
     columns = (
         np.log1p(known.runs), known.runs > 0, known.spreads[:, :, 0], known.spreads[:, :, 2],
         known.failures, known.failed, np.log1p(known.ages),
     )  # fmt: skip
-    return np.concatenate(columns, axis=1)
+    for number, values in enumerate(columns):
+        summary[:, number * len(LEVELS) : (number + 1) * len(LEVELS)] = values
 
 
 def _evidence(known: Known) -> NDArray[np.intp]:
@@ -148,5 +173,5 @@ def median(recent: Recent) -> Floats:
 
 
 def _sizes(submissions: Sequence[Submission]) -> Floats:
-    sizes = floats(s.payload_bytes for s in submissions)
+    sizes = floats([s.payload_bytes for s in submissions])
     return np.where(sizes > 0, np.minimum(sizes, float(1 << 60)), 0.0)

@@ -18,11 +18,14 @@ from predictor.features import CANDIDATES, STEP_INPUTS, SUMMARIES
 from predictor.lstm import Array, Mask, Params
 from predictor.words import BUCKETS
 
-HIDDEN, EMBEDDING, WIDTH = 24, 8, 64
+HIDDEN, EMBEDDING, WIDTH = 16, 8, 64
 QUANTILES = (0.1, 0.5, 0.9)
 CORRECTION_LIMIT = 4.0  # in ln milliseconds: a factor of 55 either way
 FAILURE_WEIGHT = 0.2  # of the cross-entropy beside the pinball loss
+TREES_START = 4.0  # logit of the trees among the candidates
+TREES_UNIT = 2.0  # ln milliseconds
 SPREAD_START = 0.9555  # softplus of it is 1.28: the p10 and p90 of a normal distribution
+INPUTS = SUMMARIES + 1
 _K = len(CANDIDATES)
 _EMBEDDED = 4 * EMBEDDING
 
@@ -34,7 +37,7 @@ class Batch:
     steps: Array  # (B, T, STEP_INPUTS)
     mask: Mask  # (B, T)
     slots: NDArray[np.intp]  # (B, SLOTS)
-    summary: Array  # (B, SUMMARIES), standardised
+    summary: Array  # (B, INPUTS): standardised, and what the trees say
     candidates: Array  # (B, K)
     spread: Array  # (B,): unit of the two spreads
 
@@ -57,9 +60,9 @@ class Cache:
 
     params: Params
     batch: Batch
-    lstm: lstm.Cache
+    lstm: lstm.Cache | None
     share: Array  # (B, WORDS): weight of each word in the mean
-    joined: Array  # (B, H + 4E + SUMMARIES)
+    joined: Array  # (B, H + 4E + INPUTS)
     hidden: Array  # (B, W)
     mix: Array  # (B, K)
     bend: Array  # (B,): tanh of the scaled correction
@@ -67,11 +70,11 @@ class Cache:
 
 
 def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
-    """Fresh weights. The last layer starts at zero: an untrained network leans to the anchor."""
-    joined = HIDDEN + _EMBEDDED + SUMMARIES
+    """Fresh weights. The last layer starts at zero: an untrained network leans to the trees."""
+    joined = HIDDEN + _EMBEDDED + INPUTS
     limit = np.sqrt(6.0 / (joined + WIDTH))
     out_bias = np.zeros(_K + 4)
-    out_bias[0] = 2.0
+    out_bias[CANDIDATES.index("trees")] = TREES_START
     out_bias[_K + 1 : _K + 3] = SPREAD_START
     params = {f"lstm.{name}": value for name, value in lstm.init(rng, STEP_INPUTS, HIDDEN, dtype=dtype).items()}
     # Zero, so that a word never seen says nothing; the head's own weights break the symmetry.
@@ -85,15 +88,28 @@ def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
 
 def forward(params: Params, batch: Batch) -> tuple[Output, Cache]:
     """What the network says of a batch, and the cache."""
-    # Front padding that no row uses is not worth computing.
-    start = int(np.argmax(batch.mask.any(axis=0))) if batch.mask.any() else batch.mask.shape[1] - 1
-    steps, mask = batch.steps[:, start:].transpose(1, 0, 2), batch.mask[:, start:].T
-    states, lstm_cache = lstm.forward(_lstm_params(params), np.ascontiguousarray(steps), mask)
+    states, lstm_cache = lstm.forward(lstm_params(params), *_sequence(batch))
+    return _head(params, batch, states[-1], lstm_cache)
+
+
+def infer(params: Params, fused: lstm.Fused, batch: Batch) -> Output:
+    """What `forward` says, sooner: nothing is kept for a way back."""
+    return _head(params, batch, lstm.last_state(fused, *_sequence(batch)), None)[0]
+
+
+def _sequence(batch: Batch) -> tuple[Array, Mask]:
+    """Steps (T, B, STEP_INPUTS) and mask (T, B) without the front padding that no row uses."""
+    used = batch.mask.any(axis=0)
+    start = int(used.argmax()) if used.any() else len(used) - 1
+    return np.ascontiguousarray(batch.steps[:, start:].transpose(1, 0, 2)), batch.mask[:, start:].T
+
+
+def _head(params: Params, batch: Batch, state: Array, lstm_cache: lstm.Cache | None) -> tuple[Output, Cache]:
     embedded = params["embedding"][batch.slots]  # (B, SLOTS, E)
     share = (batch.slots[:, 3:] > 0).astype(embedded.dtype)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1.0)  # none is left where all were dropped in training
-    words = np.einsum("bs,bse->be", share, embedded[:, 3:])
-    joined = np.concatenate([states[-1], embedded[:, :3].reshape(len(words), -1), words, batch.summary], axis=1)
+    words = (share[:, None] @ embedded[:, 3:])[:, 0]
+    joined = np.concatenate([state, embedded[:, :3].reshape(len(words), -1), words, batch.summary], axis=1)
     hidden = np.tanh(joined @ params["w_head"] + params["b_head"])  # (B, W)
     out = hidden @ params["w_out"] + params["b_out"]  # (B, K + 4)
     mix = np.exp(out[:, :_K] - out[:, :_K].max(axis=1, keepdims=True))
@@ -103,7 +119,7 @@ def forward(params: Params, batch: Batch) -> tuple[Output, Cache]:
     factor = np.logaddexp(0.0, out[:, _K + 1 : _K + 3])  # softplus: positive, so low < middle < high
     spread = factor * batch.spread[:, None]
     output = Output(
-        np.stack([middle - spread[:, 0], middle, middle + spread[:, 1]], axis=1),
+        np.concatenate([(middle - spread[:, 0])[:, None], middle[:, None], (middle + spread[:, 1])[:, None]], axis=1),
         0.5 + 0.5 * np.tanh(0.5 * out[:, _K + 3]),  # a sigmoid that cannot overflow
     )
     rise = -np.expm1(-factor) * batch.spread[:, None]  # the sigmoid of what softplus was given
@@ -113,6 +129,7 @@ def forward(params: Params, batch: Batch) -> tuple[Output, Cache]:
 def backward(dquantiles: Array, dchance: Array, cache: Cache) -> Params:
     """Gradients of every weight from those of the quantiles (B, 3) and of the logit of a failure (B,)."""
     params, batch = cache.params, cache.batch
+    assert cache.lstm is not None
     dmiddle = dquantiles.sum(axis=1)
     dmix = dmiddle[:, None] * batch.candidates
     dlogits = cache.mix * (dmix - (cache.mix * dmix).sum(axis=1, keepdims=True))
@@ -158,5 +175,6 @@ def _embedding_gradient(dembedded: Array, cache: Cache) -> Array:
     return gradient
 
 
-def _lstm_params(params: Params) -> Params:
+def lstm_params(params: Params) -> Params:
+    """Those of the LSTM, by its own names."""
     return {name[5:]: value for name, value in params.items() if name.startswith("lstm.")}

@@ -33,7 +33,7 @@ class Learner:
         self.model: RuntimeModel = untrained(seed)
         self.promoted = 0  # times a new model took over
         self.trained = 0  # trainings
-        self._examples: deque[Example] = deque(maxlen=max_examples)
+        self.examples: deque[Example] = deque(maxlen=max_examples)
         self._runs = 0
         self._runs_at_last = 0
 
@@ -57,7 +57,7 @@ class Learner:
         """Remember a run, as the statement that ends attempts does."""
         job = run.submission
         self.memories.add(job.user, job.type, job.name, runtime_ms=run.runtime_ms, ended=run.ended, failed=run.failed)
-        self._examples.append(Example(job, run.runtime_ms, run.failed))
+        self.examples.append(Example(job, run.runtime_ms, run.ended, run.failed))
         self._runs += 1
 
     def due(self) -> bool:
@@ -67,9 +67,8 @@ class Learner:
     def learn(self) -> bool:
         """Train, and use the new model if it is better. Return whether it is."""
         self._runs_at_last = self._runs
-        examples = sorted(self._examples, key=lambda example: example.submission.at)
         start = self.model if self.promoted else None
-        trained = train(examples, seed=self.seed + self.trained, start=start)
+        trained = train(self.examples, seed=self.seed + self.trained, start=start)
         self.trained += 1
         if not better(trained.metrics):
             return False

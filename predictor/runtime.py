@@ -1,20 +1,23 @@
 """The runtime model: submissions in, milliseconds with a range and the chance of a failure out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from predictor import features, guard, network
-from predictor.features import SUMMARIES, Features, Submission
+from predictor import features, guard, lstm, network, trees
+from predictor.features import CANDIDATES, SUMMARIES, Features, Submission
 from predictor.guard import Guard
 from predictor.history import Floats
 from predictor.lstm import Array, Params
 from predictor.memory import Memory, Run
+from predictor.trees import Trees
 
 __all__ = ["Memory", "Prediction", "Run", "RuntimeModel", "Submission"]
 
+_TREES = CANDIDATES.index("trees")
+AT_ONCE = 250  # submissions whose arrays fit into the cache of a core
 SUMMARY_LIMIT = 5.0  # standard deviations: an input far outside what was trained on must not take over
 
 
@@ -34,14 +37,21 @@ class RuntimeModel:
     params: Params
     summary_mean: Array  # (SUMMARIES,)
     summary_scale: Array  # (SUMMARIES,): one over the standard deviation
+    trees: Trees
     guard: Guard
-    learned_until: float = 0.0  # seconds since the epoch: the newest submit it has learned from
+    learned_until: float = 0.0  # seconds since the epoch: the newest end it has learned from
+    fused: lstm.Fused = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fused", lstm.fuse(network.lstm_params(self.params)))
 
     def predict(self, submissions: Sequence[Submission]) -> list[Prediction]:
-        """A prediction for each submission, in one pass of the network. Odd values in one never raise."""
-        if not submissions:
-            return []
-        given = features.build(submissions)
+        """A prediction for each submission, in few passes of the network. Odd values in one never raise."""
+        parts = (submissions[at : at + AT_ONCE] for at in range(0, len(submissions), AT_ONCE))
+        return [prediction for part in parts for prediction in self._predict(part)]
+
+    def _predict(self, submissions: Sequence[Submission]) -> list[Prediction]:
+        given = self.complete(features.build(submissions))
         output = self.output(given)
         milliseconds = np.exp(self.guard.apply(output.quantiles, given)).tolist()
         return [
@@ -51,22 +61,35 @@ class RuntimeModel:
 
     def log_quantiles(self, given: Features) -> Floats:
         """p10, p50 and p90 in ln milliseconds, (B, 3), clipped to what a job may take."""
+        given = self.complete(given)
         return self.guard.apply(self.output(given).quantiles, given)
 
+    def complete(self, given: Features) -> Features:
+        """The features with what the trees say among the candidates."""
+        return completed(given, self.trees.predict(given.summary))
+
     def output(self, given: Features) -> network.Output:
-        """What the network alone says."""
-        return network.forward(self.params, self.batch(given))[0]
+        """What the network alone says of complete features."""
+        return network.infer(self.params, self.fused, self.batch(given))
 
     def batch(self, given: Features) -> network.Batch:
-        """Features as the network takes them: the summary standardised."""
+        """Complete features as the network takes them: the summary standardised."""
         summary = (given.summary - self.summary_mean) * self.summary_scale
+        summary = np.concatenate([summary, given.candidates[:, _TREES, None] / network.TREES_UNIT], axis=1)
         np.clip(summary, -SUMMARY_LIMIT, SUMMARY_LIMIT, out=summary)
         spread = given.spread.astype(np.float32)
         return network.Batch(given.steps, given.mask, given.slots, summary, given.candidates, spread)
+
+
+def completed(given: Features, said: Floats) -> Features:
+    """The features with what trees said (B,), relative to the anchor, among the candidates."""
+    candidates = given.candidates.copy()
+    candidates[:, _TREES] = said
+    return replace(given, candidates=candidates)
 
 
 def untrained(seed: int = 0) -> RuntimeModel:
     """A model that has seen nothing: own history shrunk to user, type, organisation and a default, a wide range."""
     params = network.init(np.random.default_rng(seed))
     mean, scale = np.zeros(SUMMARIES, np.float32), np.zeros(SUMMARIES, np.float32)
-    return RuntimeModel(params, mean, scale, guard.only_anchor())
+    return RuntimeModel(params, mean, scale, trees.none(), guard.only_anchor())

@@ -1,19 +1,20 @@
 """Fits a runtime model to past jobs and says how good it is on the newest of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import descent, features, guard, network, scoring
+from predictor import descent, features, guard, network, scoring, trees
 from predictor.examples import Example, LogRow, examples_from_log
 from predictor.features import Features
 from predictor.guard import Guard
 from predictor.history import Floats, floats, log_milliseconds
 from predictor.lstm import Array, Params
-from predictor.runtime import RuntimeModel
+from predictor.runtime import RuntimeModel, completed
+from predictor.trees import Trees
 
 __all__ = ["Example", "LogRow", "Metrics", "TrainedModel", "examples_from_log", "train"]
 
@@ -22,9 +23,10 @@ Metrics = dict[str, float | dict[str, float]]
 HELD_OUT_SHARE = 0.2
 FEWEST_EXAMPLES = 5  # below, nothing could be held out
 CHUNK = 4096  # submissions whose features are made at once: bounds the memory beside the features themselves
-RATE, EPOCHS = 2e-3, 14
-RATE_AGAIN, EPOCHS_AGAIN = 1e-3, 4  # from the weights in use
-RATE_LAST, EPOCHS_LAST = 4e-4, 1  # over everything, the held-out runs included
+FOLDS, BLOCKS, FOLD_TREES = 2, 10, 50  # the trees of each example are grown without its block
+RATE, EPOCHS = 1e-3, 10
+RATE_AGAIN, EPOCHS_AGAIN = 5e-4, 3  # from the weights in use
+RATE_LAST, EPOCHS_LAST = 2e-4, 1  # over everything, the held-out runs included
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +44,24 @@ class Lesson:
     given: Features
     log_ms: Floats  # (N,)
     failed: Array  # (N,): 0 or 1
+    ended_at: Floats  # (N,): seconds since the epoch, in order
 
     def __len__(self) -> int:
         return len(self.log_ms)
 
     def part(self, rows: slice) -> "Lesson":
-        return Lesson(self.given.take(rows), self.log_ms[rows], self.failed[rows])
+        return Lesson(self.given.take(rows), self.log_ms[rows], self.failed[rows], self.ended_at[rows])
 
 
 def train(
-    examples: Sequence[Example],
+    examples: Collection[Example],
     *,
     seed: int = 0,
     epochs: int | None = None,
     max_seconds: float | None = None,
     start: RuntimeModel | None = None,
 ) -> TrainedModel:
-    """Fit to the older examples (they are in time order), stop and measure by the newest, then learn those too.
+    """Fit to the examples that ended first, stop and measure by those that ended last, then learn those too.
 
     Held out are the last 20 %; with a start, which is continued from, at most the later half of what it has not
     learned from, so that both are measured on runs that are new to either. The same examples, seed and start give
@@ -69,45 +72,96 @@ def train(
     """
     if len(examples) < FEWEST_EXAMPLES:
         raise ValueError(f"{len(examples)} examples, at least {FEWEST_EXAMPLES} needed")
+    return learn(prepare(examples), seed=seed, epochs=epochs, max_seconds=max_seconds, start=start)
+
+
+def learn(
+    lesson: "Lesson",
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    max_seconds: float | None = None,
+    start: RuntimeModel | None = None,
+) -> TrainedModel:
+    """The same as train, from examples that are arrays already."""
     started = time.monotonic()
     deadline = None if max_seconds is None else started + max_seconds
-    lesson = prepare(examples)
-    split = len(lesson) - held_out_count(examples, start)
+    split = len(lesson) - held_out_count(lesson, start)
     learned, held_out = lesson.part(slice(split)), lesson.part(slice(split, None))
     rng = np.random.default_rng(seed)
-    model = fresh(rng, learned) if start is None else rebased(start, learned)
+    model = fresh(rng, learned) if start is None else rebased(adapted(start, lesson), learned)
+    grown, learned = grow(learned, rng)
+    model = replace(model, trees=grown)
+    held_out = replace(held_out, given=model.complete(held_out.given))
     rate, usual = (RATE, EPOCHS) if start is None else (RATE_AGAIN, EPOCHS_AGAIN)
     model = fit(model, learned, held_out, rate=rate, epochs=epochs or usual, rng=rng, deadline=deadline)
     metrics = measure(model, held_out, start)
     metrics = {"samples": float(len(lesson)), "held_out": float(len(held_out)), **metrics}
-    model = replace(model, guard=guarded(model, held_out), learned_until=float(examples[-1].submission.at))
+    model = replace(model, guard=guarded(model, held_out), learned_until=float(lesson.ended_at[-1]))
     if not descent.over(deadline):
-        model = fit(model, lesson, None, rate=RATE_LAST, epochs=EPOCHS_LAST, rng=rng, deadline=deadline)
+        x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
+        model = replace(model, trees=trees.fit(x, target, rng))
+        model = fit(
+            model, joined(learned, held_out), None, rate=RATE_LAST, epochs=EPOCHS_LAST, rng=rng, deadline=deadline
+        )
     metrics["train_seconds"] = time.monotonic() - started
     return TrainedModel(model, metrics)
 
 
-def prepare(examples: Sequence[Example]) -> Lesson:
-    """The features and targets of examples."""
+def prepare(examples: Collection[Example]) -> Lesson:
+    """The features and targets of examples, in the order of their ends.
+
+    Of the newest submits only short runs have ended; of the newest ends runs of every length are there.
+    """
+    examples = sorted(examples, key=lambda example: example.ended_at)
     starts = range(0, len(examples), CHUNK)
     chunks = [features.build([one.submission for one in examples[at : at + CHUNK]]) for at in starts]
     given = Features(*(np.concatenate([getattr(one, name) for one in chunks]) for name in Features.__slots__))
-    runtimes = np.nan_to_num(floats(example.runtime_ms for example in examples))
-    return Lesson(given, log_milliseconds(runtimes), np.array([one.failed for one in examples], np.float32))
+    runtimes = np.nan_to_num(floats([example.runtime_ms for example in examples]))
+    failed = np.array([one.failed for one in examples], np.float32)
+    return Lesson(given, log_milliseconds(runtimes), failed, floats([one.ended_at for one in examples]))
 
 
-def held_out_count(examples: Sequence[Example], start: RuntimeModel | None) -> int:
+def held_out_count(lesson: Lesson, start: RuntimeModel | None) -> int:
     """How many of the newest examples are held out."""
-    usual = max(1, round(HELD_OUT_SHARE * len(examples)))
+    usual = max(1, round(HELD_OUT_SHARE * len(lesson)))
     if start is None:
         return usual
-    new = sum(example.submission.at > start.learned_until for example in examples)
+    new = int((lesson.ended_at > start.learned_until).sum())
     return max(1, min(usual, -(-new // 2)))
+
+
+def grow(lesson: Lesson, rng: np.random.Generator) -> tuple[Trees, Lesson]:
+    """Trees for the examples, and the examples with what trees grown without them say.
+
+    A network that learned from trees that had seen the very run it must predict would trust them too much
+    (stacked generalization: Wolpert 1992, https://doi.org/10.1016/S0893-6080(05)80023-1).
+    """
+    x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
+    fold = np.arange(len(lesson)) * BLOCKS // len(lesson) % FOLDS
+    grown = [trees.fit(x[fold != number], target[fold != number], rng, count=FOLD_TREES) for number in range(FOLDS)]
+    said = np.zeros(len(lesson))
+    for number, one in enumerate(grown):
+        said[fold == number] = one.predict(x[fold == number])
+    return trees.mean(grown), replace(lesson, given=completed(lesson.given, said))
+
+
+def joined(older: Lesson, newer: Lesson) -> Lesson:
+    """One after the other."""
+    given = Features(
+        *(np.concatenate([getattr(older.given, name), getattr(newer.given, name)]) for name in Features.__slots__)
+    )
+    return Lesson(
+        given,
+        np.concatenate([older.log_ms, newer.log_ms]),
+        np.concatenate([older.failed, newer.failed]),
+        np.concatenate([older.ended_at, newer.ended_at]),
+    )
 
 
 def fresh(rng: np.random.Generator, learned: Lesson) -> RuntimeModel:
     """A model that has learned nothing yet but the scales of its inputs."""
-    return RuntimeModel(network.init(rng), *scales(learned.given.summary), guard.none())
+    return RuntimeModel(network.init(rng), *scales(learned.given.summary), trees.none(), guard.none())
 
 
 def scales(summary: Array) -> tuple[Array, Array]:
@@ -118,11 +172,20 @@ def scales(summary: Array) -> tuple[Array, Array]:
     return summary.mean(axis=0).astype(np.float32), scale.astype(np.float32)
 
 
+def adapted(start: RuntimeModel, lesson: Lesson) -> RuntimeModel:
+    """The same model with its range adapted by the examples it has not learned from."""
+    new = lesson.part(slice(int(np.searchsorted(lesson.ended_at, start.learned_until, "right")), None))
+    if not len(new):
+        return start
+    slack = guard.adapted(start.guard.slack, start.log_quantiles(new.given), new.log_ms)
+    return replace(start, guard=replace(start.guard, slack=slack))
+
+
 def rebased(start: RuntimeModel, learned: Lesson) -> RuntimeModel:
     """The same model with its inputs scaled as the learned examples ask for; its weights make up for that."""
     mean, scale = scales(learned.given.summary)
     params = descent.copy(start.params)
-    own = params["w_head"][-len(mean) :]
+    own = params["w_head"][-network.INPUTS :][: len(mean)]
     params["b_head"] += ((mean - start.summary_mean) * start.summary_scale) @ own
     own *= np.where(scale > 0, start.summary_scale / np.where(scale > 0, scale, 1.0), 0.0)[:, None].astype(own.dtype)
     return replace(start, params=params, summary_mean=mean, summary_scale=scale)
@@ -164,7 +227,7 @@ def fit(
 
 
 def guarded(model: RuntimeModel, held_out: Lesson) -> Guard:
-    return guard.fit(model.output(held_out.given).quantiles, held_out.given, held_out.log_ms)
+    return guard.fit(model.output(held_out.given).quantiles, held_out.given, held_out.log_ms, model.guard.slack)
 
 
 def measure(model: RuntimeModel, held_out: Lesson, current: RuntimeModel | None) -> Metrics:
@@ -172,9 +235,9 @@ def measure(model: RuntimeModel, held_out: Lesson, current: RuntimeModel | None)
     middle = len(held_out) // 2
     chosen, scored = held_out.part(slice(middle)), held_out.part(slice(middle, None))
     model = replace(model, guard=guarded(model, chosen if middle else scored))
-    failure = model.output(scored.given).failure
-    quantiles = model.log_quantiles(scored.given)
-    metrics: Metrics = scoring.score(quantiles, failure, scored.given, scored.log_ms, scored.failed)
+    output = model.output(scored.given)
+    quantiles = model.guard.apply(output.quantiles, scored.given)
+    metrics: Metrics = scoring.score(quantiles, output.failure, scored.given, scored.log_ms, scored.failed)
     if current is not None:
         metrics["current"] = scoring.errors(current.log_quantiles(scored.given)[:, 1], scored.log_ms)
     return metrics

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from predictor import network
 from predictor.features import EVIDENCE, SUMMARIES
-from predictor.guard import NARROWEST, SIMPLE, WIDEST, Guard
+from predictor.guard import NARROWEST, SIMPLE, SLACK, WIDEST, Guard
 from predictor.runtime import RuntimeModel
+from predictor.trees import DEPTH, MOST_TREES, Trees
 
 FORMAT_VERSION = 2
 MAGIC = b"SMARTQUEUE RUNTIME"
 LARGEST_BYTES = 16 << 20  # of the archive and of all its arrays unpacked: many times a model
 LARGEST_NUMBER = 1e6  # of any weight: no layer can then overflow to what is not a number
+UNBOUNDED = ("learned_until",)  # a moment, looked at apart
 _HEADER = struct.Struct(f">{len(MAGIC)}sH32s")
 
 Arrays = dict[str, NDArray[Any]]
@@ -36,7 +38,9 @@ def dump(model: RuntimeModel) -> bytes:
     """The model as bytes; equal models give equal bytes."""
     arrays: Arrays = {f"params.{name}": value for name, value in model.params.items()}
     arrays |= {"summary_mean": model.summary_mean, "summary_scale": model.summary_scale}
-    arrays |= {"shares": model.guard.shares, "widths": model.guard.widths}
+    arrays |= {"shares": model.guard.shares, "widths": model.guard.widths, "slack": model.guard.slack}
+    arrays |= {"columns": model.trees.columns, "thresholds": model.trees.thresholds, "values": model.trees.values}
+    arrays["start"] = np.array(model.trees.start)
     arrays["learned_until"] = np.array(model.learned_until)
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays)
@@ -47,19 +51,24 @@ def dump(model: RuntimeModel) -> bytes:
 def load(data: bytes) -> RuntimeModel:
     """The model that `dump` wrote, its arrays read-only. Raises WeightsError for anything else."""
     arrays = _unpack(_body(data))
-    expected = _expected()
+    expected = _expected(arrays)
     if arrays.keys() != expected.keys():
         raise WeightsError(f"arrays missing or unknown: {sorted(arrays.keys() ^ expected.keys())}")
     for name, (shape, dtype) in expected.items():
         array = arrays[name]
         if array.shape != shape or array.dtype != dtype:
             raise WeightsError(f"{name} is {array.dtype}{array.shape}, not {dtype}{shape}")
-        if name != "learned_until" and not (np.abs(array) <= LARGEST_NUMBER).all():  # NaN is not either
+        if name not in UNBOUNDED and not (np.abs(array) <= LARGEST_NUMBER).all():  # NaN is not either
             raise WeightsError(f"{name} holds a number that is not finite, or far too large")
         array.setflags(write=False)
     params = {name.removeprefix("params."): array for name, array in arrays.items() if name.startswith("params.")}
     return RuntimeModel(
-        params, arrays["summary_mean"], arrays["summary_scale"], _guard(arrays), _moment(arrays["learned_until"])
+        params,
+        arrays["summary_mean"],
+        arrays["summary_scale"],
+        _trees(arrays),
+        _guard(arrays),
+        _moment(arrays["learned_until"]),
     )
 
 
@@ -103,15 +112,26 @@ def _unpack(body: bytes) -> Arrays:
         raise WeightsError(f"broken archive: {error}") from error
 
 
-def _expected() -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and type of every array."""
+def _expected(arrays: Arrays) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of every array; there may be any number of trees, up to MOST_TREES."""
     single, double = np.dtype(np.float32), np.dtype(np.float64)
     fresh = network.init(np.random.default_rng(0))
     expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     expected = {f"params.{name}": (value.shape, single) for name, value in fresh.items()}
     expected |= {"summary_mean": ((SUMMARIES,), single), "summary_scale": ((SUMMARIES,), single)}
     expected |= {"shares": ((len(EVIDENCE), 1 + len(SIMPLE)), double), "widths": ((len(EVIDENCE), 2), double)}
+    expected["slack"] = ((2,), double)
+    rows = min(len(arrays["columns"]), MOST_TREES) if np.ndim(arrays.get("columns", 0)) else 0
+    expected |= {"columns": ((rows, DEPTH), np.dtype(np.int16)), "thresholds": ((rows, DEPTH), single)}
+    expected |= {"values": ((rows, 2**DEPTH), single), "start": ((), double)}
     return expected | {"learned_until": ((), double)}
+
+
+def _trees(arrays: Arrays) -> Trees:
+    columns = arrays["columns"]
+    if ((columns < 0) | (columns >= SUMMARIES)).any():
+        raise WeightsError("the trees ask about columns that there are not")
+    return Trees(float(arrays["start"]), columns, arrays["thresholds"], arrays["values"])
 
 
 def _guard(arrays: Arrays) -> Guard:
@@ -120,7 +140,9 @@ def _guard(arrays: Arrays) -> Guard:
         raise WeightsError("shares do not add up to one")
     if (widths < NARROWEST).any() or (widths > WIDEST).any():
         raise WeightsError(f"widths are not within {NARROWEST} and {WIDEST}")
-    return Guard(shares, widths)
+    if (arrays["slack"] < SLACK[0]).any() or (arrays["slack"] > SLACK[1]).any():
+        raise WeightsError(f"slack is not within {SLACK}")
+    return Guard(shares, widths, arrays["slack"])
 
 
 def _moment(array: NDArray[Any]) -> float:
