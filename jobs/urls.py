@@ -27,6 +27,7 @@ urlpatterns = [
     path("dead-letters/export/", exports.export_dead_letters, name="export_dead_letters"),
     path("dead-letters/replay/", dead_letters.replay_all, name="replay_all"),
     path("queues/", queues.queue_list, name="queues"),
+    path("queues/<slug:name>/policy/", queues.queue_policy, name="queue_policy"),
     path("queues/<slug:name>/pause/", queues.queue_pause, name="queue_pause"),
     path("queues/<slug:name>/resume/", queues.queue_resume, name="queue_resume"),
 ]

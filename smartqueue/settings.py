@@ -129,8 +129,17 @@ INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
 # For so long a migration waits for a lock, with whoever needs the table behind it; then it stands back and tries again.
 MIGRATE_LOCK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_MIGRATE_LOCK_TIMEOUT_SECONDS", 2, minimum=0.01)
 
-# Ageing: a job predicted x times longer waits for later ones at most RANK_TAU_SECONDS * ln(x) seconds more.
-RANK_TAU_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_SECONDS", 60)
+# How queues are ordered whose organisation has not chosen: learned, fifo or priority.
+QUEUE_POLICY = env_choice("SMARTQUEUE_QUEUE_POLICY", "learned", {"learned", "fifo", "priority"})
+# A job waits its organisation's lead, stretched by its prediction: a standard deviation more or less counts as
+# e^RANK_POWER, within 1/RANK_STRETCH and RANK_STRETCH. Greater, and short jobs are sooner; no job waits longer than
+# RANK_STRETCH squared times its wait in order of arrival.
+RANK_POWER = env_seconds("SMARTQUEUE_RANK_POWER", 2)
+RANK_STRETCH = env_seconds("SMARTQUEUE_RANK_STRETCH", 20, minimum=1)
+# Who is not ahead of his share is ranked as if so much ahead, so that what is short is still sooner.
+RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minimum=0.001)
+# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, to be so.
+SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
 MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)

@@ -215,6 +215,14 @@ list_job_types = extend_schema(
 list_queues = listing(
     "list_queues", "Queues", shapes.QueueSerializer, filters.PageQuery, "By name, with their jobs by status, exact."
 )
+change_queue = extend_schema(
+    operation_id="change_queue",
+    summary="Change the order of a queue",
+    description="Of what is submitted from now on; what waits keeps its place.",
+    request=shapes.PolicySerializer,
+    responses={200: shapes.QueueSerializer},
+    examples=[body("First come, first served", {"policy": "fifo"}), body("As the deployment has it", {"policy": None})],
+)
 pause = extend_schema(
     operation_id="pause_queue",
     summary="Pause a queue",

@@ -10,7 +10,7 @@ from jobs.api.serializers import NewJobSerializer, new_job
 from jobs.api.shapes import ACTIVE, BROKEN, NONE, ForecastSerializer, ModelSerializer
 from jobs.models import ModelVersion
 from jobs.queue.enqueue import refusal
-from jobs.queue.forecast import forecast
+from jobs.queue.forecast import forecast, start_errors
 from orgs.roles import Action
 
 # How many of the trained models are shown.
@@ -39,4 +39,5 @@ class ModelView(OrgView):
         active = rows.filter(active=True).first()
         versions = rows.order_by("-version")[:VERSIONS]
         state = NONE if active is None else ACTIVE if current_model(self.scope.org) else BROKEN
-        return Response(ModelSerializer({"state": state, "active": active, "versions": versions}).data)
+        shown = {"state": state, "active": active, "versions": versions, "starts": start_errors(self.scope.org)}
+        return Response(ModelSerializer(shown).data)

@@ -125,6 +125,17 @@ class ReplaySerializer(StrictSerializer):
     payload = PayloadField(required=False)
 
 
+class ExpectedSerializer(serializers.Serializer[Any]):
+    """What was said when it was submitted: p50, and p10 to p90 by the errors of late."""
+
+    starts_at = MomentField()
+    starts_low_at = MomentField()
+    starts_high_at = MomentField()
+    ends_at = MomentField()
+    ends_low_at = MomentField()
+    ends_high_at = MomentField()
+
+
 class JobSummarySerializer(serializers.Serializer[Job]):
     """A job in a list: without `payload`, `result` and `description`, and with the start of `error` only."""
 
@@ -163,6 +174,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     created_by = serializers.CharField(source="creator", allow_null=True, help_text="The username.")
     created_at = MomentField()
     queued_at = MomentField(allow_null=True)
+    expected = ExpectedSerializer(allow_null=True, help_text="Null for what is due later, and where no worker serves.")
     started_at = MomentField(source="begun_at", allow_null=True, help_text="Of the last or running attempt.")
     finished_at = MomentField(allow_null=True)
     runtime_ms = serializers.FloatField(allow_null=True, help_text="Of the last attempt that ended.")

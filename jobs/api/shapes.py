@@ -9,9 +9,17 @@ from rest_framework import serializers
 
 from jobs.api.fields import MomentField, NameField, TextField
 from jobs.api.filters import DeadLetterNarrowing
-from jobs.api.serializers import OUTCOMES, SOURCES, STATUSES, JobSummarySerializer, NewJobSerializer
+from jobs.api.serializers import (
+    OUTCOMES,
+    SOURCES,
+    STATUSES,
+    ExpectedSerializer,
+    JobSummarySerializer,
+    NewJobSerializer,
+)
 from jobs.models import Artefact, Attempt, LogLine, ModelVersion, Queue, Transition
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
+from jobs.ranking import POLICIES
 from orgs.serializers import StrictSerializer
 
 BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
@@ -192,7 +200,17 @@ class QueueSerializer(serializers.Serializer[Queue]):
     paused_at = MomentField(allow_null=True)
     paused_by = serializers.CharField(source="paused_by.username", default=None, allow_null=True)
     pause_reason = serializers.CharField(allow_blank=True)
+    policy = serializers.ChoiceField(POLICIES, source="ordered_by", help_text="What its new jobs are ordered by.")
     counts = CountsSerializer()
+
+
+class PolicySerializer(StrictSerializer):
+    policy = serializers.ChoiceField(
+        POLICIES,
+        allow_null=True,
+        help_text="learned: by predicted run time and urgency, ageing; priority: by the priority as shown; fifo: first "
+        "come, first served. Null: as the deployment has it.",
+    )
 
 
 class PauseSerializer(StrictSerializer):
@@ -207,6 +225,7 @@ class ForecastSerializer(serializers.Serializer[Any]):
     model_version = serializers.IntegerField(allow_null=True)
     priority = serializers.FloatField()
     starts_in_seconds = serializers.FloatField(allow_null=True, help_text="Null when no worker serves the queue.")
+    expected = ExpectedSerializer(allow_null=True, help_text="If it were submitted now.")
 
 
 class ModelVersionSerializer(serializers.Serializer[ModelVersion]):
@@ -217,12 +236,21 @@ class ModelVersionSerializer(serializers.Serializer[ModelVersion]):
     metrics = serializers.DictField(help_text="Its errors on runs it had not seen.")
 
 
+class StartErrorsSerializer(serializers.Serializer[Any]):
+    """How right it was about when jobs would start: of the newest that started."""
+
+    jobs = serializers.IntegerField()
+    median_error_seconds = serializers.FloatField(allow_null=True, help_text="Of start and expected start.")
+    within_range = serializers.FloatField(allow_null=True, help_text="The part that started within the range, 0 to 1.")
+
+
 class ModelSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(
         MODEL_STATES, help_text="Without a usable model, predictions come from the runs themselves."
     )
     active = ModelVersionSerializer(allow_null=True)
     versions = ModelVersionSerializer(many=True, help_text="The latest first.")
+    starts = StartErrorsSerializer()
 
 
 class PlatformJobSerializer(JobSummarySerializer):

@@ -46,6 +46,7 @@ urlpatterns = [
     path("dead-letters/", dead_letters.DeadLettersView.as_view(), name="api-dead-letters"),
     path("job-types/", catalogue.JobTypesView.as_view(), name="api-job-types"),
     path("queues/", catalogue.QueuesView.as_view(), name="api-queues"),
+    path("queues/<str:name>/", catalogue.QueueView.as_view(), name="api-queue"),
     path("queues/<str:name>/pause/", catalogue.PauseView.as_view(), name="api-queue-pause"),
     path("schedules/", schedules.SchedulesView.as_view(), name="api-schedules"),
     path("schedules/<str:schedule_id>/", schedules.ScheduleView.as_view(), name="api-schedule"),

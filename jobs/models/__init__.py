@@ -12,6 +12,7 @@ from jobs.models.process import LeaderTerm, WorkerProcess, serving
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
+from jobs.models.share import Backlog, QueueShare
 from jobs.models.subscriber import TEST_EVENT, Delivery, EventType, Subscriber
 from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
 from jobs.models.weights import ModelVersion, RuntimeHistory
@@ -21,6 +22,7 @@ __all__ = [
     "TEST_EVENT",
     "Artefact",
     "Attempt",
+    "Backlog",
     "Batch",
     "Delivery",
     "Dependency",
@@ -39,6 +41,7 @@ __all__ = [
     "Missed",
     "ModelVersion",
     "Queue",
+    "QueueShare",
     "Ready",
     "RuntimeHistory",
     "Schedule",

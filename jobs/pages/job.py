@@ -46,6 +46,7 @@ def job_page(request: HttpRequest, scope: Scope, job_id: UUID) -> HttpResponse:
 
 def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
     lease = Lease.objects.filter(job_id=job.pk).first() if job.state == Status.RUNNING else None
+    made = tries(job, lease)
     return {
         "job": job,
         "version": version,
@@ -53,7 +54,8 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "ended": job.state in TERMINAL,
         "internal": registry.is_internal(job.type),
         "lease": lease,
-        "tries": tries(job, lease),
+        "tries": made,
+        "first_start": next((one.started_at for one in made if one.number == 1), None),
         "steps": steps(job),
         "waiting": waiting(job),
         "parents": parents(job),

@@ -17,6 +17,7 @@ from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
 from jobs.queue.deliveries import close_off
 from jobs.queue.fire import fire
+from jobs.queue.keep_order import compare_starts, keep_backlog, keep_shares
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
 from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
@@ -28,6 +29,9 @@ HOLD_SECONDS = 1.0
 FIRE_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
+SHARE_SECONDS = 1.0
+BACKLOG_SECONDS = 1.0
+COMPARE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 ORPHAN_SECONDS = 3600.0
@@ -51,6 +55,9 @@ class Scheduler(Loop):
             Chore("fold counts", FOLD_SECONDS, fold_counts),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("mark limited", MARK_SECONDS, keep_marked),
+            Chore("keep shares", SHARE_SECONDS, keep_shares),
+            Chore("keep backlog", BACKLOG_SECONDS, keep_backlog),
+            Chore("compare starts", COMPARE_SECONDS, compare_starts),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),

@@ -56,8 +56,8 @@ class NewJob:
     after_end: Sequence[UUID | str] = ()
     # What later jobs of the same call name it by.
     ref: str = ""
-    # Ranked as if it had been queued so much earlier; later, where negative.
-    head_start_seconds: float = 0.0
+    # Ranked so much of the way to the first of what is queued with it, or to the last where negative: within (-1, 1).
+    head_start: float = 0.0
 
     @property
     def waits(self) -> bool:
@@ -198,6 +198,6 @@ def fingerprint(new: NewJob) -> str:
         if not asked[name]:
             del asked[name]
     del asked["ref"]
-    if not new.head_start_seconds:
-        del asked["head_start_seconds"]
+    if not new.head_start:
+        del asked["head_start"]
     return hashlib.sha256(canonical(asked)).hexdigest()

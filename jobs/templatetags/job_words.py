@@ -71,6 +71,12 @@ def shift(value: float) -> str:
 
 
 @register.filter
+def policy(word: str) -> str:
+    """How a queue is ordered."""
+    return {"learned": "short first", "fifo": "first come, first served", "priority": "by priority"}[word]
+
+
+@register.filter
 def source(word: str) -> str:
     """What made a prediction."""
     return {

@@ -20,6 +20,7 @@ from jobs.estimates import clamp, recent_average
 from jobs.ids import first_uuid7
 from jobs.models import Attempt, DepthSample, Job, Queue, RuntimeHistory, Transition
 from jobs.queue.enqueue import canonical
+from jobs.queue.shares import untuned
 from jobs.states import Outcome, Status
 from orgs.models import Org, User
 from smartqueue.demo.kinds import BACKUP, FLAKY, NIGHTLY, Dead, Kind, Payload, Trouble
@@ -189,7 +190,7 @@ def job(org: Org, people: dict[str, User], past: Past, number: int) -> Job:
         description=DESCRIPTION, payload=past.payload, payload_bytes=len(canonical(past.payload)),
         urgency=kind.urgency, category=kind.category, predicted_ms=past.predicted_ms, prediction_source=past.source,
         priority=ranking.priority(past.predicted_ms),
-        rank_offset=ranking.rank_offset(past.predicted_ms, kind.urgency, settings.RANK_TAU_SECONDS),
+        rank_offset=ranking.rank_offset(settings.QUEUE_POLICY, past.predicted_ms, kind.urgency, untuned()),
         status=past.status, run_at=last.ready if len(past.tries) > 1 else None, timeout_seconds=past.timeout_seconds,
         max_attempts=past.max_attempts, attempt=len(past.tries), attempt_limit=past.max_attempts,
         correlation_id=f"demo-history-{number:04}", created_by=people[kind.user], created_at=past.created,

@@ -27,6 +27,9 @@ decided AS MATERIALIZED (
         run_at = CASE WHEN decided.to_status = 'scheduled'
                       THEN decided.ended_at + make_interval(secs => decided.retry_seconds) ELSE job.run_at END,
         queued_at = CASE WHEN decided.to_status = 'queued' THEN decided.ended_at ELSE job.queued_at END,
+        -- what is put back had its turn: its rank stays
+        share_offset = job.share_offset - CASE WHEN decided.to_status = 'queued'
+                                          THEN date_part('epoch', decided.ended_at - job.queued_at) ELSE 0 END,
         started_at = decided.leased_at,
         finished_at = CASE WHEN decided.to_status IN ('done', 'failed', 'cancelled') THEN decided.ended_at END,
         runtime_ms = date_part('epoch', decided.ended_at - decided.leased_at) * 1000,
@@ -36,7 +39,9 @@ decided AS MATERIALIZED (
         error = decided.error
     FROM decided
     WHERE job.id = decided.job_id
-    RETURNING job.id, job.org_id, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event
+    RETURNING job.id, job.org_id, job.queue, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event,
+              job.queued_at, job.attempt, job.predicted_ms, job.limit_key,
+              date_part('epoch', job.queued_at) + job.share_offset + job.rank_offset AS rank
 ), news AS (
     SELECT id, org_id, type, status, event FROM settled WHERE event IS NOT NULL
 ), announced AS (
@@ -50,11 +55,10 @@ decided AS MATERIALIZED (
     RETURNING id
 ), requeued AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT job_id, org_id, queue, type, date_part('epoch', ended_at) + rank_offset, ended_at, attempt, predicted_ms,
-           {{held}}, {{limit_key}}
-    FROM decided AS job
-    -- a job that is no more has no place
-    WHERE to_status = 'queued' AND EXISTS (SELECT FROM jobs_job AS known WHERE known.id = job.job_id)
+    SELECT id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, {{held}}, {{limit_key}}
+    FROM settled AS job
+    WHERE status = 'queued'
+    RETURNING job_id, rank
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)
     SELECT org_id, job_id, queue, 'running', to_status, attempt, %(actor)s,
@@ -89,7 +93,10 @@ decided AS MATERIALIZED (
         last_ended_at = greatest(known.last_ended_at, excluded.last_ended_at)
 )
 SELECT job_id, attempt, queue, to_status,
-       CASE WHEN to_status = 'queued' THEN date_part('epoch', ended_at) + rank_offset END AS rank,
+       CASE WHEN to_status = 'queued'
+            -- looked up, not joined: that could be planned as each with each
+            THEN coalesce(((SELECT jsonb_object_agg(job_id, rank) FROM requeued) ->> job_id::text)::float8,
+                          date_part('epoch', ended_at)) END AS rank,
        -- a place or a token of a limit: the job has a key, or was limited when it was claimed
        limit_key IS NOT NULL AND EXISTS (SELECT FROM jobs_limit AS limited WHERE {{applies}}) AS frees,
        EXISTS (SELECT FROM noted) AS awaited

@@ -60,6 +60,7 @@ ACTIONS = {
     "/artefacts/": (422, 422, 403, 422),
     "/artefacts/01900000-0000-7000-8000-000000000001/deletion/": (404, 404, 403, 404),
     "/queues/default/pause/": (302, 403, 403, 404),
+    "/queues/default/policy/": (302, 403, 403, 404),
     "/queues/default/resume/": (302, 403, 403, 404),
 }
 ONLY_POST = set(ACTIONS) - set(PAGES)

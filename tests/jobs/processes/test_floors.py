@@ -26,7 +26,7 @@ from tests.jobs.queue.acts import new_job
 
 pytestmark = pytest.mark.django_db
 
-EARLIER = 3600.0
+EARLIER = 0.9
 
 
 class Clock:
@@ -192,7 +192,7 @@ def test_a_job_below_the_floor_is_taken_at_once_when_it_is_heard_of(make_worker:
     make_job(org)
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 1)
 
-    enqueue_many([new_job(head_start_seconds=EARLIER)], org=org, user=None)
+    enqueue_many([new_job(head_start=EARLIER)], org=org, user=None)
 
     # The clock stands still: there is no further look everywhere.
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 2)
@@ -298,6 +298,6 @@ def test_a_lost_listening_session_costs_no_job(make_worker: MakeWorker) -> None:
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 1)
     worker.lookout.listener.lost(psycopg.OperationalError("gone"))
 
-    enqueue_many([new_job(head_start_seconds=EARLIER)] * 5, org=org, user=None)
+    enqueue_many([new_job(head_start=EARLIER)] * 5, org=org, user=None)
 
     eventually(lambda: (worker.step(), Job.objects.filter(status="done").count() == 6)[1])

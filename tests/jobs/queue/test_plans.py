@@ -10,6 +10,7 @@ from django.db import connection
 from jobs.models import Delivery, EventType, Job, Lease, LogLine, Ready, StatusDelta, Subscriber
 from jobs.queue import sql
 from jobs.queue.enqueue import enqueue_many
+from jobs.queue.shares import spacing
 from orgs.models import Org
 from tests.factories import WORKER, make_org
 from tests.jobs.queue.acts import new_job
@@ -95,7 +96,7 @@ def test_a_look_for_what_waits_reads_one_row_a_type(explain: Explain, org: Org) 
 
 
 def test_a_promotion_reads_its_batch_in_order_of_the_due_time(org: Org) -> None:
-    found = plan("promote", batch=500, actor="leader")
+    found = plan("promote", batch=500, actor="leader", **spacing())
 
     assert_by_index(found, most_rows=501)
     assert any(node.get("Index Name") == "job_due_idx" for node in found)
@@ -184,7 +185,16 @@ def test_a_replay_reads_the_jobs_it_is_given(org: Org) -> None:
     dead = list(Job.objects.dead_letters().values_list("pk", flat=True)[:100])
 
     assert_by_index(
-        plan("replay", job_ids=dead, org_id=org.pk, actor="a", payload=None, payload_bytes=None), most_rows=100
+        plan(
+            "replay",
+            job_ids=dead,
+            org_id=org.pk,
+            actor="a",
+            payload=None,
+            payload_bytes=None,
+            **spacing(),
+        ),
+        most_rows=100,
     )
 
 
