@@ -23,17 +23,12 @@ class Share:
 
     weight: float
     waiting_s: float = 0.0  # predicted, of all that waits
+    waiting: int = 0
     running: dict[int, float] = field(default_factory=dict)  # when each job that runs is predicted to end
-    waiting: dict[int, float] = field(default_factory=dict)  # the rank of each job that waits
-    ranks: list[tuple[float, int]] = field(default_factory=list)  # a heap of these, and of jobs long gone
+    newest_rank: float = -math.inf
     actual_s: float = 0.0
     predicted_s: float = 0.0
-
-    def lowest(self) -> float:
-        """Of the ranks that wait."""
-        while self.ranks and self.ranks[0][1] not in self.waiting:
-            heappop(self.ranks)
-        return self.ranks[0][0] if self.ranks else math.inf
+    usual: "Usual" = field(default_factory=lambda: Usual())
 
     def calibration(self) -> float:
         """What a predicted second has turned out to cost."""
@@ -78,43 +73,48 @@ class Shares:
         self.policy = policy
         self.weights = weights or {}
         self.of: dict[str, Share] = {}
-        self.busy: dict[str, Share] = {}  # those with jobs that wait
-        self.usual = Usual()
+        self.present: dict[str, Share] = {}  # those with jobs that wait or run
+        self._waiting: set[int] = set()
+        self._ranks: list[tuple[float, int]] = []  # a heap, of jobs long gone too
 
     def queued(self, job: int, org: str, predicted_s: float, now: float, urgency: str = "medium") -> float:
         """Its rank."""
         share = self.of.setdefault(org, Share(self.weights.get(org, 1.0)))
-        rate = self.rate(org, share)
-        self.usual.add(predicted_s * 1000.0)
-        tuning = Tuning(share.outstanding(now) / rate, self.usual.typical_ms, rate, self.usual.spread)
-        offset = ranking.rank_offset(self.policy, predicted_s * 1000.0, urgency, tuning)
-        rank = ranking.base(now, self.lowest_of_others(org)) + offset
+        self.present[org] = share
+        share.usual.add(predicted_s * 1000.0)
+        rate = self.workers * share.weight / sum(each.weight for each in self.present.values())
+        lead, base = share.outstanding(now) / rate, ranking.base(now, self.lowest())
+        if self.policy == "fifo" and share.waiting:
+            lead = max(lead, share.newest_rank - base)
+        tau = ranking.tau_of(self.policy, lead)
+        tuning = Tuning(tau, share.usual.typical_ms, rate, share.usual.spread)
+        rank = base + ranking.rank_offset(self.policy, predicted_s * 1000.0, urgency, tuning)
+        share.newest_rank = rank
         share.waiting_s += predicted_s
-        share.waiting[job] = rank
-        heappush(share.ranks, (rank, job))
-        self.busy[org] = share
+        share.waiting += 1
+        self._waiting.add(job)
+        heappush(self._ranks, (rank, job))
         return rank
 
     def started(self, job: int, org: str, predicted_s: float, now: float) -> None:
+        """A worker took it."""
         share = self.of[org]
-        del share.waiting[job]
-        share.waiting_s -= predicted_s
+        self._waiting.remove(job)
+        share.waiting -= 1
+        share.waiting_s = share.waiting_s - predicted_s if share.waiting else 0.0
         share.running[job] = now + predicted_s
-        if not share.waiting:
-            share.waiting_s = 0.0
-            del self.busy[org]
 
     def ended(self, job: int, org: str, predicted_s: float, actual_s: float) -> None:
+        """Its run is over."""
         share = self.of[org]
         del share.running[job]
         share.actual_s += actual_s - share.actual_s / CALIBRATION_RUNS
         share.predicted_s += predicted_s - share.predicted_s / CALIBRATION_RUNS
+        if not share.waiting and not share.running:
+            del self.present[org]
 
-    def rate(self, org: str, share: Share) -> float:
-        """Seconds of work a second: its part of the workers, by weight, among those that have jobs waiting."""
-        others = sum(busy.weight for name, busy in self.busy.items() if name != org)
-        return self.workers * share.weight / (share.weight + others)
-
-    def lowest_of_others(self, org: str) -> float | None:
-        lowest = min((share.lowest() for name, share in self.busy.items() if name != org), default=math.inf)
-        return None if math.isinf(lowest) else lowest
+    def lowest(self) -> float:
+        """Of the ranks that wait; infinite when none does."""
+        while self._ranks and self._ranks[0][1] not in self._waiting:
+            heappop(self._ranks)
+        return self._ranks[0][0] if self._ranks else math.inf
