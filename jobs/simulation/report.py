@@ -9,6 +9,7 @@ from jobs.simulation.accuracy import Accuracy, open_loop
 from jobs.simulation.engine import Discipline, Ranked, serve
 from jobs.simulation.predicted import Predicting, Shared
 from jobs.simulation.trace import Trace
+from predictor.history import Floats
 
 POLICIES = ("learned", "fifo", "priority", "sjf", "oracle")
 TENANTS = ("orgs", "one")
@@ -99,20 +100,20 @@ def usual_workers(trace: Trace) -> int:
     return min(max(needed, FEWEST_WORKERS), MOST_WORKERS)
 
 
-def waits_of(trace: Trace, starts: Sequence[float]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def waits_of(trace: Trace, starts: Sequence[float]) -> Floats:
     """(N,) seconds."""
-    return np.array(starts) - np.array([row.submit_s for row in trace.rows])
+    waits: Floats = np.array(starts) - np.array([row.submit_s for row in trace.rows])
+    return waits
 
 
-def slowdowns(
-    waits: "np.ndarray[tuple[int], np.dtype[np.float64]]", runtimes: Sequence[float]
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def slowdowns(waits: Floats, runtimes: Sequence[float]) -> Floats:
     """Bounded slowdown (N,): wait and run over the run."""
     ran = np.array(runtimes)
-    return np.maximum(1.0, (waits + ran) / np.maximum(ran, SLOWDOWN_FLOOR_SECONDS))
+    slow: Floats = np.maximum(1.0, (waits + ran) / np.maximum(ran, SLOWDOWN_FLOOR_SECONDS))
+    return slow
 
 
-def measured(trace: Trace, waits: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Order:
+def measured(trace: Trace, waits: Floats) -> Order:
     slow = slowdowns(waits, [row.runtime_s for row in trace.rows])
     each = np.array([slowdown for _, _, slowdown in by_tenant(trace, waits).values()])
     return Order(
@@ -124,9 +125,7 @@ def measured(trace: Trace, waits: "np.ndarray[tuple[int], np.dtype[np.float64]]"
     )
 
 
-def by_tenant(
-    trace: Trace, waits: "np.ndarray[tuple[int], np.dtype[np.float64]]"
-) -> dict[str, tuple[int, float, float]]:
+def by_tenant(trace: Trace, waits: Floats) -> dict[str, tuple[int, float, float]]:
     """Jobs, mean wait in seconds and mean slowdown of each."""
     names, which = np.unique([row.tenant for row in trace.rows], return_inverse=True)
     slow = slowdowns(waits, [row.runtime_s for row in trace.rows])

@@ -1,4 +1,4 @@
-"""Leads at simulated time: what the leader keeps for each organisation in a queue, and the ranks that follow from it."""
+"""Leads at simulated time: what the leader keeps of each organisation in a queue, and the ranks that follow."""
 
 import math
 from collections.abc import Mapping
