@@ -34,15 +34,17 @@ SHORTEST_MS = 1.0
 URGENCY_FACTOR = {"high": 1 / 8, "medium": 1.0, "low": 8.0}
 # Of ln ms: where all jobs are predicted alike, the difference of a tenth is none.
 LEAST_SPREAD = 0.1
+# By so many submits of an organisation, what is usual in the whole queue counts for what is usual with it.
+USUAL_DOUBT = 20
 
 
 class Tuning(NamedTuple):
     """How one job is ranked among those of its organisation in its queue."""
 
     tau_seconds: float  # its lead
-    typical_ms: float  # geometric mean of what is predicted in the queue
+    typical_ms: float  # geometric mean of what is predicted for its organisation in the queue
     rate: float  # predicted seconds of work that its organisation's share does in a second
-    spread: float = 1.0  # standard deviation of ln ms of what is predicted in the queue
+    spread: float = 1.0  # standard deviation of ln ms of the same
 
 
 def priority(predicted_ms: float) -> float:
@@ -71,6 +73,11 @@ def tau_of(policy: str, lead_seconds: float) -> float:
 def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
     """Seconds after the base, within tau / STRETCH and tau * STRETCH: the lead, stretched."""
     return tuning.tau_seconds * stretch(policy, predicted_ms, urgency, tuning)
+
+
+def shrunk(own: float, whole: float, submits: int) -> float:
+    """A mean or variance of an organisation, drawn to that of the whole queue while it has few submits."""
+    return (submits * own + USUAL_DOUBT * whole) / (submits + USUAL_DOUBT)
 
 
 def lead_after(lead_seconds: float, predicted_ms: float, rate: float) -> float:

@@ -12,9 +12,9 @@ from predictor.online import Ended, Learner
 class Predicting:
     """Predicts each job of a trace as it comes in, and learns from it when it ends. The shortest is first."""
 
-    def __init__(self, trace: Trace, seed: int = 0) -> None:
+    def __init__(self, trace: Trace, seed: int = 0, *, learns: bool = True) -> None:
         self.trace = trace
-        self.learner = Learner(seed)
+        self.learner = Learner(seed, learns=learns)
         self.predicted_s: list[float] = []
         self._submissions: dict[int, Submission] = {}
 

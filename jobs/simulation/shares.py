@@ -42,7 +42,7 @@ class Share:
 
 
 class Usual:
-    """What is predicted in the queue: geometric mean and spread, moving slowly."""
+    """What is predicted, in ln ms: mean and variance, moving slowly."""
 
     def __init__(self) -> None:
         self.submits = 0
@@ -56,13 +56,11 @@ class Usual:
         step = 1.0 / min(self.submits + DOUBT_SUBMITS, USUAL_SUBMITS)
         self.square += step * ((x - self.mean) ** 2 - self.square)
 
-    @property
-    def typical_ms(self) -> float:
-        return math.exp(self.mean)
-
-    @property
-    def spread(self) -> float:
-        return math.sqrt(self.square)
+    def tuning(self, whole: "Usual", tau_seconds: float, rate: float) -> Tuning:
+        """Of an organisation in the whole queue."""
+        mean = ranking.shrunk(self.mean, whole.mean, self.submits)
+        square = ranking.shrunk(self.square, whole.square, self.submits)
+        return Tuning(tau_seconds, math.exp(mean), rate, math.sqrt(square))
 
 
 class Shares:
@@ -74,6 +72,7 @@ class Shares:
         self.weights = weights or {}
         self.of: dict[str, Share] = {}
         self.present: dict[str, Share] = {}  # those with jobs that wait or run
+        self.usual = Usual()
         self._waiting: set[int] = set()
         self._ranks: list[tuple[float, int]] = []  # a heap, of jobs long gone too
 
@@ -81,13 +80,13 @@ class Shares:
         """Its rank."""
         share = self.of.setdefault(org, Share(self.weights.get(org, 1.0)))
         self.present[org] = share
-        share.usual.add(predicted_s * 1000.0)
+        for usual in (share.usual, self.usual):
+            usual.add(predicted_s * 1000.0)
         rate = self.workers * share.weight / sum(each.weight for each in self.present.values())
         lead, base = share.outstanding(now) / rate, ranking.base(now, self.lowest())
         if self.policy == "fifo" and share.waiting:
             lead = max(lead, share.newest_rank - base)
-        tau = ranking.tau_of(self.policy, lead)
-        tuning = Tuning(tau, share.usual.typical_ms, rate, share.usual.spread)
+        tuning = share.usual.tuning(self.usual, ranking.tau_of(self.policy, lead), rate)
         rank = base + ranking.rank_offset(self.policy, predicted_s * 1000.0, urgency, tuning)
         share.newest_rank = rank
         share.waiting_s += predicted_s
