@@ -107,7 +107,8 @@ def last_state(fused: Fused, x: Array, mask: Mask) -> Array:
     share_of_x = (x.reshape(-1, inputs) @ fused.w[:inputs] + fused.b).reshape(steps, batch, -1)
     h: Array = np.zeros((batch, both), dtype=fused.w.dtype)
     c = np.zeros_like(h)
-    skips, padded = ~mask, (~mask.all(axis=1)).tolist()
+    skips: Mask = ~mask
+    padded = [bool(row.any()) for row in skips]
     w_hidden = fused.w[inputs:]
     for t in range(steps + 1):
         a = h @ w_hidden

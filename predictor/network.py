@@ -99,7 +99,7 @@ def infer(params: Params, fused: lstm.Fused, batch: Batch) -> Output:
 
 def _sequence(batch: Batch) -> tuple[Array, Mask]:
     """Steps (T, B, STEP_INPUTS) and mask (T, B) without the front padding that no row uses."""
-    used = batch.mask.any(axis=0)
+    used: Mask = np.logical_or.reduce(batch.mask, axis=0)
     start = int(used.argmax()) if used.any() else len(used) - 1
     return np.ascontiguousarray(batch.steps[:, start:].transpose(1, 0, 2)), batch.mask[:, start:].T
 

@@ -16,7 +16,7 @@ from predictor.history import Floats
 from predictor.lstm import Array
 
 TREES, DEPTH, BINS = 80, 6, 128
-MOST_TREES = 4 * TREES  # what stored weights may hold
+MOST_TREES = 4 * TREES  # that stored weights may hold
 RATE = 0.15
 ROWS, ROWS_SHARE = 8192, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
 COLUMNS_SHARE = 0.5  # of the columns each tree may ask about
@@ -34,7 +34,7 @@ class Trees:
     start: float
     columns: NDArray[np.int16]  # (R, D): which column each depth asks about
     thresholds: NDArray[np.float32]  # (R, D): one bit where the column is above
-    values: NDArray[np.float32]  # (R, 2 ** D)
+    values: Array  # (R, 2 ** D)
 
     def predict(self, x: Array) -> Floats:
         """The sum of all trees for rows x (N, F): (N,)."""
@@ -51,16 +51,6 @@ def none() -> Trees:
     """No trees: zero everywhere."""
     return Trees(
         0.0, np.zeros((0, DEPTH), np.int16), np.zeros((0, DEPTH), np.float32), np.zeros((0, 2**DEPTH), np.float32)
-    )
-
-
-def mean(several: list[Trees]) -> Trees:
-    """Trees that say the mean of what each says."""
-    return Trees(
-        float(np.mean([one.start for one in several])),
-        np.concatenate([one.columns for one in several]),
-        np.concatenate([one.thresholds for one in several]),
-        np.concatenate([one.values for one in several]) / np.float32(len(several)),
     )
 
 
@@ -97,7 +87,7 @@ def _grow(
     for depth in range(DEPTH):
         nodes = 1 << depth
         sums = [np.bincount(leaves * BINS + column, weights, nodes * BINS) for column in drawn]
-        number, cut = _best(np.stack(sums).reshape(len(drawn), nodes, BINS))
+        number, cut = _best(np.array(sums, np.float64).reshape(len(drawn), nodes, BINS))
         questions.append((int(asked[number]), cut))
         leaves = 2 * leaves + (drawn[number] > cut)
     return questions

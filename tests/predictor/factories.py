@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor import network
 from predictor.examples import Memories
-from predictor.features import CANDIDATES, LENGTH, STEP_INPUTS, SUMMARIES
+from predictor.features import CANDIDATES, LENGTH, STEP_INPUTS
 from predictor.memory import LEVELS, Memory
 from predictor.runtime import Submission
 from predictor.train import Example, LogRow, examples_from_log
@@ -37,6 +37,11 @@ def memories_of(*runtimes_ms: float, failed: bool = False, every: float = 60.0) 
     for back, ms in zip(range(len(runtimes_ms), 0, -1), runtimes_ms, strict=True):
         known.add("ada", "http", "sync", runtime_ms=ms, ended=1_700_000_000.0 - back * every, failed=failed)
     return known.of("ada", "http", "sync")
+
+
+def make_example(runtime_ms: float, number: int = 0, **fields: Any) -> Example:
+    """The number is a second of an hour, at which it ended."""
+    return Example(make_submission(**fields), runtime_ms, 1_700_000_000.0 + number)
 
 
 def make_log(count: int, seed: int = 0) -> list[LogRow]:
@@ -82,7 +87,7 @@ def make_batch(rng: np.random.Generator, rows: int, dtype: Any = np.float64) -> 
         steps=rng.normal(size=(rows, LENGTH, STEP_INPUTS)).astype(dtype),
         mask=np.arange(LENGTH) >= LENGTH - lengths[:, None],
         slots=slots,
-        summary=rng.normal(size=(rows, SUMMARIES)).astype(dtype),
+        summary=rng.normal(size=(rows, network.INPUTS)).astype(dtype),
         candidates=rng.normal(size=(rows, len(CANDIDATES))).astype(dtype),
         spread=rng.uniform(0.1, 2.0, rows).astype(dtype),
     )

@@ -138,8 +138,7 @@ def test_pinball_of_the_true_quantiles_is_zero_and_of_others_is_weighted() -> No
     assert network.pinball(np.array([[3.0, 3.0, 3.0]]), np.array([3.0]))[0] == 0.0
 
 
-def test_fresh_weights_lean_to_the_anchor() -> None:
+def test_fresh_weights_lean_to_the_trees() -> None:
     _, cache = network.forward(network.init(np.random.default_rng(0)), make_batch(np.random.default_rng(0), 3))
 
-    assert CANDIDATES[0] == "anchor"
-    assert (cache.mix.argmax(axis=1) == 0).all()
+    assert (cache.mix.argmax(axis=1) == CANDIDATES.index("trees")).all()

@@ -79,6 +79,10 @@ BROKEN = {
     "shares above one": replaced("shares", lambda array: array + 2.0),
     "a negative share": replaced("shares", lambda array: array * 3.0 - 0.5),
     "a range turned around": replaced("widths", lambda array: -array),
+    "slack far out": replaced("slack", lambda array: array + 100.0),
+    "a tree asks about no column": replaced("columns", lambda array: array + np.int16(500)),
+    "fewer values than trees": replaced("values", lambda array: array[1:]),
+    "NaN thresholds": replaced("thresholds", with_nan),
     "no moment": replaced("learned_until", lambda array: array * np.nan),
 }
 
