@@ -7,17 +7,19 @@ Rank, the lowest first: base + lead * stretch, one stored number that never has 
   tag (start-time fair queueing: Goyal, Vin, Cheng 1996, https://doi.org/10.1145/248157.248171).
 - The stretch is what prediction, urgency and policy make of the wait: below one for what is shorter than usual in the
   queue, above one for what is longer, within 1 / STRETCH and STRETCH.
-- The base is now, or the lowest rank that waits in the queue where that is in the past (the virtual time of start-time
-  fair queueing): an organisation within its share is next, however far a flood has fallen behind its own tags.
+- The base is now, or the lowest rank that another organisation has waiting where that is in the past: an organisation
+  within its share is next, however far a flood has fallen behind its own tags.
 
-The bound. A job with a lead of l ranks at most STRETCH * l after its base. No base is below the lowest rank that waits, so
-that one never falls and no job ranks before all that is there: whatever arrives, the lowest rank passes every job's at
-last, and nothing starves. What comes later and passes the job ranks before it, so its own lead, which is all the work of
-its organisation over the rate of its share, is below STRETCH times what is left: at most STRETCH^2 * l. In a queue that
-keeps up with its ranks (the base is now) nothing passes the job after t + STRETCH * l; what passes it at u is part of a
-lead of at most (t + STRETCH * l - u) * STRETCH, and done with all the rest by t + STRETCH^2 * l. So no job waits more than
-STRETCH^2 times its first come, first served wait in its organisation's share: as far as predictions and shares come true,
+The bound. A job queued at t with a lead of l ranks at most at t + STRETCH * l, and in a queue of one organisation (its
+base is always now) nothing that comes after that moment ranks before it. What comes at a moment u before then ranks
+before it only while its own lead is below (rank - u) * STRETCH; and as the lead is all the work of the organisation over
+its rate, all that is in front of the job is then done by u + (rank - u) * STRETCH, at most t + STRETCH^2 * l. So, whatever
+arrives, no job waits more than STRETCH^2 times its first come, first served wait: as far as the predictions come true,
 and beside the LEAD_MIN that every lead counts for and the runs that are in hand, which are not broken off.
+
+Among several organisations the wait is that in the organisation's share, as far as the shares come true, and nothing
+starves: new jobs rank after the lowest rank that waits, which therefore never falls, and by LEAD_MIN / STRETCH at least.
+So what waits within that of it is gone before anything can join it, and it passes the rank of every job at last.
 """
 
 import math
@@ -65,14 +67,9 @@ def stretch(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> f
     return math.exp(min(max(distance, -limit), limit))
 
 
-def tau_of(policy: str, lead_seconds: float) -> float:
-    """What is stretched: the lead, and no less than LEAD_MIN where it is not the order of arrival that counts."""
-    return lead_seconds if policy == "fifo" else max(lead_seconds, settings.RANK_LEAD_MIN_SECONDS)
-
-
 def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
-    """Seconds after the base, within tau / STRETCH and tau * STRETCH: the lead, stretched."""
-    return tuning.tau_seconds * stretch(policy, predicted_ms, urgency, tuning)
+    """Seconds after the base, within [0, STRETCH * tau]: the lead, stretched."""
+    return max(tuning.tau_seconds, settings.RANK_LEAD_MIN_SECONDS) * stretch(policy, predicted_ms, urgency, tuning)
 
 
 def shrunk(own: float, whole: float, submits: int) -> float:
@@ -85,6 +82,6 @@ def lead_after(lead_seconds: float, predicted_ms: float, rate: float) -> float:
     return lead_seconds + predicted_ms / 1000.0 / rate
 
 
-def base(now: float, lowest_waiting: float) -> float:
-    """Where ranks begin, in the clock of both; `lowest_waiting` is the lowest rank in the queue, or infinite."""
-    return min(now, lowest_waiting)
+def base(now: float, lowest_of_others: float | None) -> float:
+    """Where ranks begin, in the clock of both: `lowest_of_others` is the lowest rank of another organisation's job."""
+    return now if lowest_of_others is None else min(now, lowest_of_others)

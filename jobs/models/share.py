@@ -41,10 +41,13 @@ class Backlog(models.Model):
     measured_at = models.DateTimeField()
     running = models.IntegerField()
     running_ms = models.FloatField()
-    # The lowest rank that waits of each type, and where those are that have none: with the types that are served.
+    # Of each type that waits: the lowest rank, whose job that is, the lowest of another organisation where there is
+    # one, and whether a worker serves it.
     head_types = ArrayField(models.CharField(max_length=32))
     heads = ArrayField(models.FloatField())
-    frontier = models.FloatField(null=True)
+    head_orgs = ArrayField(models.BigIntegerField())
+    others = ArrayField(models.FloatField(null=True))
+    served = ArrayField(models.BooleanField())
     # There is more than was read.
     more = models.BooleanField()
     # Of one length: ranks, growing, and the predicted milliseconds that wait up to each.

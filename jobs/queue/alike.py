@@ -5,7 +5,7 @@ from typing import Any
 # What each job has, and often all of a call have the same.
 OFTEN_ALIKE = (
     *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "stretch"),
-    *("timeout_seconds", "max_attempts"),
+    *("place", "timeout_seconds", "max_attempts"),
 )
 
 

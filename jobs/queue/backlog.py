@@ -16,6 +16,7 @@ from django.db import Error
 
 from jobs.estimates import unspoilt
 from jobs.queue import sql
+from jobs.ranking import base
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,9 @@ class Profile(NamedTuple):
     running_ms: float
     head_types: Sequence[str]
     heads: Sequence[float]
-    frontier: float | None
+    head_orgs: Sequence[int]
+    others: Sequence[float | None]
+    served: Sequence[bool]
     # The ranks end where the leader stopped reading.
     more: bool
     ranks: Sequence[float]
@@ -78,12 +81,22 @@ class Profile(NamedTuple):
             seconds = work_ms / 1000 / (self.slots - min(arriving, ARRIVALS_PART * self.slots))
         return seconds
 
-    def behind(self, type: str, now: float) -> float:
-        """Seconds from now back to the first that waits, as a negative number; 0 where the queue keeps up."""
-        if self.age_seconds >= STALE_SECONDS:
+    def behind(self, org_id: int, type: str, now: float) -> float:
+        """Seconds from now back to the first that waits of another organisation, as a negative number, or 0.
+
+        Of a type that does not wait: as of the one that keeps up best, of those that are served.
+        """
+        if self.age_seconds >= STALE_SECONDS or not self.head_types:
             return 0.0
-        found = dict(zip(self.head_types, self.heads, strict=True)).get(type, self.frontier)
-        return 0.0 if found is None else min(found - now, 0.0)
+        fronts = zip(self.head_types, self.heads, self.head_orgs, self.others, self.served, strict=True)
+        found: list[float | None] = []
+        for known, head, head_org, other, served in fronts:
+            front = head if head_org != org_id else other
+            if known == type:
+                return base(now, front) - now
+            if served:
+                found.append(front)
+        return base(now, max((front for front in found if front is not None), default=None)) - now
 
     def before(self, rank: float) -> float:
         """Milliseconds of work that wait before this rank; beyond what was read, as closely as there."""
@@ -111,7 +124,7 @@ def up_to(place: float, places: Sequence[float], sums: Sequence[float]) -> float
 
 
 # Of a queue that was never measured.
-NOTHING = (math.inf, 0, 0.0, (), (), None, False, (), (), (), (), EARLY_RATIO, LATE_RATIO)
+NOTHING = (math.inf, 0, 0.0, (), (), (), (), (), False, (), (), (), (), EARLY_RATIO, LATE_RATIO)
 
 
 class Known(NamedTuple):

@@ -176,7 +176,7 @@ def as_job(new: NewJob, row: Mapping[str, Any], origin: Origin, alone: str) -> J
     stored = orjson.loads(alone)
     for name in TIMES:
         stored[name] = stored[name] and datetime.fromisoformat(stored[name])
-    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds"}}
+    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds", "place"}}
     return Job(
         **known | stored | {"payload": new.payload},
         org=origin.org,

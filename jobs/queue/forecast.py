@@ -81,7 +81,9 @@ def wait_of(org: Org, type: str, queue: str, offset: float, known_ms: float = 0.
     now = known.now
     if type == ExternalHandler.type:
         return own_wait(org, queue, now + offset)
-    return known.profile.wait(behind_of(known, type, now) + offset, now, known_ms) if known.profile.slots else None
+    return (
+        known.profile.wait(behind_of(known, org.pk, type, now) + offset, now, known_ms) if known.profile.slots else None
+    )
 
 
 def waits(org: Org, ready: Ready, ahead_ms: float) -> Wait | None:

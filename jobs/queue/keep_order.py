@@ -3,6 +3,8 @@
 Each call reads a bounded part of the backlog of each queue in which something waits.
 """
 
+from collections.abc import Iterable
+
 from jobs.handlers import registry
 from jobs.handlers.external import ExternalHandler
 from jobs.queue import sql
@@ -12,6 +14,8 @@ from jobs.queue.claim import busy_queues
 # Jobs that one call reads, of all queues together, and of each queue at least.
 READ_JOBS = 20_000
 READ_LEAST = 200
+# Queues that one call looks at.
+MOST_QUEUES = 50
 # Organisations that are looked at in one queue, and the newest runs of each.
 ORGS = 1_000
 ENDS = 100
@@ -24,10 +28,26 @@ ARRIVALS, SPAN_SECONDS = 2_000, 600
 STARTS, ENOUGH_STARTS = 2_000, 20
 
 
+class Turns:
+    """Of many queues some at each call, one after the other."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def of(self, queues: Iterable[str]) -> list[str]:
+        ordered = sorted(set(queues), key=lambda name: (name <= self.last, name))
+        chosen = ordered[:MOST_QUEUES]
+        self.last = chosen[-1] if len(ordered) > MOST_QUEUES else ""
+        return chosen
+
+
+share_turns, backlog_turns = Turns(), Turns()
+
+
 def keep_shares() -> None:
     """Of the queues in which something waits, or waited of late."""
     ahead = [row.queue for row in sql.run("ahead_queues")]
-    queues = sorted({*busy_queues(), *ahead})
+    queues = share_turns.of([*busy_queues(), *ahead])
     types = [*registry.performed(), ExternalHandler.type]
     sql.run("look_up")
     for queue in queues:
@@ -46,7 +66,7 @@ def keep_shares() -> None:
 def keep_backlog() -> None:
     """Of all queues that have jobs of ours waiting, or had when they were last measured."""
     waited = [row.queue for row in sql.run("backlog_queues")]
-    queues, types = sorted({*busy_queues(), *waited}), registry.performed()
+    queues, types = backlog_turns.of([*busy_queues(), *waited]), registry.performed()
     for queue in queues:
         sql.run(
             "keep_backlog",
@@ -55,7 +75,7 @@ def keep_backlog() -> None:
             bound=bound(len(queues)),
             points=POINTS,
             rates=RATES,
-            arrivals=ARRIVALS,
+            arrivals=ARRIVALS // len(queues),
             span_seconds=SPAN_SECONDS,
             early_ratio=EARLY_RATIO,
             late_ratio=LATE_RATIO,

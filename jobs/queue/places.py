@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
+from jobs import ranking
 from jobs.handlers.external import ExternalHandler
 from jobs.models import Job
 from jobs.queue.backlog import Known, profile_of
 from jobs.queue.new_job import NewJob
 from jobs.queue.shares import FIFO, Share, share_of
-from jobs.ranking import Tuning, rank_offset
+from jobs.ranking import Tuning
 
 # What is due by the host's clock so soon may be due by the database's already.
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -31,16 +32,25 @@ def give_places(
     queues: defaultdict[str, list[int]] = defaultdict(list)
     for index, one in enumerate(new):
         queues[one.queue].append(index)
-    places = []
+    places: list[dict[str, Any]] = []
     for queue, indexes in queues.items():
         share, known = share_of(org_id, queue), profile_of(queue)
         due = [rows[index]["predicted_ms"] for index in indexes if index not in waiting and is_due(new[index])]
         now = known.now
-        behind = {type: behind_of(known, type, now) for type in {rows[index]["type"] for index in indexes}}
+        behind = {type: behind_of(known, org_id, type, now) for type in {rows[index]["type"] for index in indexes}}
+        if share.policy == FIFO:
+            # whatever their types
+            behind = dict.fromkeys(behind, min(behind.values()))
         lead = share.take(due, now + min(behind.values()))
         found = stretch_all([rows[index] for index in indexes], [new[index] for index in indexes], share)
         coming = Coming(lead, at_least(0.0, share), share.tuning.rate, min(found), max(found), sum(due), len(due))
-        places += [place(coming, queue, type, seconds, known, now) for type, seconds in behind.items()]
+        numbers = {type: len(places) + number for number, type in enumerate(behind)}
+        for index in indexes:
+            rows[index]["place"] = numbers[rows[index]["type"]]
+        for type, seconds in behind.items():
+            served = known.profile.slots and type != ExternalHandler.type
+            about = {"place": numbers[type], "stream": numbers[next(iter(behind))], "share_offset": seconds}
+            places.append(about | lead_of(coming) | (waits_of(coming, seconds, known, now) if served else {}))
     return places
 
 
@@ -56,20 +66,13 @@ class Coming(NamedTuple):
     jobs: int
 
 
-def place(coming: Coming, queue: str, type: str, share_offset: float, known: Known, now: float) -> dict[str, Any]:
-    """The fields of enqueue.sql. Waits are looked up for the first and the last, and straight in between."""
-    lead, least = coming.lead_seconds, coming.least_seconds
-    found = {
-        "queue": queue,
-        "type": type,
-        "share_offset": share_offset,
-        "lead_seconds": lead,
-        "least_seconds": least,
-        "rate": coming.rate,
-    }
-    profile = known.profile
-    if not profile.slots or type == ExternalHandler.type:
-        return found
+def lead_of(coming: Coming) -> dict[str, float]:
+    return {"lead_seconds": coming.lead_seconds, "least_seconds": coming.least_seconds, "rate": coming.rate}
+
+
+def waits_of(coming: Coming, share_offset: float, known: Known, now: float) -> dict[str, float]:
+    """When they will start: looked up for the first and the last, and straight in between."""
+    lead, least, profile = coming.lead_seconds, coming.least_seconds, known.profile
     last = lead + coming.cost_ms / 1000.0 / coming.rate
     first_offset, last_offset = max(lead, least) * coming.least_stretch, max(last, least) * coming.most_stretch
     own_ms = lead * coming.rate * 1000.0
@@ -78,7 +81,7 @@ def place(coming: Coming, queue: str, type: str, share_offset: float, known: Kno
     if coming.jobs > 1 and last_offset > first_offset:
         longest = profile.seconds(share_offset + last_offset, now, own_ms + coming.cost_ms)
         slope = (min(longest, MOST_SECONDS) - wait) / (last_offset - first_offset)
-    return found | {
+    return {
         "wait_seconds": min(wait, MOST_SECONDS),
         "offset_seconds": first_offset,
         "wait_slope": max(slope, 0.0),
@@ -98,9 +101,9 @@ def stretch_all(rows: Sequence[dict[str, Any]], new: Sequence[NewJob], share: Sh
     return known.values()
 
 
-def behind_of(known: Known, type: str, now: float) -> float:
+def behind_of(known: Known, org_id: int, type: str, now: float) -> float:
     """Seconds, not above 0. Workers of an organisation's own take nothing in turn with others."""
-    return 0.0 if type == ExternalHandler.type else known.profile.behind(type, now)
+    return 0.0 if type == ExternalHandler.type else known.profile.behind(org_id, type, now)
 
 
 def at_least(lead: float, share: Share) -> float:
@@ -118,17 +121,13 @@ def is_due(new: NewJob) -> bool:
 def stretch(policy: str, new: NewJob, predicted_ms: float, tuning: Tuning) -> float:
     """By how much its lead is multiplied; a head start goes that part of the way to the least or, below 0, the most."""
     if not new.head_start or policy == FIFO:
-        return of_one_second(policy, predicted_ms, new.urgency, tuning)
-    plain = of_one_second(policy, predicted_ms, "medium", tuning)
+        return ranking.stretch(policy, predicted_ms, new.urgency, tuning)
+    plain = ranking.stretch(policy, predicted_ms, "medium", tuning)
     return float(plain ** (1.0 - abs(new.head_start)) * settings.RANK_STRETCH**-new.head_start)
-
-
-def of_one_second(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
-    return rank_offset(policy, predicted_ms, urgency, tuning._replace(tau_seconds=1.0))
 
 
 def stretch_with(job: Job, share: Share, urgency: str) -> float:
     """The stretch of a stored job, had it had this urgency: by what is now known of what is usual."""
     if share.policy == FIFO:
         return job.stretch
-    return of_one_second(share.policy, job.predicted_ms, urgency, share.tuning)
+    return ranking.stretch(share.policy, job.predicted_ms, urgency, share.tuning)

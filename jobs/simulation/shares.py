@@ -23,12 +23,19 @@ class Share:
 
     weight: float
     waiting_s: float = 0.0  # predicted, of all that waits
-    waiting: int = 0
+    waiting: set[int] = field(default_factory=set)
+    ranks: list[tuple[float, int]] = field(default_factory=list)  # a heap of the waiting's, and of jobs long gone
     running: dict[int, float] = field(default_factory=dict)  # when each job that runs is predicted to end
     newest_rank: float = -math.inf
     actual_s: float = 0.0
     predicted_s: float = 0.0
     usual: "Usual" = field(default_factory=lambda: Usual())
+
+    def lowest(self) -> float:
+        """Of the ranks that wait; infinite when none does."""
+        while self.ranks and self.ranks[0][1] not in self.waiting:
+            heappop(self.ranks)
+        return self.ranks[0][0] if self.ranks else math.inf
 
     def calibration(self) -> float:
         """What a predicted second has turned out to cost."""
@@ -73,8 +80,6 @@ class Shares:
         self.of: dict[str, Share] = {}
         self.present: dict[str, Share] = {}  # those with jobs that wait or run
         self.usual = Usual()
-        self._waiting: set[int] = set()
-        self._ranks: list[tuple[float, int]] = []  # a heap, of jobs long gone too
 
     def queued(self, job: int, org: str, predicted_s: float, now: float, urgency: str = "medium") -> float:
         """Its rank."""
@@ -83,23 +88,21 @@ class Shares:
         for usual in (share.usual, self.usual):
             usual.add(predicted_s * 1000.0)
         rate = self.workers * share.weight / sum(each.weight for each in self.present.values())
-        lead, base = share.outstanding(now) / rate, ranking.base(now, self.lowest())
+        lead, base = share.outstanding(now) / rate, ranking.base(now, self.lowest_of_others(org))
         if self.policy == "fifo" and share.waiting:
             lead = max(lead, share.newest_rank - base)
-        tuning = share.usual.tuning(self.usual, ranking.tau_of(self.policy, lead), rate)
+        tuning = share.usual.tuning(self.usual, lead, rate)
         rank = base + ranking.rank_offset(self.policy, predicted_s * 1000.0, urgency, tuning)
         share.newest_rank = rank
         share.waiting_s += predicted_s
-        share.waiting += 1
-        self._waiting.add(job)
-        heappush(self._ranks, (rank, job))
+        share.waiting.add(job)
+        heappush(share.ranks, (rank, job))
         return rank
 
     def started(self, job: int, org: str, predicted_s: float, now: float) -> None:
         """A worker took it."""
         share = self.of[org]
-        self._waiting.remove(job)
-        share.waiting -= 1
+        share.waiting.remove(job)
         share.waiting_s = share.waiting_s - predicted_s if share.waiting else 0.0
         share.running[job] = now + predicted_s
 
@@ -112,8 +115,8 @@ class Shares:
         if not share.waiting and not share.running:
             del self.present[org]
 
-    def lowest(self) -> float:
-        """Of the ranks that wait; infinite when none does."""
-        while self._ranks and self._ranks[0][1] not in self._waiting:
-            heappop(self._ranks)
-        return self._ranks[0][0] if self._ranks else math.inf
+    def lowest_of_others(self, org: str) -> float | None:
+        """The lowest rank that another organisation has waiting."""
+        others = (share.lowest() for name, share in self.present.items() if name != org)
+        lowest = min(others, default=math.inf)
+        return None if math.isinf(lowest) else lowest

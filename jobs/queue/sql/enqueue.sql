@@ -12,18 +12,19 @@ WITH asked AS (
            coalesce(job.prediction_source, alike.prediction_source) AS prediction_source,
            coalesce(job.priority, alike.priority) AS priority,
            coalesce(job.stretch, alike.stretch) AS stretch,
+           coalesce(job.place, alike.place) AS place,
            coalesce(job.timeout_seconds, alike.timeout_seconds) AS timeout_seconds,
            coalesce(job.max_attempts, alike.max_attempts) AS max_attempts
     FROM json_to_recordset(%(jobs)s::json) AS job (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
-        prediction_source text, model_version int, priority float8, stretch float8,
+        prediction_source text, model_version int, priority float8, stretch float8, place int,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int
     )
     CROSS JOIN json_to_record(%(alike)s::json) AS alike (
         queue text, type text, name text, urgency text, predicted_ms float8, prediction_source text, priority float8,
-        stretch float8, timeout_seconds int, max_attempts int
+        stretch float8, place int, timeout_seconds int, max_attempts int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
@@ -34,16 +35,16 @@ WITH asked AS (
         SELECT coalesce(run_at, moment + make_interval(secs => delay_seconds)) AS due_at) AS time
 ), led AS (
     -- each job behind those of the call that come into its queue before it (jobs.ranking)
-    SELECT timed.*, place.share_offset, place.early_ratio, place.late_ratio, place.wait_seconds, place.offset_seconds,
-           place.wait_slope,
-           greatest(place.least_seconds, place.lead_seconds + (
-               sum(CASE WHEN later THEN 0 ELSE predicted_ms END) OVER (PARTITION BY timed.queue ORDER BY position)
-               - predicted_ms) / 1000 / place.rate) * stretch AS rank_offset
+    SELECT timed.*, spot.share_offset, spot.early_ratio, spot.late_ratio, spot.wait_seconds, spot.offset_seconds,
+           spot.wait_slope, date_part('epoch', moment) AS epoch,
+           greatest(spot.least_seconds, spot.lead_seconds + (
+               sum(CASE WHEN later THEN 0 ELSE predicted_ms END) OVER (PARTITION BY spot.stream ORDER BY position)
+               - predicted_ms) / 1000 / spot.rate) * stretch AS rank_offset
     FROM timed
-    JOIN json_to_recordset(%(places)s::json) AS place (
-        queue text, type text, share_offset float8, lead_seconds float8, least_seconds float8, rate float8,
+    JOIN json_to_recordset(%(places)s::json) AS spot (
+        place int, stream int, share_offset float8, lead_seconds float8, least_seconds float8, rate float8,
         wait_seconds float8, offset_seconds float8, wait_slope float8, early_ratio float8, late_ratio float8
-    ) ON place.queue = timed.queue AND place.type = timed.type
+    ) ON spot.place = timed.place
 ), placed AS (
     SELECT led.*, CASE WHEN NOT later
                   THEN greatest(wait_seconds + (rank_offset - offset_seconds) * wait_slope, 0) END AS wait
@@ -60,8 +61,8 @@ WITH asked AS (
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
            rank_offset, CASE WHEN later THEN 0 ELSE share_offset END, stretch,
-           moment + wait * interval '1 second', moment + greatest((wait + 1) * early_ratio - 1, 0) * interval '1 second',
-           moment + ((wait + 1) * late_ratio - 1) * interval '1 second', CASE WHEN later THEN 'scheduled' ELSE 'queued' END,
+           to_timestamp(epoch + wait), to_timestamp(epoch + greatest((wait + 1) * early_ratio - 1, 0)),
+           to_timestamp(epoch + (wait + 1) * late_ratio - 1), CASE WHEN later THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
            CASE WHEN NOT later THEN moment END,

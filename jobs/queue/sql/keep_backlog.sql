@@ -30,17 +30,21 @@ WITH {{waiting_work}}, cut AS MATERIALIZED (
            coalesce(array_agg(ms / span.seconds ORDER BY place), '{}') AS arriving_ms
     FROM arrived CROSS JOIN span
     WHERE place = jobs OR place %% greatest(jobs / %(rates)s, 1) = 0
-), heads AS MATERIALIZED (
-    SELECT type, min(rank) AS rank,
+), firsts AS (
+    SELECT type, org_id, rank, first_value(org_id) OVER (PARTITION BY type ORDER BY rank) AS first_org FROM work
+), fronts AS MATERIALIZED (
+    SELECT type, first_org AS org_id, min(rank) AS rank, min(rank) FILTER (WHERE org_id <> first_org) AS other,
            EXISTS (SELECT FROM jobs_workerprocess AS process
                    WHERE process.kind = 'worker' AND process.status = 'online' AND process.org_id IS NULL
-                     AND process.types ? work.type AND (process.queues ? %(queue)s OR process.queues ? '*')) AS served
-    FROM work
-    GROUP BY type
+                     AND process.types ? type AND (process.queues ? %(queue)s OR process.queues ? '*')) AS served
+    FROM firsts
+    GROUP BY type, first_org
 ), front AS (
-    SELECT coalesce(array_agg(type ORDER BY type), '{}') AS types, coalesce(array_agg(rank ORDER BY type), '{}') AS ranks,
-           max(rank) FILTER (WHERE served) AS frontier
-    FROM heads
+    SELECT coalesce(array_agg(type ORDER BY type), '{}') AS head_types, coalesce(array_agg(rank ORDER BY type), '{}') AS heads,
+           coalesce(array_agg(org_id ORDER BY type), '{}') AS head_orgs,
+           coalesce(array_agg(other ORDER BY type), '{}') AS others,
+           coalesce(array_agg(served ORDER BY type), '{}') AS served
+    FROM fronts
 ), running AS (
     SELECT count(*) AS jobs,
            coalesce(sum(greatest(predicted_ms - date_part('epoch', clock_timestamp() - leased_at) * 1000, 0)), 0) AS ms
@@ -48,13 +52,14 @@ WITH {{waiting_work}}, cut AS MATERIALIZED (
     WHERE queue = %(queue)s AND type = ANY(%(types)s::text[])
 )
 INSERT INTO jobs_backlog AS known (
-    queue, measured_at, running, running_ms, head_types, heads, frontier, more, ranks, waiting_ms, offsets, arriving_ms, early_ratio, late_ratio
+    queue, measured_at, running, running_ms, head_types, heads, head_orgs, others, served, more, ranks, waiting_ms, offsets, arriving_ms, early_ratio, late_ratio
 )
-SELECT %(queue)s, clock_timestamp(), running.jobs, running.ms, front.types, front.ranks, front.frontier,
-       cut.rank IS NOT NULL, points.ranks, waiting_ms, offsets, arriving_ms,
+SELECT %(queue)s, clock_timestamp(), running.jobs, running.ms, front.head_types, front.heads,
+       front.head_orgs, front.others, front.served, cut.rank IS NOT NULL, points.ranks, waiting_ms, offsets, arriving_ms,
        %(early_ratio)s, %(late_ratio)s
 FROM points, rates, running, cut, front
 ON CONFLICT (queue) DO UPDATE
 SET measured_at = excluded.measured_at, running = excluded.running, running_ms = excluded.running_ms,
-    head_types = excluded.head_types, heads = excluded.heads, frontier = excluded.frontier, more = excluded.more, ranks = excluded.ranks, waiting_ms = excluded.waiting_ms,
+    head_types = excluded.head_types, heads = excluded.heads,
+    head_orgs = excluded.head_orgs, others = excluded.others, served = excluded.served, more = excluded.more, ranks = excluded.ranks, waiting_ms = excluded.waiting_ms,
     offsets = excluded.offsets, arriving_ms = excluded.arriving_ms

@@ -110,10 +110,11 @@ def test_what_waits_keeps_its_place_when_the_order_changes(world: World) -> None
     before = Ready.objects.get().rank
 
     api(world.owner).patch(f"{QUEUES}default/", {"policy": "fifo"})
-    high, low = make_job(world.org, urgency="high"), make_job(world.org, urgency="low")
+    low, high = make_job(world.org, urgency="low"), make_job(world.org, urgency="high")
 
     assert Ready.objects.order_by("queued_at")[0].rank == before
-    assert high.rank_offset == low.rank_offset
+    assert low.rank_offset < high.rank_offset
+    assert high.stretch == low.stretch
 
 
 @pytest.mark.parametrize("policy", ["random", "", 3, ["fifo"]])

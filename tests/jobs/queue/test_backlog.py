@@ -14,7 +14,7 @@ from jobs.queue import backlog, sql
 from jobs.queue.backlog import NOTHING, STALE_SECONDS, Profile, profile_of, up_to
 from jobs.queue.enqueue import Enqueued, enqueue, enqueue_many
 from jobs.queue.forecast import start_errors, waits
-from jobs.queue.keep_order import ENOUGH_STARTS, compare_starts, keep_backlog
+from jobs.queue.keep_order import ENOUGH_STARTS, MOST_QUEUES, Turns, compare_starts, keep_backlog
 from orgs.models import Org
 from tests.conftest import World
 from tests.factories import WORKER, claim_all, finish_one, make_done, make_job
@@ -75,6 +75,16 @@ def test_a_queue_that_was_worked_off_is_empty_again(world: World) -> None:
     keep_backlog()
 
     assert Backlog.objects.get().ranks == []
+
+
+def test_of_many_queues_each_has_its_turn() -> None:
+    names, turns = [f"q{number:03}" for number in range(3 * MOST_QUEUES // 2)], Turns()
+
+    first, second = turns.of(names), turns.of(names)
+
+    assert first == names[:MOST_QUEUES]
+    assert second[: MOST_QUEUES // 2] == names[MOST_QUEUES:]
+    assert turns.of(["b", "a"]) == ["a", "b"]
 
 
 # --- waits ----------------------------------------------------------------------------------------------------------

@@ -393,3 +393,18 @@ def test_fifo_is_by_the_time_of_queueing_whatever_is_predicted() -> None:
             keep_shares()
 
     assert [one.job_id for one in claim_all(slots=12)] == made
+
+
+def test_what_becomes_due_in_order_of_arrival_comes_behind_what_is_there(world: World) -> None:
+    Queue.objects.create(org=world.org, name="default", policy="fifo")
+    flood(world.org, 3, delay_seconds=60.0)
+    flood(world.org, 3)
+    share_of(world.org.pk, "default").tell()
+    make_due()
+
+    promote()
+    flood(world.org, 1)
+
+    by_rank = list(Ready.objects.order_by("rank").values_list("job_id", flat=True))
+    assert by_rank == list(Ready.objects.order_by("queued_at", "rank").values_list("job_id", flat=True))
+    assert len(by_rank) == 7
