@@ -10,12 +10,16 @@ Rank, the lowest first: base + lead * stretch, one stored number that never has 
 - The base is now, or the lowest rank that another organisation has waiting where that is in the past: an organisation
   within its share is next, however far a flood has fallen behind its own tags.
 
-The bound. A job queued at t with a lead of l ranks at most at t + STRETCH * l. Nothing that comes after that moment
-ranks before it. What comes at a moment u before ranks before it only while its own lead is below (rank - u) * STRETCH;
-and as the lead is all the work of the organisation over its rate, all that is in front of the job is then done by
-u + (rank - u) * STRETCH, at most t + STRETCH^2 * l. So, whatever arrives, no job waits more than STRETCH^2 times its
-first come, first served wait in its organisation's share: as far as predictions and shares come true, and beside the
-LEAD_MIN that every lead counts for and the runs that are in hand, which are not broken off.
+The bound. A job queued at t with a lead of l ranks at most at t + STRETCH * l, and in a queue of one organisation (its
+base is always now) nothing that comes after that moment ranks before it. What comes at a moment u before then ranks
+before it only while its own lead is below (rank - u) * STRETCH; and as the lead is all the work of the organisation over
+its rate, all that is in front of the job is then done by u + (rank - u) * STRETCH, at most t + STRETCH^2 * l. So, whatever
+arrives, no job waits more than STRETCH^2 times its first come, first served wait: as far as the predictions come true,
+and beside the LEAD_MIN that every lead counts for and the runs that are in hand, which are not broken off.
+
+Among several organisations the wait is that in the organisation's share, as far as the shares come true, and nothing
+starves: new jobs rank after the lowest rank that waits, which therefore never falls, and by LEAD_MIN / STRETCH at least.
+So what waits within that of it is gone before anything can join it, and it passes the rank of every job at last.
 """
 
 import math
@@ -32,15 +36,17 @@ SHORTEST_MS = 1.0
 URGENCY_FACTOR = {"high": 1 / 8, "medium": 1.0, "low": 8.0}
 # Of ln ms: where all jobs are predicted alike, the difference of a tenth is none.
 LEAST_SPREAD = 0.1
+# By so many submits of an organisation, what is usual in the whole queue counts for what is usual with it.
+USUAL_DOUBT = 20
 
 
 class Tuning(NamedTuple):
     """How one job is ranked among those of its organisation in its queue."""
 
     tau_seconds: float  # its lead
-    typical_ms: float  # geometric mean of what is predicted in the queue
+    typical_ms: float  # geometric mean of what is predicted for its organisation in the queue
     rate: float  # predicted seconds of work that its organisation's share does in a second
-    spread: float = 1.0  # standard deviation of ln ms of what is predicted in the queue
+    spread: float = 1.0  # standard deviation of ln ms of the same
 
 
 def priority(predicted_ms: float) -> float:
@@ -52,7 +58,7 @@ def stretch(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> f
     """What the lead is multiplied by, within 1 / STRETCH and STRETCH; 1 for a usual job, and for all under fifo."""
     if policy == "fifo":
         return 1.0
-    weighed_ms = max(predicted_ms * URGENCY_FACTOR[urgency], SHORTEST_MS)
+    weighed_ms = max(predicted_ms, SHORTEST_MS) * URGENCY_FACTOR[urgency]
     limit = math.log(settings.RANK_STRETCH)
     if policy == "priority":
         return math.exp(limit * (1.0 - 2.0 * priority(weighed_ms)))
@@ -64,6 +70,11 @@ def stretch(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> f
 def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
     """Seconds after the base, within [0, STRETCH * tau]: the lead, stretched."""
     return max(tuning.tau_seconds, settings.RANK_LEAD_MIN_SECONDS) * stretch(policy, predicted_ms, urgency, tuning)
+
+
+def shrunk(own: float, whole: float, submits: int) -> float:
+    """A mean or variance of an organisation, drawn to that of the whole queue while it has few submits."""
+    return (submits * own + USUAL_DOUBT * whole) / (submits + USUAL_DOUBT)
 
 
 def lead_after(lead_seconds: float, predicted_ms: float, rate: float) -> float:
