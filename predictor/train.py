@@ -42,7 +42,12 @@ class TrainedModel:
 
 
 def train(
-    examples: Sequence[Example], *, seed: int = 0, epochs: int = 14, max_seconds: float | None = None
+    examples: Sequence[Example],
+    *,
+    seed: int = 0,
+    epochs: int = 14,
+    max_seconds: float | None = None,
+    start: RuntimeModel | None = None,
 ) -> TrainedModel:
     """Fit to the first 80 % of examples (in time order); stop and measure by the last 20 %.
 
@@ -50,7 +55,8 @@ def train(
     The same examples and seed give the same model, unless max_seconds cuts the training short; what it has
     learned by then is kept. Metrics: `samples`, `held_out`, `mdape`, `malr`, `within_2x`, the same three
     under each of `ewma`, `last_two` and `type_median`, `p10_p90_coverage`, `train_seconds`. Stopping and
-    trust are chosen on the same held-out part, so its figures are slightly kind. Raises ValueError below
+    trust are chosen on the same held-out part, so its figures are slightly kind. With a start the training goes on
+    from its weights, and the same three of it stand under `current`. Raises ValueError below
     FEWEST_EXAMPLES examples.
     """
     if len(examples) < FEWEST_EXAMPLES:
@@ -71,12 +77,16 @@ def train(
     )
     held_out = features.build(submissions[split:], table)
     model = _fresh_model(np.random.default_rng(seed), learned, table)
+    if start is not None:
+        model = replace(start, params=_copy(start.params), levels=table)
     model = _fit(model, learned, log_ms[:split], held_out, log_ms[split:], seed, epochs, deadline)
 
     type_medians = table.look_up(keys[split:])[0][:, LEVELS.index("type")]
     simple = scoring.baselines(held_out, np.where(np.isnan(type_medians), table.overall, type_medians))
     metrics: Metrics = {"samples": float(len(examples)), "held_out": float(len(examples) - split)}
     metrics |= scoring.score(model.log_quantiles(held_out), log_ms[split:], simple)
+    if start is not None:
+        metrics["current"] = scoring.errors(start.log_quantiles(held_out)[:, 1], log_ms[split:])
     metrics["train_seconds"] = time.monotonic() - started
     # Measured with medians that had not seen the held-out runs; what is used from now on knows them too.
     return TrainedModel(replace(model, levels=levels.measure(keys, log_ms)), metrics)
