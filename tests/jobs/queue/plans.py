@@ -77,6 +77,7 @@ SAMPLES = """
 FURTHER = [DELTAS, MOVES, ATTEMPTS, LINES, KINDS, SAMPLES]
 # Read from end to end by nothing.
 GREAT = {
+    "jobs_accuracydelta",
     "jobs_attempt",
     "jobs_depthsample",
     "jobs_job",
