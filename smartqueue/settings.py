@@ -520,7 +520,7 @@ SPECTACULAR_SETTINGS = {
         "BulkStatus": "jobs.api.shapes.BULK_STATUSES",
         "Condition": "jobs.api.serializers.CONDITIONS",
         "InvitationState": "orgs.models.Invitation.STATES",
-        "ModelState": "jobs.api.shapes.MODEL_STATES",
+        "ModelState": "jobs.learning.STATES",
         "Role": "orgs.api.serializers.ROLES",
         "KeyRole": "orgs.api.keys.KEY_ROLES",
         "RoleWord": "orgs.api.serializers.ROLE_WORDS",

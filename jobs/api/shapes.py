@@ -10,12 +10,11 @@ from rest_framework import serializers
 from jobs.api.fields import MomentField, NameField, TextField
 from jobs.api.filters import DeadLetterNarrowing
 from jobs.api.serializers import OUTCOMES, SOURCES, STATUSES, JobSummarySerializer, NewJobSerializer
-from jobs.models import Artefact, Attempt, LogLine, ModelVersion, Queue, Transition
+from jobs.models import Artefact, Attempt, LogLine, Queue, Transition
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
 from orgs.serializers import StrictSerializer
 
 BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
-MODEL_STATES = ACTIVE, NONE, BROKEN = "active", "none", "broken"
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -207,22 +206,6 @@ class ForecastSerializer(serializers.Serializer[Any]):
     model_version = serializers.IntegerField(allow_null=True)
     priority = serializers.FloatField()
     starts_in_seconds = serializers.FloatField(allow_null=True, help_text="Null when no worker serves the queue.")
-
-
-class ModelVersionSerializer(serializers.Serializer[ModelVersion]):
-    version = serializers.IntegerField()
-    active = serializers.BooleanField()
-    trained_at = MomentField(source="created_at")
-    samples = serializers.IntegerField(help_text="Runs it was trained on.")
-    metrics = serializers.DictField(help_text="Its errors on runs it had not seen.")
-
-
-class ModelSerializer(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(
-        MODEL_STATES, help_text="Without a usable model, predictions come from the runs themselves."
-    )
-    active = ModelVersionSerializer(allow_null=True)
-    versions = ModelVersionSerializer(many=True, help_text="The latest first.")
 
 
 class PlatformJobSerializer(JobSummarySerializer):
