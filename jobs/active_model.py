@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 from django.conf import settings
 
 from jobs.models import ModelVersion
 from orgs.models import Org
-from predictor.runtime import RuntimeModel
+from predictor.runtime import RuntimeModel, untrained
 from predictor.weights import WeightsError, load
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ MODELS_KEPT = 200
 class LoadedModel:
     """A model in use by the threads of this process, and whether it is left alone for a while."""
 
-    version: int
+    # None where nothing was trained.
+    version: int | None
     model: RuntimeModel
     rests_until: float = 0.0
     # Calls that were given up on and may still be going on.
@@ -66,6 +68,17 @@ def current_model(org: Org) -> LoadedModel | None:
     return loaded
 
 
+@lru_cache(maxsize=MODELS_KEPT)
+def first_guesses(org: Org) -> LoadedModel:
+    """What is said without training, from memories alone. An organisation's own: it may rest."""
+    return LoadedModel(None, unlearned())
+
+
+@cache
+def unlearned() -> RuntimeModel:
+    return untrained()
+
+
 def read_model(row: ModelVersion | None) -> LoadedModel | None:
     if row is None:
         return None
@@ -78,5 +91,6 @@ def read_model(row: ModelVersion | None) -> LoadedModel | None:
 
 def forget_models() -> None:
     """Read every model again at its next use (after training in this process, and in tests)."""
+    first_guesses.cache_clear()
     with _lock:
         _slots.clear()

@@ -14,10 +14,12 @@ from rest_framework.test import APIClient
 
 from jobs.delivery.signing import new_secret, sealed
 from jobs.handlers import registry
-from jobs.models import Attempt, Delivery, EventType, Job, ModelVersion, Subscriber
+from jobs.memories import person
+from jobs.models import Attempt, Delivery, EventType, Job, MemoryDelta, ModelVersion, Subscriber
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
+from jobs.queue.upkeep import fold_memories
 from jobs.states import Outcome
 from orgs.accounts import give_tokens
 from orgs.models import Membership, Org, User
@@ -100,6 +102,24 @@ def make_delivery(subscriber: Subscriber, **fields: Any) -> Delivery:
     new = Delivery.objects.create(subscriber=subscriber, org_id=subscriber.org_id, **{**about, **fields})
     new.refresh_from_db()
     return new
+
+
+def make_history(
+    org: Org,
+    runtimes_ms: Sequence[float],
+    *,
+    name: str = "demo.add",
+    type: str = "python",
+    user: User | None = None,
+    failed: bool = False,
+) -> None:
+    """Runs that are remembered, one a minute up to now."""
+    runs, now = len(runtimes_ms), timezone.now().timestamp()
+    MemoryDelta.objects.create(
+        org_id=org.pk, person=person(user), type=type, name=name, runtimes_ms=list(runtimes_ms),
+        failed=[failed] * runs, ended=[now - 60.0 * (runs - number) for number in range(runs)],
+    )  # fmt: skip
+    fold_memories()
 
 
 class PastRun(NamedTuple):

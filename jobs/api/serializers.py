@@ -22,7 +22,14 @@ from orgs.serializers import StrictSerializer
 URGENCIES = list(URGENCY_FACTOR)
 STATUSES = [str(status) for status in Status]
 OUTCOMES = [str(outcome) for outcome in Outcome]
-SOURCES = ["model", "history", "type_median", "default"]
+# Of a prediction.
+LOW, HIGH = "p10; null where no run is known.", "p90; null where no run is known."
+FAILURE = "How likely an attempt is to fail, 0 to 1; null where no run is known."
+SOURCE = (
+    "A trained `model`; the `history` of its kind; runs of `similar` jobs, of its user, its type or its organisation; "
+    "`default` where nothing has run. `type_median` only of jobs from before there was `similar`."
+)
+SOURCES = ["model", "history", "similar", "type_median", "default"]
 CONDITIONS = [Dependency.SUCCESS, Dependency.END]
 COMPATIBLE_STATUSES = [*states.COMPATIBLE, "CANCELLED"]
 
@@ -138,9 +145,10 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     category = serializers.CharField(allow_blank=True)
     priority = serializers.FloatField(help_text="1 / (1 + predicted_ms / 3000)")
     predicted_ms = serializers.FloatField()
-    predicted_low_ms = serializers.FloatField(allow_null=True, help_text="p10, where a model predicts.")
-    predicted_high_ms = serializers.FloatField(allow_null=True, help_text="p90, where a model predicts.")
-    prediction_source = serializers.ChoiceField(SOURCES)
+    predicted_low_ms = serializers.FloatField(allow_null=True, help_text=LOW)
+    predicted_high_ms = serializers.FloatField(allow_null=True, help_text=HIGH)
+    failure_probability = serializers.FloatField(allow_null=True, help_text=FAILURE)
+    prediction_source = serializers.ChoiceField(SOURCES, help_text=SOURCE)
     model_version = serializers.IntegerField(allow_null=True)
     attempt = serializers.IntegerField(source="attempts_made", help_text="The number of the last or running attempt.")
     max_attempts = serializers.IntegerField(help_text="In one life.")

@@ -9,7 +9,17 @@ from rest_framework import serializers
 
 from jobs.api.fields import MomentField, NameField, TextField
 from jobs.api.filters import DeadLetterNarrowing
-from jobs.api.serializers import OUTCOMES, SOURCES, STATUSES, JobSummarySerializer, NewJobSerializer
+from jobs.api.serializers import (
+    FAILURE,
+    HIGH,
+    LOW,
+    OUTCOMES,
+    SOURCE,
+    SOURCES,
+    STATUSES,
+    JobSummarySerializer,
+    NewJobSerializer,
+)
 from jobs.models import Artefact, Attempt, LogLine, Queue, Transition
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
 from orgs.serializers import StrictSerializer
@@ -200,9 +210,10 @@ class PauseSerializer(StrictSerializer):
 
 class ForecastSerializer(serializers.Serializer[Any]):
     predicted_ms = serializers.FloatField()
-    low_ms = serializers.FloatField(allow_null=True, help_text="p10, where a model predicts.")
-    high_ms = serializers.FloatField(allow_null=True, help_text="p90, where a model predicts.")
-    source = serializers.ChoiceField(SOURCES)  # type: ignore[assignment]
+    low_ms = serializers.FloatField(allow_null=True, help_text=LOW)
+    high_ms = serializers.FloatField(allow_null=True, help_text=HIGH)
+    failure_probability = serializers.FloatField(allow_null=True, help_text=FAILURE)
+    source = serializers.ChoiceField(SOURCES, help_text=SOURCE)  # type: ignore[assignment]
     model_version = serializers.IntegerField(allow_null=True)
     priority = serializers.FloatField()
     starts_in_seconds = serializers.FloatField(allow_null=True, help_text="Null when no worker serves the queue.")

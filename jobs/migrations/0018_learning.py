@@ -21,7 +21,7 @@ NEARNESS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0016_artefact_org")]
+    dependencies = [("jobs", "0017_failure_probability")]
 
     operations = [
         migrations.CreateModel("AccuracyDelta", NEARNESS, options={"abstract": False}),

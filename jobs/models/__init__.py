@@ -15,7 +15,7 @@ from jobs.models.ready import Ready
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
 from jobs.models.subscriber import TEST_EVENT, Delivery, EventType, Subscriber
 from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
-from jobs.models.weights import ModelVersion, RuntimeHistory
+from jobs.models.weights import MemoryDelta, ModelVersion, RuntimeMemory
 
 __all__ = [
     "EVERY",
@@ -40,11 +40,12 @@ __all__ = [
     "LimitScope",
     "LimitSweep",
     "LogLine",
+    "MemoryDelta",
     "Missed",
     "ModelVersion",
     "Queue",
     "Ready",
-    "RuntimeHistory",
+    "RuntimeMemory",
     "Schedule",
     "ScheduleTick",
     "SeenEvent",

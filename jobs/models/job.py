@@ -73,7 +73,9 @@ class Job(models.Model):
     predicted_ms = models.FloatField()
     predicted_low_ms = models.FloatField(null=True)
     predicted_high_ms = models.FloatField(null=True)
-    # What made the prediction: model, history, type_median or default.
+    # Of an attempt; null where nothing is known.
+    failure_probability = models.FloatField(null=True)
+    # What made the prediction: model, history, similar or default; type_median before there was similar.
     prediction_source = models.CharField(max_length=16)
     model_version = models.IntegerField(null=True)
     priority = models.FloatField()

@@ -27,6 +27,7 @@ from jobs.queue.upkeep import (
     expire_keys,
     fold_accuracy,
     fold_counts,
+    fold_memories,
     note_drift,
     sample_depth,
 )
@@ -64,6 +65,7 @@ class Scheduler(Loop):
             Chore("fold accuracy", FOLD_SECONDS, fold_accuracy),
             Chore("note drift", DRIFT_LOOK_SECONDS, note_drift),
             Chore("train", settings.TRAIN_LOOK_SECONDS, self.train),
+            Chore("fold memories", FOLD_SECONDS, fold_memories),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("mark limited", MARK_SECONDS, keep_marked),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),

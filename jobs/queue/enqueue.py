@@ -205,7 +205,8 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
 
 # What each job has, and often all of a call have the same.
 OFTEN_ALIKE = (
-    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
+    *("queue", "type", "name", "urgency", "predicted_ms", "predicted_low_ms", "predicted_high_ms"),
+    *("failure_probability", "prediction_source", "model_version", "priority", "rank_offset"),
     *("timeout_seconds", "max_attempts"),
 )
 
@@ -226,11 +227,16 @@ def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User |
     payloads = [written(one.payload) for one in new]
     sizes = [len(payload.encode()) for payload in payloads]
     names = [one.name or default_name(one) for one in new]
-    asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
-    estimates = estimate_many(org, asked, user=user.get_username() if user else "")
+    asked = [asked_of(one, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
+    estimates = estimate_many(org, asked, user=user)
     defaults = Defaults(settings.RANK_TAU_SECONDS, settings.JOB_TIMEOUT_SECONDS)
     each = zip(new, ids, payloads, asked, estimates, strict=True)
     return [row(defaults, position, *parts) for position, parts in enumerate(each)]
+
+
+def asked_of(new: NewJob, name: str, payload_bytes: int) -> Asked:
+    """What the predictor is told of a job: an explicit timeout says what its submitter expects."""
+    return Asked(new.type, name, payload_bytes, new.timeout_seconds and new.timeout_seconds * 1000.0)
 
 
 class Defaults(NamedTuple):
@@ -262,16 +268,16 @@ def row(
         "payload_bytes": asked.payload_bytes,
         "urgency": new.urgency,
         "predicted_ms": estimate.ms,
+        "predicted_low_ms": estimate.low_ms,
+        "predicted_high_ms": estimate.high_ms,
+        "failure_probability": estimate.failure_probability,
         "prediction_source": estimate.source,
+        "model_version": estimate.model_version,
         "priority": ranking.priority(estimate.ms),
         "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, defaults.tau_seconds) - new.head_start_seconds,
         "timeout_seconds": new.timeout_seconds or defaults.timeout_seconds,
         "max_attempts": new.max_attempts or retries.max_attempts(new.type),
     }
-    if estimate.source == "model":
-        described["predicted_low_ms"] = estimate.low_ms
-        described["predicted_high_ms"] = estimate.high_ms
-        described["model_version"] = estimate.model_version
     for name in OPTIONAL:
         if value := getattr(new, name):
             described[name] = value

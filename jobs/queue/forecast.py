@@ -8,7 +8,7 @@ from jobs import ranking
 from jobs.estimates import estimate
 from jobs.handlers import registry
 from jobs.queue import sql
-from jobs.queue.enqueue import NewJob, canonical, default_name
+from jobs.queue.enqueue import NewJob, asked_of, canonical, default_name
 from orgs.models import Org, User
 
 # Reading more of a backlog than this would make the question dearer than the answer is worth.
@@ -17,11 +17,15 @@ BACKLOG_BOUND = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Milliseconds to run (p50, p10, p90), and seconds until the start; None when no worker serves the queue."""
+    """Milliseconds to run (p50, p10, p90), the chance of a failure, and seconds until the start.
+
+    The seconds are None when no worker serves the queue; the range and the chance, where no run is known.
+    """
 
     predicted_ms: float
     low_ms: float | None
     high_ms: float | None
+    failure_probability: float | None
     source: str
     model_version: int | None
     priority: float
@@ -31,18 +35,13 @@ class Forecast:
 def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
     """Estimate without storing anything. Raises UnknownJobType."""
     registry.get(new.type)
-    estimated = estimate(
-        org,
-        type=new.type,
-        name=new.name or default_name(new),
-        payload_bytes=len(canonical(new.payload)),
-        user=user.get_username() if user else "",
-    )
+    estimated = estimate(org, asked_of(new, new.name or default_name(new), len(canonical(new.payload))), user=user)
     offset = ranking.rank_offset(estimated.ms, new.urgency, settings.RANK_TAU_SECONDS)
     return Forecast(
         predicted_ms=estimated.ms,
         low_ms=estimated.low_ms,
         high_ms=estimated.high_ms,
+        failure_probability=estimated.failure_probability,
         source=estimated.source,
         model_version=estimated.model_version,
         priority=ranking.priority(estimated.ms),

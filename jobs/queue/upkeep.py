@@ -1,4 +1,4 @@
-"""What the leader keeps in order: counts, depth samples, idempotency keys, and the age of what is stored.
+"""What the leader keeps in order: counts, memories of runs, depth samples, keys, and the age of what is stored.
 
 Each call does a bounded batch and says whether there is more.
 """
@@ -23,6 +23,8 @@ from jobs.queue.deliveries import forget_previous_secrets
 log = logging.getLogger(__name__)
 
 FOLD_BATCH = 10_000
+# Each is what one statement ended of one kind: a run or some hundreds.
+MEMORIES_BATCH = 1_000
 # A look at a thousand files takes a few milliseconds of the leader's transaction.
 ORPHAN_BATCH = 1_000
 ORPHAN_SECONDS = 24 * 3600
@@ -34,6 +36,11 @@ OLDEST = UUID(int=0)
 
 def fold_counts(*, batch: int = FOLD_BATCH) -> bool:
     (taken,) = sql.run("fold_counts", batch=batch)
+    return bool(taken.folded == batch)
+
+
+def fold_memories(*, batch: int = MEMORIES_BATCH) -> bool:
+    (taken,) = sql.run("fold_memories", batch=batch)
     return bool(taken.folded == batch)
 
 

@@ -76,6 +76,7 @@ def source(word: str) -> str:
     return {
         "model": "the model",
         "history": "its last runs",
+        "similar": "runs of similar jobs",
         "type_median": "the median of its type",
         "default": "default: nothing like it has run",
     }.get(word, word)

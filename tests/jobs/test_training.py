@@ -11,16 +11,17 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from jobs import active_model
-from jobs.estimates import estimate
-from jobs.models import Learning, ModelVersion, RuntimeHistory
+from jobs.estimates import Asked, estimate
+from jobs.models import Learning, ModelVersion
 from jobs.queue import sql
 from jobs.training import LOCK_SPACE, Verdict, judge, runs_to_learn
-from orgs.models import Org
+from predictor.memory import LEVELS
+from predictor.runtime import Submission
 from predictor.train import TrainedModel
 from predictor.train import train as really_train
 from smartqueue.database import database_url
 from tests.conftest import World
-from tests.factories import PastRun, make_job, make_runs
+from tests.factories import PastRun, make_history, make_job, make_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -42,30 +43,14 @@ def train(*args: str, **options: Any) -> str:
     return out.getvalue()
 
 
-def give_history(org: Org, name: str, runtimes_ms: list[float]) -> None:
-    RuntimeHistory.objects.create(
-        org_id=org.pk,
-        type="python",
-        name=name,
-        runtimes_ms=runtimes_ms,
-        gaps_seconds=[60.0] * len(runtimes_ms),
-        failed=[False] * len(runtimes_ms),
-        runs=len(runtimes_ms),
-        failures=0,
-        last_ended_at="2026-01-01T00:00:00Z",
-    )
-
-
 def test_a_model_is_trained_stored_used_and_predicts_better_than_history(world: World) -> None:
     make_runs(world.org, payload_decides(600), user=world.operator)
-    give_history(world.org, "report 1", [300.0, 20_000.0, 900.0, 5_000.0])
+    make_history(world.org, [300.0, 20_000.0, 900.0, 5_000.0], name="report 1", user=world.operator)
 
     said = train("--org", "acme")
 
     assert "version 1 stored and in use" in said
-    small, large = (
-        estimate(world.org, type="python", name="report 1", payload_bytes=size, user="operator") for size in (40, 6000)
-    )
+    small, large = (estimate(world.org, Asked("python", "report 1", size), user=world.operator) for size in (40, 6000))
     assert (small.source, small.model_version) == ("model", 1)
     assert small.ms < 500 < 5_000 < large.ms
     assert small.low_ms is not None
@@ -75,7 +60,7 @@ def test_a_model_is_trained_stored_used_and_predicts_better_than_history(world: 
 
 def test_a_job_stored_after_training_carries_the_models_version_and_range(world: World) -> None:
     make_runs(world.org, payload_decides(300), user=world.operator)
-    give_history(world.org, "demo.add", [1000.0])
+    make_history(world.org, [1000.0])
     train("--org", "acme")
 
     job = make_job(world.org, world.operator)
@@ -131,7 +116,8 @@ def test_without_an_organisation_each_gets_a_model_of_its_own_runs(world: World)
     ours, theirs = (active_model.read_model(ModelVersion.objects.get(org=org)) for org in (world.org, world.rival))
     assert ours is not None
     assert theirs is not None
-    assert theirs.model.levels.overall - ours.model.levels.overall == pytest.approx(np.log(50.0), abs=0.01)
+    submission = Submission("python", "report 1", "", 500, 1.7e9, (None,) * len(LEVELS))
+    assert theirs.model.predict([submission])[0].ms > ours.model.predict([submission])[0].ms
 
 
 def test_training_reads_no_run_of_another_organisation(world: World) -> None:

@@ -2,14 +2,17 @@
 -- A job whose idempotency key exists is left out of the answer. What they have all alike is sent once: to read each
 -- field of each job would take a third of the time.
 WITH asked AS (
-    SELECT id, title, description, payload, payload_bytes, category, predicted_low_ms, predicted_high_ms,
-           model_version, run_at, delay_seconds, idempotency_key, fingerprint, limit_key, waiting_on, batch_id, retry, position,
+    SELECT id, title, description, payload, payload_bytes, category, run_at, delay_seconds, idempotency_key, fingerprint, limit_key, waiting_on, batch_id, retry, position,
            coalesce(job.queue, alike.queue) AS queue,
            coalesce(job.type, alike.type) AS type,
            coalesce(job.name, alike.name) AS name,
            coalesce(job.urgency, alike.urgency) AS urgency,
            coalesce(job.predicted_ms, alike.predicted_ms) AS predicted_ms,
+           coalesce(job.predicted_low_ms, alike.predicted_low_ms) AS predicted_low_ms,
+           coalesce(job.predicted_high_ms, alike.predicted_high_ms) AS predicted_high_ms,
+           coalesce(job.failure_probability, alike.failure_probability) AS failure_probability,
            coalesce(job.prediction_source, alike.prediction_source) AS prediction_source,
+           coalesce(job.model_version, alike.model_version) AS model_version,
            coalesce(job.priority, alike.priority) AS priority,
            coalesce(job.rank_offset, alike.rank_offset) AS rank_offset,
            coalesce(job.timeout_seconds, alike.timeout_seconds) AS timeout_seconds,
@@ -17,13 +20,14 @@ WITH asked AS (
     FROM json_to_recordset(%(jobs)s::json) AS job (
         id uuid, queue text, type text, name text, title text, description text, payload jsonb, payload_bytes int,
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
-        prediction_source text, model_version int, priority float8, rank_offset float8,
+        failure_probability float8, prediction_source text, model_version int, priority float8, rank_offset float8,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
         idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int
     )
     CROSS JOIN json_to_record(%(alike)s::json) AS alike (
-        queue text, type text, name text, urgency text, predicted_ms float8, prediction_source text, priority float8,
-        rank_offset float8, timeout_seconds int, max_attempts int
+        queue text, type text, name text, urgency text, predicted_ms float8, predicted_low_ms float8,
+        predicted_high_ms float8, failure_probability float8, prediction_source text, model_version int,
+        priority float8, rank_offset float8, timeout_seconds int, max_attempts int
     )
 ), read AS MATERIALIZED (
     -- one reading of the clock a row: rows of a batch keep their order, and a delay of 0 is due at once
@@ -33,14 +37,15 @@ WITH asked AS (
 ), stored AS (
     INSERT INTO jobs_job (
         id, org_id, queue, type, name, title, description, payload, payload_bytes, urgency, category,
-        predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority, rank_offset,
-        status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
+        predicted_ms, predicted_low_ms, predicted_high_ms, failure_probability, prediction_source, model_version,
+        priority, rank_offset, status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
         outcome, error_type, error, limit_key, waiting_on, batch_id, retry
     )
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
-           urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms, prediction_source, model_version, priority,
-           rank_offset, CASE WHEN waiting_on > 0 OR due_at > moment THEN 'scheduled' ELSE 'queued' END,
+           urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms,
+           failure_probability, prediction_source, model_version, priority, rank_offset,
+           CASE WHEN waiting_on > 0 OR due_at > moment THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
            CASE WHEN waiting_on > 0 OR due_at > moment THEN NULL ELSE moment END,

@@ -37,7 +37,8 @@ decided AS MATERIALIZED (
         error = decided.error
     FROM decided
     WHERE job.id = decided.job_id
-    RETURNING job.id, job.org_id, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event
+    RETURNING job.id, job.org_id, job.type, job.status, job.has_dependents, job.batch_id, job.created_by_id,
+              job.name, job.outcome, job.runtime_ms, decided.ended_at, {{event}} AS event
 ), news AS (
     SELECT id, org_id, type, status, event FROM settled WHERE event IS NOT NULL
 ), announced AS (
@@ -62,32 +63,14 @@ decided AS MATERIALIZED (
            left(concat_ws(': ', nullif(nullif(outcome, to_status), 'error'), nullif(error_type, '')), 200), ended_at
     FROM decided
 ), learned AS (
-    -- What the predictor knows of this kind of job. Sorted, so that two batches lock the rows in one order.
-    INSERT INTO jobs_runtimehistory AS known (
-        org_id, type, name, runtimes_ms, gaps_seconds, failed, runs, failures, last_ended_at
-    )
-    SELECT org_id, type, name,
-           (array_agg(date_part('epoch', ended_at - leased_at) * 1000 ORDER BY leased_at))[:16],
-           array_fill(0::float8, ARRAY[least(count(*), 16)::int]),
-           (array_agg(outcome <> 'done' ORDER BY leased_at))[:16],
-           count(*), count(*) FILTER (WHERE outcome <> 'done'), max(ended_at)
-    FROM decided
+    -- For the leader to fold into what is remembered of each key (fold_memories.sql). Inserted, never updated: the row of
+    -- an organisation would be fought over by all its workers.
+    INSERT INTO jobs_memorydelta (org_id, person, type, name, runtimes_ms, failed, ended)
+    SELECT org_id, coalesce(created_by_id::text, ''), type, name,
+           array_agg(runtime_ms), array_agg(outcome <> 'done'), array_agg(date_part('epoch', ended_at))
+    FROM settled
     WHERE outcome IN ('done', 'error', 'timeout')
-    GROUP BY org_id, type, name
-    ORDER BY org_id, type, name
-    ON CONFLICT (org_id, type, name) DO UPDATE
-    SET runtimes_ms = (known.runtimes_ms || excluded.runtimes_ms)
-                      [greatest(cardinality(known.runtimes_ms || excluded.runtimes_ms) - 15, 1):],
-        gaps_seconds = (known.gaps_seconds || array_fill(
-                            greatest(date_part('epoch', excluded.last_ended_at - known.last_ended_at), 0)::float8
-                                / excluded.runs,
-                            ARRAY[cardinality(excluded.runtimes_ms)]))
-                       [greatest(cardinality(known.gaps_seconds || excluded.gaps_seconds) - 15, 1):],
-        failed = (known.failed || excluded.failed)
-                 [greatest(cardinality(known.failed || excluded.failed) - 15, 1):],
-        runs = known.runs + excluded.runs,
-        failures = known.failures + excluded.failures,
-        last_ended_at = greatest(known.last_ended_at, excluded.last_ended_at)
+    GROUP BY org_id, created_by_id, type, name
 )
 SELECT job_id, attempt, queue, to_status,
        CASE WHEN to_status = 'queued' THEN date_part('epoch', ended_at) + rank_offset END AS rank,

@@ -4,31 +4,15 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Job, ModelVersion, RuntimeHistory, WorkerProcess
-from orgs.models import Org
+from jobs.models import Job, ModelVersion, WorkerProcess
 from tests.conftest import World
-from tests.factories import api, make_job
+from tests.factories import api, make_history, make_job
 
 pytestmark = pytest.mark.django_db
 
 PREDICT = "/api/v1/predict/"
 MODEL = "/api/v1/model/"
 ADD = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
-
-
-def know_runs(org: Org, name: str, runtimes_ms: list[float]) -> None:
-    runs = len(runtimes_ms)
-    RuntimeHistory.objects.create(
-        org_id=org.pk,
-        type="python",
-        name=name,
-        runtimes_ms=runtimes_ms,
-        gaps_seconds=[1.0] * runs,
-        failed=[False] * runs,
-        runs=runs,
-        failures=0,
-        last_ended_at="2026-01-01T00:00:00Z",
-    )
 
 
 def serve(queue: str, slots: int = 2) -> None:
@@ -54,6 +38,7 @@ def test_a_new_tenant_is_told_the_default(world: World) -> None:
         "predicted_ms": 2000.0,
         "low_ms": None,
         "high_ms": None,
+        "failure_probability": None,
         "source": "default",
         "model_version": None,
         "priority": pytest.approx(0.6),
@@ -63,16 +48,19 @@ def test_a_new_tenant_is_told_the_default(world: World) -> None:
 
 
 def test_a_known_job_is_predicted_from_its_own_runs_and_nobody_elses(world: World) -> None:
-    know_runs(world.org, "demo.add", [500.0, 500.0])
-    know_runs(world.rival, "demo.add", [90_000.0])
+    make_history(world.org, [500.0, 500.0])
+    make_history(world.rival, [90_000.0])
 
     body = api(world.viewer).post(PREDICT, ADD).json()
 
-    assert (body["source"], body["predicted_ms"]) == ("history", pytest.approx(500.0))
+    assert body["source"] == "history"
+    assert body["low_ms"] <= body["predicted_ms"] <= body["high_ms"]
+    assert body["predicted_ms"] == pytest.approx(500.0, rel=0.5)
+    assert 0 <= body["failure_probability"] <= 1
 
 
 def test_a_submit_is_given_what_was_predicted(world: World) -> None:
-    know_runs(world.org, "demo.add", [500.0])
+    make_history(world.org, [500.0])
     client = api(world.operator)
 
     foretold, stored = client.post(PREDICT, ADD).json(), client.post("/api/v1/jobs/", ADD).json()
@@ -140,7 +128,7 @@ def test_models_are_shown_with_their_errors_and_only_ones_own(world: World) -> N
 
 def test_a_broken_model_is_called_broken_and_predicts_nothing(world: World) -> None:
     ModelVersion.objects.create(org=world.org, version=1, weights=b"rubbish", samples=5, active=True)
-    know_runs(world.org, "demo.add", [500.0])
+    make_history(world.org, [500.0])
     client = api(world.operator)
 
     body = client.get(MODEL).json()

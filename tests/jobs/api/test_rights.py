@@ -20,6 +20,7 @@ from jobs.models import (
     Job,
     Lease,
     Limit,
+    ModelVersion,
     Queue,
     Ready,
     Schedule,
@@ -33,7 +34,7 @@ from orgs.models import Org, Secret
 from orgs.roles import Action, Role, can
 from orgs.scope import find_scope
 from tests.conftest import World
-from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_webhook
+from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_version, make_webhook
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.models import Delivery, EventType, Job, Lease, LogLine, Ready, StatusDelta, Subscriber
+from jobs.models import (
+    Delivery,
+    EventType,
+    Job,
+    Lease,
+    LogLine,
+    MemoryDelta,
+    Ready,
+    RuntimeMemory,
+    StatusDelta,
+    Subscriber,
+)
 from jobs.queue import sql
 from jobs.queue.enqueue import enqueue_many
 from orgs.models import Org
@@ -263,12 +274,18 @@ def test_a_report_reads_the_leases_only(org: Org) -> None:
     assert_by_index(found, most_rows=RUNNING)
 
 
-def test_what_is_known_of_kinds_is_read_by_kind_and_no_further_than_the_bound(explain: Explain, org: Org) -> None:
-    names = ["n1", "n50000", "new"]
+def test_what_is_remembered_is_read_by_its_keys(explain: Explain, org: Org) -> None:
+    keys = [f"python\x1fn{number}" for number in (*range(1, 100), 10**9)]
 
-    found = explain("known_kinds", org_id=org.pk, types=["python"] * 3, names=names, bound=200)
+    found = explain("memories", org_id=org.pk, levels=[1] * 100, keys=keys)
 
-    assert_by_index(found, most_rows=400)  # of each of the 200 kinds its two runs
+    assert_by_index(found, most_rows=100)
+
+
+def test_a_fold_of_memories_reads_its_batch_and_the_rows_it_moves(org: Org) -> None:
+    assert_by_index(plan("fold_memories", batch=500), most_rows=5 * 1_000)
+    assert MemoryDelta.objects.count() == 49_500
+    assert RuntimeMemory.objects.filter(level=1, runs=4).count() == 500
 
 
 def test_one_jobs_page_reads_its_own_rows(org: Org) -> None:
