@@ -72,6 +72,12 @@ class NotLeader(QueueError):
     code = "not_leader"
 
 
+class ModelNotFound(QueueError):
+    """There is no such version of the model."""
+
+    code = "not_found"
+
+
 class LimitNotFound(QueueError):
     """There is no such limit."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.pages import actions, artefacts, dead_letters, exports, job, job_settings, lists, queues, submit
+from jobs.pages import actions, artefacts, dead_letters, exports, job, job_settings, lists, model, queues, submit
 
 urlpatterns = [
     path("jobs/", lists.job_list, name="jobs"),
@@ -30,4 +30,6 @@ urlpatterns = [
     path("queues/<slug:name>/policy/", queues.queue_policy, name="queue_policy"),
     path("queues/<slug:name>/pause/", queues.queue_pause, name="queue_pause"),
     path("queues/<slug:name>/resume/", queues.queue_resume, name="queue_resume"),
+    path("model/versions/<int:version>/promote/", model.model_promote, name="model_promote"),
+    path("model/rollback/", model.model_rollback, name="model_rollback"),
 ]

@@ -30,6 +30,7 @@ class Action(StrEnum):
     REPLAY = "replay"
     PAUSE = "pause"
     MANAGE_LIMITS = "manage_limits"
+    MANAGE_MODEL = "manage_model"
     MANAGE_SCHEDULES = "manage_schedules"
     MANAGE_WEBHOOKS = "manage_webhooks"
     SEE_AUDIT = "see_audit"

@@ -31,6 +31,7 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.InvalidPayload: 400,
     queue_errors.UnknownJobType: 400,
     queue_errors.BatchRefused: 400,
+    queue_errors.ModelNotFound: 404,
     queue_errors.LimitNotFound: 404,
     queue_errors.InvalidLimit: 400,
     queue_errors.ScheduleNotFound: 404,

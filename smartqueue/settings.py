@@ -152,8 +152,26 @@ HISTORY_FRESH_SECONDS = env_seconds("SMARTQUEUE_HISTORY_FRESH_SECONDS", 0 if TES
 TRAIN_MIN_RUNS = env_int("SMARTQUEUE_TRAIN_MIN_RUNS", 100, minimum=10)
 TRAIN_MAX_RUNS = env_int("SMARTQUEUE_TRAIN_MAX_RUNS", 20_000, minimum=10)
 TRAIN_MAX_SECONDS = env_seconds("SMARTQUEUE_TRAIN_MAX_SECONDS", 60, minimum=0.1)
-# Older versions of an organisation's model are deleted, except the one in use.
+# The leader trains a model when so many runs have ended since the last time, and so many in a hundred of those before.
+TRAIN_AFTER_RUNS = env_int("SMARTQUEUE_TRAIN_AFTER_RUNS", 200, minimum=1)
+TRAIN_AFTER_PERCENT = env_int("SMARTQUEUE_TRAIN_AFTER_PERCENT", 10)
+TRAIN_LOOK_SECONDS = env_seconds("SMARTQUEUE_TRAIN_LOOK_SECONDS", 5, minimum=0.05)
+# What the process of a training may take of address space, which counts more than what it uses; and of time beside
+# TRAIN_MAX_SECONDS, to read the runs and to store the model. Beyond either it is ended, and nothing is stored.
+TRAIN_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_TRAIN_MEMORY_MAX_BYTES", 2_000_000_000, minimum=100_000_000)
+TRAIN_GRACE_SECONDS = env_seconds("SMARTQUEUE_TRAIN_GRACE_SECONDS", 60, minimum=0.1)
+# After a training that failed the next one waits so long, twice as long after each further one.
+TRAIN_RETRY_SECONDS = env_seconds("SMARTQUEUE_TRAIN_RETRY_SECONDS", 60, minimum=0.05)
+# Older versions of an organisation's model are deleted, except the one in use and the one before it.
 MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
+# A model drifts when its error over the last hours, and no fewer runs, is so much of that on its held-out runs for so
+# long: it is then trained again at once. Less time or fewer runs: sooner, and more often by chance.
+DRIFT_HOURS = env_int("SMARTQUEUE_DRIFT_HOURS", 6, minimum=1)
+DRIFT_RUNS = env_int("SMARTQUEUE_DRIFT_RUNS", 100, minimum=1)
+DRIFT_PERCENT = env_int("SMARTQUEUE_DRIFT_PERCENT", 150, minimum=100)
+DRIFT_SECONDS = env_seconds("SMARTQUEUE_DRIFT_SECONDS", 900)
+# How near the predictions of each hour were is kept so long.
+ACCURACY_RETENTION_DAYS = env_int("SMARTQUEUE_ACCURACY_RETENTION_DAYS", 90, minimum=1)
 
 # Isolated attempts: what the process of one may take (of memory, beside what is loaded when it begins), and how long it
 # may go on after it was asked to stop.
@@ -511,7 +529,7 @@ SPECTACULAR_SETTINGS = {
         "BulkStatus": "jobs.api.shapes.BULK_STATUSES",
         "Condition": "jobs.api.serializers.CONDITIONS",
         "InvitationState": "orgs.models.Invitation.STATES",
-        "ModelState": "jobs.api.shapes.MODEL_STATES",
+        "ModelState": "jobs.learning.STATES",
         "Role": "orgs.api.serializers.ROLES",
         "KeyRole": "orgs.api.keys.KEY_ROLES",
         "RoleWord": "orgs.api.serializers.ROLE_WORDS",

@@ -242,12 +242,6 @@ predict = extend_schema(
     responses={200: shapes.ForecastSerializer},
     examples=[body("A Python task", ADD)],
 )
-get_model = extend_schema(
-    operation_id="get_model",
-    summary="The model that predicts",
-    tags=["predict"],
-    responses={200: shapes.ModelSerializer},
-)
 submit_task = extend_schema(
     operation_id="submit_task",
     summary="Submit a job, in the older words",

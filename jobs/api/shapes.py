@@ -21,13 +21,12 @@ from jobs.api.serializers import (
     JobSummarySerializer,
     NewJobSerializer,
 )
-from jobs.models import Artefact, Attempt, LogLine, ModelVersion, Queue, Transition
+from jobs.models import Artefact, Attempt, LogLine, Queue, Transition
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
 from jobs.ranking import POLICIES
 from orgs.serializers import StrictSerializer
 
 BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
-MODEL_STATES = ACTIVE, NONE, BROKEN = "active", "none", "broken"
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -231,31 +230,6 @@ class ForecastSerializer(serializers.Serializer[Any]):
     priority = serializers.FloatField()
     starts_in_seconds = serializers.FloatField(allow_null=True, help_text="Null when no worker serves the queue.")
     expected = ExpectedSerializer(allow_null=True, help_text="If it were submitted now.")
-
-
-class ModelVersionSerializer(serializers.Serializer[ModelVersion]):
-    version = serializers.IntegerField()
-    active = serializers.BooleanField()
-    trained_at = MomentField(source="created_at")
-    samples = serializers.IntegerField(help_text="Runs it was trained on.")
-    metrics = serializers.DictField(help_text="Its errors on runs it had not seen.")
-
-
-class StartErrorsSerializer(serializers.Serializer[Any]):
-    """How right it was about when jobs would start: of the newest that started."""
-
-    jobs = serializers.IntegerField()
-    median_error_seconds = serializers.FloatField(allow_null=True, help_text="Of start and expected start.")
-    within_range = serializers.FloatField(allow_null=True, help_text="The part that started within the range, 0 to 1.")
-
-
-class ModelSerializer(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(
-        MODEL_STATES, help_text="Without a usable model, predictions come from the runs themselves."
-    )
-    active = ModelVersionSerializer(allow_null=True)
-    versions = ModelVersionSerializer(many=True, help_text="The latest first.")
-    starts = StartErrorsSerializer()
 
 
 class PlatformJobSerializer(JobSummarySerializer):

@@ -6,6 +6,7 @@ from jobs.models.batch import Batch
 from jobs.models.dependency import Dependency, Ending
 from jobs.models.event import SeenEvent
 from jobs.models.job import Job, JobQuerySet
+from jobs.models.learning import Accuracy, AccuracyDelta, Learning
 from jobs.models.lease import Lease
 from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
 from jobs.models.process import LeaderTerm, WorkerProcess, serving
@@ -20,6 +21,8 @@ from jobs.models.weights import MemoryDelta, ModelVersion, RuntimeMemory
 __all__ = [
     "EVERY",
     "TEST_EVENT",
+    "Accuracy",
+    "AccuracyDelta",
     "Artefact",
     "Attempt",
     "Backlog",
@@ -32,6 +35,7 @@ __all__ = [
     "Job",
     "JobQuerySet",
     "LeaderTerm",
+    "Learning",
     "Lease",
     "Limit",
     "LimitBucket",

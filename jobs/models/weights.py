@@ -66,6 +66,15 @@ class ModelVersion(models.Model):
     metrics: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
     active = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Who had it trained: "leader" or "command".
+    source = models.CharField(max_length=16, blank=True, default="", db_default="")
+    trained_seconds = models.FloatField(null=True)
+    # Why it was promoted when it was trained, or was not, in a sentence.
+    reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # The last time, by whom ("leader", "command" or "user:<name>"), and which version it took the place of.
+    promoted_at = models.DateTimeField(null=True)
+    promoted_by = models.CharField(max_length=160, blank=True, default="", db_default="")
+    previous = models.PositiveIntegerField(null=True)
 
     objects = ModelVersionQuerySet.as_manager()
 

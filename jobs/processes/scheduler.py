@@ -12,6 +12,7 @@ from jobs.processes.leader import Leadership, fenced
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.ticker import Chore, Ticker
+from jobs.processes.trainer import Trainer
 from jobs.queue import sql
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
@@ -20,7 +21,17 @@ from jobs.queue.fire import fire
 from jobs.queue.keep_order import compare_starts, keep_backlog, keep_shares
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
-from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, fold_memories, sample_depth
+from jobs.queue.upkeep import (
+    Orphans,
+    Prune,
+    expire_artefacts,
+    expire_keys,
+    fold_accuracy,
+    fold_counts,
+    fold_memories,
+    note_drift,
+    sample_depth,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +46,7 @@ COMPARE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 ORPHAN_SECONDS = 3600.0
+DRIFT_LOOK_SECONDS = 30.0
 
 
 class Scheduler(Loop):
@@ -46,6 +58,7 @@ class Scheduler(Loop):
         self.leadership = Leadership(self.presence, on_elected=self.wake)
         self.ticker = Ticker([Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat)])
         self.courier = Courier()
+        self.trainer = Trainer()
         self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -53,6 +66,9 @@ class Scheduler(Loop):
             Chore("fire schedules", FIRE_SECONDS, self.fire_schedules),
             Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
+            Chore("fold accuracy", FOLD_SECONDS, fold_accuracy),
+            Chore("note drift", DRIFT_LOOK_SECONDS, note_drift),
+            Chore("train", settings.TRAIN_LOOK_SECONDS, self.train),
             Chore("fold memories", FOLD_SECONDS, fold_memories),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("mark limited", MARK_SECONDS, keep_marked),
@@ -79,6 +95,7 @@ class Scheduler(Loop):
         """Run what is due; False when nothing was, or another leads."""
         epoch = self.leadership.epoch
         if epoch is None:
+            self.trainer.stop()
             return False
         due = [chore for chore in self.chores if time.monotonic() >= chore.due]
         for chore in due:
@@ -110,6 +127,10 @@ class Scheduler(Loop):
         epoch = self.leadership.epoch
         return epoch is not None and fire(epoch)
 
+    def train(self) -> None:
+        if (epoch := self.leadership.epoch) is not None:
+            self.trainer.look(epoch)
+
     def hold_paused(self) -> bool:
         """The first time in a term also what was left while nobody led."""
         epoch = self.leadership.epoch
@@ -121,7 +142,11 @@ class Scheduler(Loop):
     def beat_term(self) -> None:
         sql.run("beat_term", epoch=self.leadership.epoch)
 
+    def abandon(self) -> None:
+        self.trainer.stop()
+
     def close(self) -> None:
+        self.trainer.stop()
         self.leadership.stop()
         self.courier.stop()
         self.ticker.stop()

@@ -14,12 +14,13 @@ decided AS MATERIALIZED (
 ), tried AS (
     INSERT INTO jobs_attempt (
         job_id, org_id, number, type, name, worker_id, worker_name, started_at, last_beat_at, ended_at,
-        outcome, runtime_ms, predicted_ms, error_type, error
+        outcome, runtime_ms, predicted_ms, predicted_low_ms, predicted_high_ms, model_version, error_type, error
     )
     SELECT job_id, org_id, attempt, type, name, worker_id, worker_name, leased_at, renewed_at, ended_at,
-           outcome, date_part('epoch', ended_at - leased_at) * 1000, predicted_ms, error_type, error
+           outcome, date_part('epoch', ended_at - leased_at) * 1000, predicted_ms,
+           predicted_low_ms, predicted_high_ms, model_version, error_type, error
     FROM decided
-), settled AS (
+), {{judged}}, settled AS (
     UPDATE jobs_job AS job
     SET status = decided.to_status,
         attempt = decided.attempt,

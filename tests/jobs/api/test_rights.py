@@ -20,6 +20,7 @@ from jobs.models import (
     Job,
     Lease,
     Limit,
+    ModelVersion,
     Queue,
     Ready,
     Schedule,
@@ -33,7 +34,7 @@ from orgs.models import Org, Secret
 from orgs.roles import Action, Role, can
 from orgs.scope import find_scope
 from tests.conftest import World
-from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_webhook
+from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_version, make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +123,8 @@ CALLS = [
     Call("DELETE", "api-secret", Action.MANAGE_SECRETS, good=204),
     Call("POST", "api-predict", Action.READ, stranger=200, body=ADD),
     Call("GET", "api-model", Action.READ, stranger=200),
+    Call("POST", "api-model-promote", Action.MANAGE_MODEL),
+    Call("POST", "api-model-rollback", Action.MANAGE_MODEL, stranger=409),
     Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
     Call("GET", "api-tasks", Action.READ, stranger=200),
     Call("GET", "api-task", Action.READ),
@@ -152,6 +155,7 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
         "artefact_id": str(artefact.pk),
         "scope": "type",
         "name": "secret",
+        "version": "1",
         "schedule_id": str(Schedule.objects.create(org=world.org, name="secret", cron="@daily", job=ADD).pk),
     }
     webhook, alert = make_webhook(world.org, "https://example.com/secret"), make_alert(world.org, "secret@example.com")
@@ -159,6 +163,8 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
     known["delivery_id"] = str(make_delivery(webhook).pk)
     Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
     vault.put("mailgun", "hunter1", scope=find_scope(world.owner, world.org.slug))
+    make_version(world.org, 1, reason="secret")
+    make_version(world.org, 2, reason="secret", active=True, previous=1)
     particular = {
         "api-job-replay": {"job_id": str(dead.pk)},
         "api-limit": {"name": "python"},
@@ -195,6 +201,7 @@ def state_of(org: Org) -> list[Any]:
         list(Schedule.objects.for_org(org).order_by("pk").values()),
         list(Subscriber.objects.for_org(org).order_by("pk").values()),
         list(Delivery.objects.filter(org_id=org.pk).order_by("pk").values()),
+        list(ModelVersion.objects.for_org(org).order_by("pk").values("version", "active", "previous")),
         list(Secret.objects.filter(org=org).order_by("pk").values()),
         list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason", "policy")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),

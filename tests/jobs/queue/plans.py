@@ -83,6 +83,7 @@ SAMPLES = """
 FURTHER = [DELTAS, MOVES, ATTEMPTS, LINES, KINDS, RUNS, SAMPLES]
 # Read from end to end by nothing.
 GREAT = {
+    "jobs_accuracydelta",
     "jobs_attempt",
     "jobs_depthsample",
     "jobs_job",

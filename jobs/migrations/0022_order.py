@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0018_failure_probability")]
+    dependencies = [("jobs", "0021_learning_lease")]
 
     operations = [
         migrations.AddField("job", "share_offset", models.FloatField(default=0, db_default=0)),
