@@ -1,6 +1,7 @@
 """How good predictions are, and the simple predictors they must beat."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.features import CANDIDATES, Features
 from predictor.levels import Floats
@@ -39,3 +40,11 @@ def score(quantiles: Floats, actual: Floats, simple: dict[str, Floats]) -> dict[
     metrics |= {name: errors(predicted, actual) for name, predicted in simple.items()}
     metrics["p10_p90_coverage"] = coverage(quantiles[:, 0], quantiles[:, 2], actual)
     return metrics
+
+
+def macro_f1(chosen: NDArray[np.intp], actual: NDArray[np.intp]) -> float:
+    """The mean over all labels met of the harmonic mean of precision and recall; both (N,), N at least 1."""
+    kinds = int(max(chosen.max(), actual.max())) + 1
+    hits = np.bincount(actual[chosen == actual], minlength=kinds)
+    met = np.bincount(chosen, minlength=kinds) + np.bincount(actual, minlength=kinds)
+    return float((2.0 * hits[met > 0] / met[met > 0]).mean())
