@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import network
-from predictor.features import SUMMARIES
-from predictor.levels import LEVEL_CAPACITY, LEVELS, Level, Levels
+from predictor.features import EVIDENCE, SUMMARIES
+from predictor.guard import NARROWEST, SIMPLE, SLACK, WIDEST, Guard
 from predictor.runtime import RuntimeModel
+from predictor.trees import DEPTH, MOST_TREES, Trees
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAGIC = b"SMARTQUEUE RUNTIME"
-LARGEST_BYTES = 16 << 20  # of the archive and of all its arrays unpacked: several times a full model
+LARGEST_BYTES = 16 << 20  # of the archive and of all its arrays unpacked: many times a model
+LARGEST_NUMBER = 1e6  # of any weight: no layer can then overflow to what is not a number
+UNBOUNDED = ("learned_until",)  # a moment, looked at apart
 _HEADER = struct.Struct(f">{len(MAGIC)}sH32s")
 
 Arrays = dict[str, NDArray[Any]]
@@ -35,13 +38,10 @@ def dump(model: RuntimeModel) -> bytes:
     """The model as bytes; equal models give equal bytes."""
     arrays: Arrays = {f"params.{name}": value for name, value in model.params.items()}
     arrays |= {"summary_mean": model.summary_mean, "summary_scale": model.summary_scale}
-    arrays["scalars"] = np.array([model.trust, model.levels.overall])
-    for name, level in zip(LEVELS, model.levels.levels, strict=True):
-        arrays |= {
-            f"{name}.keys": level.keys,
-            f"{name}.medians": level.medians,
-            f"{name}.counts": level.counts,
-        }
+    arrays |= {"shares": model.guard.shares, "widths": model.guard.widths, "slack": model.guard.slack}
+    arrays |= {"columns": model.trees.columns, "thresholds": model.trees.thresholds, "values": model.trees.values}
+    arrays["start"] = np.array(model.trees.start)
+    arrays["learned_until"] = np.array(model.learned_until)
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays)
     body = archive.getvalue()
@@ -58,15 +58,18 @@ def load(data: bytes) -> RuntimeModel:
         array = arrays[name]
         if array.shape != shape or array.dtype != dtype:
             raise WeightsError(f"{name} is {array.dtype}{array.shape}, not {dtype}{shape}")
-        if not np.isfinite(array).all():
-            raise WeightsError(f"{name} holds a number that is not finite")
+        if name not in UNBOUNDED and not (np.abs(array) <= LARGEST_NUMBER).all():  # NaN is not either
+            raise WeightsError(f"{name} holds a number that is not finite, or far too large")
         array.setflags(write=False)
-    trust, overall = arrays["scalars"].tolist()
-    if not 0.0 <= trust <= 1.0:
-        raise WeightsError(f"trust is {trust}, not within 0 and 1")
-    levels = tuple(_level(name, arrays) for name in LEVELS)
     params = {name.removeprefix("params."): array for name, array in arrays.items() if name.startswith("params.")}
-    return RuntimeModel(params, Levels(overall, levels), arrays["summary_mean"], arrays["summary_scale"], trust)
+    return RuntimeModel(
+        params,
+        arrays["summary_mean"],
+        arrays["summary_scale"],
+        _trees(arrays),
+        _guard(arrays),
+        _moment(arrays["learned_until"]),
+    )
 
 
 def _body(data: bytes) -> bytes:
@@ -110,22 +113,40 @@ def _unpack(body: bytes) -> Arrays:
 
 
 def _expected(arrays: Arrays) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and type of every array; a level may be of any length up to its capacity."""
+    """Shape and type of every array; there may be any number of trees, up to MOST_TREES."""
     single, double = np.dtype(np.float32), np.dtype(np.float64)
     fresh = network.init(np.random.default_rng(0))
     expected: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
     expected = {f"params.{name}": (value.shape, single) for name, value in fresh.items()}
     expected |= {"summary_mean": ((SUMMARIES,), single), "summary_scale": ((SUMMARIES,), single)}
-    expected["scalars"] = ((2,), double)
-    for name in LEVELS:
-        size = (min(arrays[f"{name}.keys"].size, LEVEL_CAPACITY) if f"{name}.keys" in arrays else 0,)
-        expected |= {f"{name}.keys": (size, np.dtype(np.uint64)), f"{name}.medians": (size, double)}
-        expected[f"{name}.counts"] = (size, double)
-    return expected
+    expected |= {"shares": ((len(EVIDENCE), 1 + len(SIMPLE)), double), "widths": ((len(EVIDENCE), 2), double)}
+    expected["slack"] = ((2,), double)
+    rows = min(len(arrays["columns"]), MOST_TREES) if np.ndim(arrays.get("columns", 0)) else 0
+    expected |= {"columns": ((rows, DEPTH), np.dtype(np.int16)), "thresholds": ((rows, DEPTH), single)}
+    expected |= {"values": ((rows, 2**DEPTH), single), "start": ((), double)}
+    return expected | {"learned_until": ((), double)}
 
 
-def _level(name: str, arrays: Arrays) -> Level:
-    keys = arrays[f"{name}.keys"]
-    if np.any(keys[1:] <= keys[:-1]):
-        raise WeightsError(f"{name}.keys are not in order")
-    return Level(keys, arrays[f"{name}.medians"], arrays[f"{name}.counts"])
+def _trees(arrays: Arrays) -> Trees:
+    columns = arrays["columns"]
+    if ((columns < 0) | (columns >= SUMMARIES)).any():
+        raise WeightsError("the trees ask about columns that there are not")
+    return Trees(float(arrays["start"]), columns, arrays["thresholds"], arrays["values"])
+
+
+def _guard(arrays: Arrays) -> Guard:
+    shares, widths = arrays["shares"], arrays["widths"]
+    if (shares < 0).any() or not np.allclose(shares.sum(axis=1), 1.0):
+        raise WeightsError("shares do not add up to one")
+    if (widths < NARROWEST).any() or (widths > WIDEST).any():
+        raise WeightsError(f"widths are not within {NARROWEST} and {WIDEST}")
+    if (arrays["slack"] < SLACK[0]).any() or (arrays["slack"] > SLACK[1]).any():
+        raise WeightsError(f"slack is not within {SLACK}")
+    return Guard(shares, widths, arrays["slack"])
+
+
+def _moment(array: NDArray[Any]) -> float:
+    moment = float(array)
+    if not np.isfinite(moment):
+        raise WeightsError("learned_until is not finite")
+    return moment
