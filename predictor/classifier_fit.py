@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from predictor import calibration, linear, rules, softmax, text
+from predictor import calibration, linear, softmax, text, word_rules
 from predictor.calibration import Calibration
 from predictor.classification import Classifier
 from predictor.linear import Linear
@@ -152,7 +152,7 @@ def _numbers(examples: Sequence[Labelled], blank: Classifier) -> Examples:
     for part in text.batches(words):
         found = text.count(text.occurrences(words[part]))
         size = len(words[part])
-        ruled = blank.ruled(words[part], [rules.hits(one) for one in words[part]])
+        ruled = blank.ruled(words[part], [word_rules.hits(one) for one in words[part]])
         offsets.append(blank.prior(found, size) + ruled)
         counts.append(replace(found, texts=found.texts + start))
         start += size
@@ -188,7 +188,9 @@ def _learn(given: Examples, labels: int, deadline: float | None) -> Linear:
     )
     start = np.zeros((len(vocabulary.features) + 1, columns), np.float32)
     weights = softmax.fit(problem, start, steps=STEPS, deadline=deadline)
-    return Linear(vocabulary, weights[:-1], weights[-1])
+    # In half precision, as they are kept: what is measured is then what is used after a reload.
+    halves = weights[:-1].astype(np.float16).astype(np.float32)
+    return Linear(vocabulary, halves, weights[-1])
 
 
 def _head(target: Places, offset: Floats, penalty: float, balance: float) -> Head:

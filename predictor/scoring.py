@@ -1,6 +1,7 @@
 """How far predictions are from what jobs took, and what the simple predictors would have said."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.features import CANDIDATES, Features
 from predictor.history import Floats

@@ -47,7 +47,9 @@ class Problem:
         return loss, slope
 
 
-def problem(rows: int, columns: int, texts: Places, features: Places, values: Floats, heads: tuple[Head, ...]) -> Problem:
+def problem(
+    rows: int, columns: int, texts: Places, features: Places, values: Floats, heads: tuple[Head, ...]
+) -> Problem:
     """Of entries (F,): row texts, column features."""
     return Problem(sparse(rows, texts, features, values), sparse(columns, features, texts, values), heads)
 
