@@ -92,7 +92,8 @@ class Classifier:
     def urgencies(self, scores: Floats) -> Places:
         """Which of URGENCIES is decided on, likewise: (N,)."""
         split = len(self.labels)
-        return (scores[:, split:] - np.float32(BALANCE) * self.log_shares[split:]).argmax(axis=1)
+        chosen: Places = (scores[:, split:] - np.float32(BALANCE) * self.log_shares[split:]).argmax(axis=1)
+        return chosen
 
     def _classify(self, texts: Sequence[list[str]]) -> list[Classification]:
         found = text.occurrences(texts)

@@ -86,8 +86,8 @@ def fit(
 
     Learns from the newest MOST_EXAMPLES, the last ones; a category that is none of labels counts as not given. The same
     examples and seed give the same classifier unless max_seconds cuts it short. A base that was itself fitted on a base
-    stands for that one. Metrics: `examples`, `categories`, `urgencies` (how many had one), `held_out`, and of the held-out
-    ones `accuracy`, `macro_f1`, `calibration_error`, `urgency_accuracy`, `urgency_macro_f1`,
+    stands for that one. Metrics: `examples`, `categories`, `urgencies` (how many had one), `held_out`, and of the
+    held-out ones `accuracy`, `macro_f1`, `calibration_error`, `urgency_accuracy`, `urgency_macro_f1`,
     `urgency_calibration_error`, and `fit_seconds`. Raises ValueError for labels that are none.
     """
     examples = examples[-MOST_EXAMPLES:]

@@ -21,7 +21,7 @@ _FORMAT = Format(b"SMARTQUEUE CLASSIFIER", 1, LARGEST_BYTES, "a classifier")
 def dump(classifier: Classifier) -> bytes:
     """The classifier as bytes; equal ones give equal bytes. Weights are kept in half precision, as `fit` makes them."""
     base = classifier.base
-    arrays = {"labels": _words(classifier.labels), "base_labels": _words(base.labels if base else ())}
+    arrays: Arrays = {"labels": _words(classifier.labels), "base_labels": _words(base.labels if base else ())}
     arrays["scalars"] = np.array([classifier.base_weight, classifier.rules_weight])
     arrays["calibrations"] = np.array(classifier.calibrations, np.float64)
     arrays["temperatures"] = np.array(base.temperatures if base else (1.0, 1.0))
