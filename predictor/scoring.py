@@ -1,6 +1,7 @@
 """How far predictions are from what jobs took, and what the simple predictors would have said."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.features import CANDIDATES, Features
 from predictor.history import Floats
@@ -67,3 +68,11 @@ def score(
         "failure_brier": brier(failure, failed),
         **{name: errors(predicted, actual) for name, predicted in baselines(given).items()},
     }
+
+
+def macro_f1(chosen: NDArray[np.intp], actual: NDArray[np.intp]) -> float:
+    """The mean over all labels met of the harmonic mean of precision and recall; both (N,), N at least 1."""
+    kinds = int(max(chosen.max(), actual.max())) + 1
+    hits = np.bincount(actual[chosen == actual], minlength=kinds)
+    met = np.bincount(chosen, minlength=kinds) + np.bincount(actual, minlength=kinds)
+    return float((2.0 * hits[met > 0] / met[met > 0]).mean())

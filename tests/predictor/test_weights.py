@@ -96,7 +96,7 @@ def test_broken_weights_are_refused(data: bytes) -> None:
 def test_an_archive_that_unpacks_too_large_is_refused_before_it_is_unpacked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(weights, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(weights, "_FORMAT", weights._FORMAT._replace(largest_bytes=1000))
 
     with pytest.raises(WeightsError, match="too large"):
         load(WHOLE)

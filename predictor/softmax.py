@@ -1,0 +1,77 @@
+"""Multinomial logistic regression on sparse rows: several label sets ("heads") over the same features.
+
+All heads are fitted together, since reading the features is what costs. Each has an L2 penalty and a weight for each
+row and label of its own; a row without a label in a head weighs nothing there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from predictor import lbfgs
+from predictor.sparse import Floats, Places, Sparse, sparse
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One label set over N rows."""
+
+    target: Places  # (N,), -1 where there is none
+    weight: Floats  # (N,), 0 where there is no target
+    offset: Floats  # (N, K): what speaks for each label before anything is learned
+    penalty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Rows (N, V), the same turned over, and heads whose columns stand side by side."""
+
+    rows: Sparse
+    columns: Sparse
+    heads: tuple[Head, ...]
+
+    def loss(self, weights: Floats) -> tuple[float, Floats]:
+        """Weighted negative log likelihood plus penalties of weights (V + 1, all K), the last row the bias."""
+        scores = self.rows.dot(weights[:-1]) + weights[-1]
+        loss, dscores, start = 0.0, np.empty_like(scores), 0
+        slope = np.empty_like(weights)
+        for head in self.heads:
+            part = slice(start, start + head.offset.shape[1])
+            miss, dscores[:, part] = cross_entropy(scores[:, part] + head.offset, head.target, head.weight)
+            own = weights[:, part]
+            loss += miss + 0.5 * head.penalty * float(np.vdot(own, own))
+            slope[:, part] = head.penalty * own
+            start = part.stop
+        slope[:-1] += self.columns.dot(dscores)
+        slope[-1] += dscores.sum(axis=0)
+        return loss, slope
+
+
+def problem(
+    rows: int, columns: int, texts: Places, features: Places, values: Floats, heads: tuple[Head, ...]
+) -> Problem:
+    """Of entries (F,): row texts, column features."""
+    return Problem(sparse(rows, texts, features, values), sparse(columns, features, texts, values), heads)
+
+
+def fit(given: Problem, start: Floats, *, steps: int, deadline: float | None = None) -> Floats:
+    """The weights (V + 1, all K) of least loss, or the best met until steps or deadline (time.monotonic()) ran out."""
+    found = lbfgs.minimise(given.loss, start, steps=steps, deadline=deadline)
+    return found.astype(np.float32, copy=False)
+
+
+def cross_entropy(scores: Floats, target: Places, weight: Floats) -> tuple[float, Floats]:
+    """Weighted sum over rows of -ln p(target), and its gradient (N, K); scores (N, K)."""
+    logs = log_softmax(scores)
+    rows = np.arange(len(scores))
+    loss = -float(np.dot(weight, logs[rows, target]))
+    slope = np.exp(logs) * weight[:, None]
+    slope[rows, target] -= weight
+    return loss, slope
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """ln of the probabilities of each row."""
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    logs: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs
