@@ -3,6 +3,13 @@
 from jobs.models.artefact import Artefact
 from jobs.models.attempt import Attempt, LogLine
 from jobs.models.batch import Batch
+from jobs.models.classification import (
+    ClassifiedText,
+    ClassifierCount,
+    ClassifierVersion,
+    Label,
+    ToClassify,
+)
 from jobs.models.dependency import Dependency, Ending
 from jobs.models.event import SeenEvent
 from jobs.models.job import Job, JobQuerySet
@@ -22,6 +29,9 @@ __all__ = [
     "Artefact",
     "Attempt",
     "Batch",
+    "ClassifiedText",
+    "ClassifierCount",
+    "ClassifierVersion",
     "Delivery",
     "Dependency",
     "DepthSample",
@@ -29,6 +39,7 @@ __all__ = [
     "EventType",
     "Job",
     "JobQuerySet",
+    "Label",
     "LeaderTerm",
     "Lease",
     "Limit",
@@ -47,6 +58,7 @@ __all__ = [
     "StatusCount",
     "StatusDelta",
     "Subscriber",
+    "ToClassify",
     "Transition",
     "WorkerProcess",
     "serving",
