@@ -8,6 +8,8 @@ PRIORITY_SCALE_MS = 3000.0
 SHORTEST_MS = 1.0
 # urgency multiplies the prediction, so it is a fixed shift of the rank
 URGENCY_FACTOR = {"high": 1 / 8, "medium": 1.0, "low": 8.0}
+# Of a job of which nothing else is known.
+USUAL_URGENCY = "medium"
 
 
 def priority(predicted_ms: float) -> float:

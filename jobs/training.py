@@ -112,15 +112,15 @@ def store(org: Org, trained: TrainedModel, *, samples: int, activate: bool) -> i
 
 
 @contextmanager
-def alone(org: Org) -> Iterator[None]:
+def alone(org: Org, space: int = LOCK_SPACE) -> Iterator[None]:
     """Keep other trainings of the organisation away. Raises AlreadyTraining.
 
     A lock of the session, for a transaction as long as a training would keep vacuum from its work.
     """
-    (lock,) = sql.run("begin_training", space=LOCK_SPACE, org_id=org.pk)
+    (lock,) = sql.run("begin_training", space=space, org_id=org.pk)
     if not lock.mine:
         raise AlreadyTraining(org)
     try:
         yield
     finally:
-        sql.run("end_training", space=LOCK_SPACE, org_id=org.pk)
+        sql.run("end_training", space=space, org_id=org.pk)

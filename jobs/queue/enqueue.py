@@ -168,11 +168,15 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
 
 
+# What enqueue.sql is told beside the columns of a job.
+NO_COLUMNS = {"position", "delay_seconds", "to_classify"}
+
+
 def as_job(
     new: NewJob, row: Mapping[str, Any], origin: Origin, status: str, run_at: datetime | None, created_at: datetime
 ) -> Job:
     """What enqueue.sql stored, without reading it back."""
-    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds"}}
+    known = {name: value for name, value in row.items() if name not in NO_COLUMNS}
     known |= {"payload": new.payload, "run_at": run_at, "status": status, "created_at": created_at}
     return Job(
         **known,
@@ -240,7 +244,7 @@ class Defaults(NamedTuple):
     timeout_seconds: int
 
 
-OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry")
+OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry", "to_classify")
 
 
 def default_name(new: NewJob) -> str:
@@ -260,11 +264,12 @@ def row(
         "name": asked.name,
         "payload": orjson.Fragment(payload),
         "payload_bytes": asked.payload_bytes,
-        "urgency": new.urgency,
+        "urgency": new.first_urgency,
         "predicted_ms": estimate.ms,
         "prediction_source": estimate.source,
         "priority": ranking.priority(estimate.ms),
-        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, defaults.tau_seconds) - new.head_start_seconds,
+        "rank_offset": ranking.rank_offset(estimate.ms, new.first_urgency, defaults.tau_seconds)
+        - new.head_start_seconds,
         "timeout_seconds": new.timeout_seconds or defaults.timeout_seconds,
         "max_attempts": new.max_attempts or retries.max_attempts(new.type),
     }

@@ -38,7 +38,7 @@ def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
         payload_bytes=len(canonical(new.payload)),
         user=user.get_username() if user else "",
     )
-    offset = ranking.rank_offset(estimated.ms, new.urgency, settings.RANK_TAU_SECONDS)
+    offset = ranking.rank_offset(estimated.ms, new.first_urgency, settings.RANK_TAU_SECONDS)
     return Forecast(
         predicted_ms=estimated.ms,
         low_ms=estimated.low_ms,
