@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 
-from jobs.categories import categories_in
 from jobs.handlers.base import Answer, Context, Done, Handler, PermanentFailure, registry
 from jobs.handlers.datasets import DATASETS, JOB_COLUMNS, MOMENTS, Dataset, Extract, Question, moment
 from jobs.handlers.schemas import Fault, token
@@ -98,7 +97,7 @@ class DataExportHandler(Handler):
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
         dataset = DATASETS[payload["dataset"]]
         found = [*column_faults(payload, dataset), *filter_faults(payload.get("filter", {}), dataset)]
-        known = categories_in(org_settings)
+        known = org_settings.get("categories") or settings.JOB_CATEGORIES
         if payload.get("filter", {}).get("category", known[0]) not in known:
             found.append(("/filter/category", f"One of {', '.join(known)}."))
         if payload.get("order", dataset.orders[0]) not in dataset.orders:
