@@ -130,8 +130,9 @@ def schema_of(categories: Sequence[str]) -> dict[str, Any]:
 
 def masked(text: str) -> str:
     """Without what looks like a password or a key."""
-    named = NAMED.sub(lambda found: found[1] + found[2] + MASK if is_sensitive(found[1]) else found[0], text)
-    return UNNAMED.sub(MASK, named)
+    # first by how it looks: an authorization has a word of its own before the value
+    text = UNNAMED.sub(MASK, text)
+    return NAMED.sub(lambda found: found[1] + found[2] + MASK if is_sensitive(found[1]) else found[0], text)
 
 
 def post(body: bytes) -> Response:
