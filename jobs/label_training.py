@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
-from jobs.active_classifier import classifier_of
+from jobs.active_classifier import classifier_of, forget_classifiers
 from jobs.categories import categories_of
 from jobs.models import ClassifierVersion, Label
 from jobs.training import alone
@@ -55,6 +55,7 @@ def learn_labels(org: Org) -> Learned:
         metrics |= {"seconds": round(time.monotonic() - started, 3), "fit": plain(fitted.metrics)}
         active = metrics["held_out"] == 0 or metrics["correct"] >= metrics["correct_before"]
         version = store(org, fitted.classifier, labels, metrics, activate=active)
+        forget_classifiers()
     return Learned(org.slug, len(labels), version, active, metrics)
 
 

@@ -34,8 +34,6 @@ def correct(
     InvalidClassification.
     """
     scope.require(Action.CLASSIFY)
-    if found := correction_faults(scope.org, category, urgency):
-        raise InvalidClassification(found)
     jobs = Job.objects.for_org(scope.org).filter(pk=job_id)
     with brief():
         # in the order in which classify_some() locks: this, the place in the order, the job
@@ -43,6 +41,8 @@ def correct(
         before = jobs.first()
         if before is None:
             raise JobNotFound
+        if found := correction_faults(scope.org, category, urgency):
+            raise InvalidClassification(found)
         if urgency:
             set_urgency(job_id, scope.org, urgency, by=f"user:{scope.user.get_username()}")
         job = jobs.select_for_update().get()

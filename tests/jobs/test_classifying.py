@@ -257,4 +257,3 @@ def test_another_model_of_the_endpoint_has_a_memory_of_its_own(
     ask(world.org)
 
     assert len(endpoint.asked) == 2
-
