@@ -44,7 +44,7 @@ def tell(org: Org, rows: Sequence[sql.Row]) -> None:
     for row, answer, one in moving:
         with brief():
             # before its place in the order, and that before the job: as whoever corrects it
-            if sql.run("hold_unread", job_id=row.job_id):
+            if sql.rows("hold_unread", job_id=row.job_id):
                 set_urgency(row.job_id, org, answer.urgency, by=answer.source)
                 write(org, [one])
     staying = [one for row, answer, one in told if not (row.urgency and answer.urgency != row.given_urgency)]
@@ -55,7 +55,7 @@ def tell(org: Org, rows: Sequence[sql.Row]) -> None:
 
 
 def write(org: Org, told: Sequence[dict[str, Any]]) -> None:
-    sql.run("classify", org_id=org.pk, told=json.dumps(told))
+    sql.rows("classify", org_id=org.pk, told=json.dumps(told))
 
 
 def told_row(row: sql.Row, answer: Answer) -> dict[str, Any]:

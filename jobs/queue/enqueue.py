@@ -202,6 +202,7 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
         actor=origin.actor or (f"user:{user.get_username()}" if user else "system"),
         address=origin.address,
         alone=len(rows) == 1,
+        unread=any("to_classify" in row for row in rows),
     )
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored

@@ -63,7 +63,8 @@ WITH asked AS (
     INSERT INTO jobs_toclassify (job_id, org_id, category, urgency, due_at)
     SELECT id, org_id, to_classify ~ 'category', to_classify ~ 'urgency', created_at
     FROM timed JOIN stored USING (id)
-    WHERE to_classify IS NOT NULL
+    -- most calls bring none, and need not look through their jobs for it
+    WHERE %(unread)s::boolean AND to_classify IS NOT NULL
 ), named AS (
     -- a queue is made with its first job; sorted like the keys
     INSERT INTO jobs_queue (org_id, name, pause_reason)
