@@ -7,10 +7,11 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from jobs import classifying
-from jobs.models import ClassifierCount, Job, ToClassify
+from jobs.models import ClassifiedText, ClassifierCount, Job, ToClassify
 from jobs.queue import classify, sql
 from jobs.queue.classify import classify_some
 from jobs.queue.enqueue import NewJob, enqueue_many
+from jobs.queue.upkeep import forget_answers
 from orgs.models import Org
 from tests.concurrency import at_once, elsewhere
 from tests.conftest import World
@@ -250,3 +251,33 @@ def test_another_organisation_is_nobodys_business(world: World, monkeypatch: pyt
 
     assert set(asked) == {world.org, world.rival}
     assert told(ours).classification != told(theirs).classification
+
+
+def remembered(org: Org, answers: int, days: int = 0) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO jobs_classifiedtext (org_id, digest, version, answer, at)"
+            " SELECT %s, gen_random_uuid(), 'v', '{}', clock_timestamp() - make_interval(days => %s)"
+            " FROM generate_series(1, %s)",
+            (org.pk, days, answers),
+        )
+
+
+def test_what_was_answered_long_ago_is_forgotten_batch_by_batch(world: World, settings: Settings) -> None:
+    remembered(world.org, 5, days=settings.CLASSIFY_CACHE_DAYS + 1)
+    remembered(world.org, 2)
+
+    assert forget_answers(batch=3)
+    assert not forget_answers(batch=3)
+
+    assert ClassifiedText.objects.count() == 2
+
+
+def test_no_more_answers_are_kept_than_there_is_room_for(world: World, settings: Settings) -> None:
+    settings.CLASSIFY_CACHE_MAX_ROWS = 4
+    remembered(world.org, 10)
+    newest = list(ClassifiedText.objects.order_by("-id").values_list("id", flat=True)[:4])
+
+    forget_answers(batch=100)
+
+    assert sorted(ClassifiedText.objects.values_list("id", flat=True)) == sorted(newest)
