@@ -63,6 +63,11 @@ class Answer:
     probabilities: Mapping[str, float] | None = None
 
     @property
+    def sure_of_urgency(self) -> bool:
+        """Whether a job may be moved for it."""
+        return 100 * self.urgency_confidence >= settings.CLASSIFY_URGENCY_MIN_PERCENT
+
+    @property
     def remembered(self) -> bool:
         return self.source.endswith(CACHED)
 
@@ -210,7 +215,7 @@ def answer_of(found: Classification) -> Answer:
 
 def by_rules(one: Asked, categories: Sequence[str]) -> Answer:
     try:
-        category, urgency, strength = rules.classify(one.text, categories)
+        category, urgency, strength = rules.classify(one.text, tuple(categories))
     except Exception:
         log.exception("the word rules failed")
         category, urgency, strength = None, None, 0.0

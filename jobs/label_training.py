@@ -103,7 +103,7 @@ def fitted_to(labels: Sequence[Label], categories: Sequence[str]) -> Any:
         Labelled(text, found.get("category") if found.get("category") in categories else None, found.get("urgency"))
         for text, found in ((texts[digest], found) for digest, found in said.items())
     ]
-    return fit(examples, categories, default(), max_seconds=settings.LABELS_MAX_SECONDS)
+    return fit(examples, tuple(categories), default(), max_seconds=settings.LABELS_MAX_SECONDS)
 
 
 def text_of(label: Label) -> Text:

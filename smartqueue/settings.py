@@ -152,6 +152,8 @@ CLASSIFY_SECONDS = env_seconds("SMARTQUEUE_CLASSIFY_SECONDS", 0.5, minimum=0.02)
 CLASSIFY_BATCH = env_int("SMARTQUEUE_CLASSIFY_BATCH", 200, minimum=1)
 # The longest that a classifier may take over a batch; one that is slower, or fails, rests for MODEL_REST_SECONDS.
 CLASSIFY_MAX_SECONDS = env_seconds("SMARTQUEUE_CLASSIFY_MAX_SECONDS", 5, minimum=0.01)
+# Less sure of its urgency, a job is not moved; a guess among three is right by a third. Higher: fewer are moved.
+CLASSIFY_URGENCY_MIN_PERCENT = env_int("SMARTQUEUE_CLASSIFY_URGENCY_MIN_PERCENT", 40)
 # What was answered to a text is remembered so long, and no more answers than these: each takes about half a kilobyte.
 CLASSIFY_CACHE_DAYS = env_int("SMARTQUEUE_CLASSIFY_CACHE_DAYS", 30, minimum=1)
 CLASSIFY_CACHE_MAX_ROWS = env_int("SMARTQUEUE_CLASSIFY_CACHE_MAX_ROWS", 200_000, minimum=1)

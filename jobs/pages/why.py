@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from jobs.categories import categories_of
 from jobs.models import Job, ToClassify
 from jobs.ranking import URGENCY_FACTOR
@@ -16,6 +18,8 @@ class Why:
 
     told: dict[str, Any] | None
     likely: list[tuple[str, float]]
+    # too unsure of the urgency to move it
+    unsure: bool
     unread: bool
     has_text: bool
     categories: list[str]
@@ -29,6 +33,7 @@ def why(job: Job) -> Why:
     return Why(
         told=told,
         likely=sorted(shares.items(), key=lambda one: -one[1])[:LIKELY] if len(shares) > 1 else [],
+        unsure=told is not None and 100 * told["urgency_confidence"] < settings.CLASSIFY_URGENCY_MIN_PERCENT,
         unread=told is None and has_text and ToClassify.objects.filter(pk=job.pk).exists(),
         has_text=has_text,
         categories=categories_of(job.org),

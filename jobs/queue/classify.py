@@ -40,18 +40,22 @@ def tell(org: Org, rows: Sequence[sql.Row]) -> None:
     """Ask, and write the answers: those that move a job one by one, the others by one statement."""
     answers = answer_many(org, [asked_of(row.type, row.title, row.description) for row in rows])
     told = [(row, answer, told_row(row, answer)) for row, answer in zip(rows, answers, strict=True)]
-    moving = [(row, answer, one) for row, answer, one in told if row.urgency and answer.urgency != row.given_urgency]
+    moving = [(row, answer, one) for row, answer, one in told if moves(row, answer)]
     for row, answer, one in moving:
         with brief():
             # before its place in the order, and that before the job: as whoever corrects it
             if sql.rows("hold_unread", job_id=row.job_id):
                 set_urgency(row.job_id, org, answer.urgency, by=answer.source)
                 write(org, [one])
-    staying = [one for row, answer, one in told if not (row.urgency and answer.urgency != row.given_urgency)]
+    staying = [one for row, answer, one in told if not moves(row, answer)]
     if staying:
         write(org, staying)
     remembered = sum(answer.remembered for answer in answers)
     sql.run("count_told", org_id=org.pk, hits=remembered, misses=len(answers) - remembered, corrections=0)
+
+
+def moves(row: sql.Row, answer: Answer) -> bool:
+    return bool(row.urgency and answer.urgency != row.given_urgency and answer.sure_of_urgency)
 
 
 def write(org: Org, told: Sequence[dict[str, Any]]) -> None:
@@ -62,7 +66,7 @@ def told_row(row: sql.Row, answer: Answer) -> dict[str, Any]:
     """What classify.sql takes; the action is for what the job then is, whoever said it."""
     given = [name for name in ("category", "urgency") if not row[name]]
     category = answer.category if row.category else row.given_category
-    urgency = answer.urgency if row.urgency else row.given_urgency
+    urgency = answer.urgency if moves(row, answer) else row.given_urgency
     classification = classification_of(answer, category=category, urgency=urgency, given=given)
     return {"job_id": str(row.job_id), "category": answer.category, "classification": classification}
 

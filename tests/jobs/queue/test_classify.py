@@ -17,7 +17,7 @@ from tests.concurrency import at_once, elsewhere
 from tests.conftest import World
 from tests.factories import api, claim_all, finish_one, make_dead_letter, make_job, make_org
 from tests.jobs.api.refusals import ADD, JOBS
-from tests.jobs.classifiers import answering, use
+from tests.jobs.classifiers import FakeClassifier, answering, said, use
 from tests.jobs.queue.whole import assert_whole
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,17 @@ def test_there_is_nothing_to_tell_without_a_text_or_where_all_was_said(world: Wo
 
     assert told(job).classification is None
     assert job.urgency == fields.get("urgency", "medium")
+
+
+def test_a_guess_moves_no_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, FakeClassifier(lambda text: said("Network", "high", urgency_confidence=0.39)))
+    job = make_job(world.org, title="t")
+
+    classify_some()
+
+    assert (told(job).category, job.urgency) == ("Network", "medium")
+    assert job.classification is not None
+    assert job.classification["urgency"] == "high"
 
 
 def test_a_description_alone_is_read(world: World) -> None:
