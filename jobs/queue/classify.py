@@ -1,11 +1,13 @@
 """Jobs whose texts are to be read: taken, answered outside of any transaction, and told. Of two takers one tells it."""
 
 import json
+import logging
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 
 from jobs import chat
 from jobs.classifying import TEXT_CHARACTERS, Answer, answer_many, asked_of
@@ -14,6 +16,8 @@ from jobs.queue.brief import brief
 from jobs.queue.rerank import set_urgency
 from orgs.models import Org
 from predictor.classifier import recommended_action
+
+log = logging.getLogger(__name__)
 
 # Whoever took jobs and says nothing for so long, beyond the time that the answers may take, is given up.
 PATIENCE_SECONDS = 60.0
@@ -31,8 +35,14 @@ def classify_some() -> bool:
     rows = sql.run("take_unread", batch=batch, seconds=seconds, characters=TEXT_CHARACTERS)
     orgs = Org.objects.in_bulk({row.org_id for row in rows})
     for org_id, ours in groupby(rows, key=lambda row: row.org_id):
-        if org := orgs.get(org_id):
-            tell(org, list(ours))
+        try:
+            if org := orgs.get(org_id):
+                tell(org, list(ours))
+        except Error:
+            raise
+        except Exception:
+            # those of the others are told; these are due again
+            log.exception("jobs could not be told what they are about", extra={"org": org_id})
     return len(rows) == batch
 
 
