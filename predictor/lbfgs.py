@@ -18,23 +18,25 @@ def minimise(
     function: Callable[[Array], tuple[float, Array]],
     start: Array,
     *,
+    scale: Array | None = None,
     steps: int,
     tolerance: float = 1e-4,
     deadline: float | None = None,
 ) -> Array:
     """Where `function`, which gives value and gradient, is smallest, from start.
 
-    Ends after `steps`, once a step gains less than tolerance relative to the value, or when time.monotonic()
+    scale is a first guess of the inverse of the Hessian's diagonal. Ends after `steps`, once a step gains less than tolerance relative to the value, or when time.monotonic()
     passes deadline; always returns the best point met.
     """
+    scale = np.ones_like(start) if scale is None else scale
     point = start
     value, slope = function(point)
     pairs: deque[tuple[Array, Array, float]] = deque(maxlen=MEMORY)
     for _ in range(steps):
         if deadline is not None and time.monotonic() > deadline:
             break
-        direction = -_inverse_hessian(slope, pairs)
-        found = _search(function, point, value, slope, direction, 1.0 if pairs else _first_step(slope))
+        direction = -_inverse_hessian(slope, pairs, scale)
+        found = _search(function, point, value, slope, direction, 1.0)
         if found is None:
             break
         move, new_value, new_slope = found
@@ -48,11 +50,7 @@ def minimise(
     return point
 
 
-def _first_step(slope: Array) -> float:
-    return 1.0 / max(1.0, float(np.linalg.norm(slope)))
-
-
-def _inverse_hessian(slope: Array, pairs: deque[tuple[Array, Array, float]]) -> Array:
+def _inverse_hessian(slope: Array, pairs: deque[tuple[Array, Array, float]], scale: Array) -> Array:
     """The two loops: the estimated inverse Hessian times slope."""
     out = slope.copy()
     shares = []
@@ -60,9 +58,10 @@ def _inverse_hessian(slope: Array, pairs: deque[tuple[Array, Array, float]]) -> 
         share = float(np.vdot(move, out)) / curvature
         shares.append(share)
         out -= share * change
+    out *= scale
     if pairs:
         move, change, curvature = pairs[-1]
-        out *= curvature / float(np.vdot(change, change))
+        out *= curvature / float(np.vdot(change, scale * change))
     for (move, change, curvature), share in zip(pairs, reversed(shares), strict=True):
         out += (share - float(np.vdot(change, out)) / curvature) * move
     return out

@@ -47,6 +47,19 @@ class Problem:
         return loss, slope
 
 
+    def scale(self) -> Floats:
+        """One over about the diagonal of the Hessian: (V + 1, all K). Frequent features bend the loss most."""
+        squares = self.columns.squared()
+        parts = []
+        for head in self.heads:
+            kinds = head.offset.shape[1]
+            # p (1 - p) of a label that is right once in `kinds` times, for rows as they weigh on average.
+            bend = head.weight.mean() * (kinds - 1.0) / kinds**2
+            total = np.append(squares.dot(np.ones((len(head.target), 1), np.float32))[:, 0], len(head.target))
+            parts.append(np.repeat((1.0 / (bend * total + head.penalty))[:, None], kinds, axis=1))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
 def problem(rows: int, columns: int, texts: Places, features: Places, values: Floats, heads: tuple[Head, ...]) -> Problem:
     """Of entries (F,): row texts, column features."""
     return Problem(sparse(rows, texts, features, values), sparse(columns, features, texts, values), heads)
@@ -54,7 +67,7 @@ def problem(rows: int, columns: int, texts: Places, features: Places, values: Fl
 
 def fit(given: Problem, start: Floats, *, steps: int, deadline: float | None = None) -> Floats:
     """The weights (V + 1, all K) of least loss, or the best met until steps or deadline (time.monotonic()) ran out."""
-    found = lbfgs.minimise(given.loss, start, steps=steps, deadline=deadline)
+    found = lbfgs.minimise(given.loss, start, scale=given.scale(), steps=steps, deadline=deadline)
     return found.astype(np.float32, copy=False)
 
 
