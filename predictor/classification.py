@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from predictor import calibration, reasons, rules, text
+from predictor import calibration, reasons, text, word_rules
 from predictor.calibration import Calibration
 from predictor.linear import Linear
 from predictor.priors import NAME_WEIGHT, URGENCIES, Base, Names, shared
@@ -73,10 +73,10 @@ class Classifier:
         out[:, : len(self.labels)] += np.float32(NAME_WEIGHT) * self.names.scores(counts, texts)
         return out
 
-    def ruled(self, texts: Sequence[list[str]], hits: Sequence[list[rules.Hit]]) -> Floats:
+    def ruled(self, texts: Sequence[list[str]], hits: Sequence[list[word_rules.Hit]]) -> Floats:
         """What the rules' hits in each text say, by their weight: (texts, labels + 3)."""
         pairs = zip(texts, hits, strict=True)
-        found = np.array([rules.scores(words, of_text, self.labels) for words, of_text in pairs], np.float32)
+        found = np.array([word_rules.scores(words, of_text, self.labels) for words, of_text in pairs], np.float32)
         return np.float32(self.rules_weight) * found.reshape(len(texts), len(self.labels) + len(URGENCIES))
 
     def category_logs(self, scores: Floats) -> Floats:
@@ -92,13 +92,14 @@ class Classifier:
     def urgencies(self, scores: Floats) -> Places:
         """Which of URGENCIES is decided on, likewise: (N,)."""
         split = len(self.labels)
-        return (scores[:, split:] - np.float32(BALANCE) * self.log_shares[split:]).argmax(axis=1)
+        chosen: Places = (scores[:, split:] - np.float32(BALANCE) * self.log_shares[split:]).argmax(axis=1)
+        return chosen
 
     def _classify(self, texts: Sequence[list[str]]) -> list[Classification]:
         found = text.occurrences(texts)
         counts = text.count(found)
         entries = self.own.vocabulary.look_up(counts)
-        hits = [rules.hits(words) for words in texts]
+        hits = [word_rules.hits(words) for words in texts]
         model = self.own.scores(entries, len(texts)) + self.prior(counts, len(texts))
         ruled = self.ruled(texts, hits)
         logs, alone = self.category_logs(model + ruled), self.category_logs(model)
@@ -130,7 +131,7 @@ class Classifier:
         found: Occurrences,
         counts: Counts,
         chosen: Places,
-        hits: Sequence[list[rules.Hit]],
+        hits: Sequence[list[word_rules.Hit]],
     ) -> list[tuple[str, ...]]:
         """The words of each text that spoke for the label chosen for it."""
         models = [(1.0, self.own, chosen)]

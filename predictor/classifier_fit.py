@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from predictor import calibration, linear, rules, softmax, text
+from predictor import calibration, linear, softmax, text, word_rules
 from predictor.calibration import Calibration
 from predictor.classification import Classifier
 from predictor.linear import Linear
@@ -86,8 +86,8 @@ def fit(
 
     Learns from the newest MOST_EXAMPLES, the last ones; a category that is none of labels counts as not given. The same
     examples and seed give the same classifier unless max_seconds cuts it short. A base that was itself fitted on a base
-    stands for that one. Metrics: `examples`, `categories`, `urgencies` (how many had one), `held_out`, and of the held-out
-    ones `accuracy`, `macro_f1`, `calibration_error`, `urgency_accuracy`, `urgency_macro_f1`,
+    stands for that one. Metrics: `examples`, `categories`, `urgencies` (how many had one), `held_out`, and of the
+    held-out ones `accuracy`, `macro_f1`, `calibration_error`, `urgency_accuracy`, `urgency_macro_f1`,
     `urgency_calibration_error`, and `fit_seconds`. Raises ValueError for labels that are none.
     """
     examples = examples[-MOST_EXAMPLES:]
@@ -152,7 +152,7 @@ def _numbers(examples: Sequence[Labelled], blank: Classifier) -> Examples:
     for part in text.batches(words):
         found = text.count(text.occurrences(words[part]))
         size = len(words[part])
-        ruled = blank.ruled(words[part], [rules.hits(one) for one in words[part]])
+        ruled = blank.ruled(words[part], [word_rules.hits(one) for one in words[part]])
         offsets.append(blank.prior(found, size) + ruled)
         counts.append(replace(found, texts=found.texts + start))
         start += size
@@ -188,7 +188,9 @@ def _learn(given: Examples, labels: int, deadline: float | None) -> Linear:
     )
     start = np.zeros((len(vocabulary.features) + 1, columns), np.float32)
     weights = softmax.fit(problem, start, steps=STEPS, deadline=deadline)
-    return Linear(vocabulary, weights[:-1], weights[-1])
+    # In half precision, as they are kept: what is measured is then what is used after a reload.
+    halves = weights[:-1].astype(np.float16).astype(np.float32)
+    return Linear(vocabulary, halves, weights[-1])
 
 
 def _head(target: Places, offset: Floats, penalty: float, balance: float) -> Head:

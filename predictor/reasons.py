@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from predictor.linear import Linear
-from predictor.rules import Hit
 from predictor.sparse import Places
 from predictor.text import TYPE_MARK, Counts, Occurrences
 
