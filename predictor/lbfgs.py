@@ -18,17 +18,17 @@ def minimise(
     function: Callable[[Array], tuple[float, Array]],
     start: Array,
     *,
-    scale: Array | None = None,
+    scale: Array,
     steps: int,
     tolerance: float = 1e-4,
     deadline: float | None = None,
 ) -> Array:
     """Where `function`, which gives value and gradient, is smallest, from start.
 
-    scale is a first guess of the inverse of the Hessian's diagonal. Ends after `steps`, once a step gains less than tolerance relative to the value, or when time.monotonic()
-    passes deadline; always returns the best point met.
+    scale, of start's shape, is a first guess of the inverse of the Hessian's diagonal. Ends after `steps`, once a step
+    gains less than tolerance relative to the value, or when time.monotonic() passes deadline; always returns the best
+    point met.
     """
-    scale = np.ones_like(start) if scale is None else scale
     point = start
     value, slope = function(point)
     pairs: deque[tuple[Array, Array, float]] = deque(maxlen=MEMORY)
@@ -36,7 +36,7 @@ def minimise(
         if deadline is not None and time.monotonic() > deadline:
             break
         direction = -_inverse_hessian(slope, pairs, scale)
-        found = _search(function, point, value, slope, direction, 1.0)
+        found = _search(function, point, value, slope, direction)
         if found is None:
             break
         move, new_value, new_slope = found
@@ -73,10 +73,9 @@ def _search(
     value: float,
     slope: Array,
     direction: Array,
-    size: float,
 ) -> tuple[Array, float, Array] | None:
     """Halve the step until it falls enough (Armijo 1966): the step, value and gradient there; None if none does."""
-    falls = float(np.vdot(slope, direction))
+    falls, size = float(np.vdot(slope, direction)), 1.0
     while falls < 0.0 and size > SMALLEST_STEP:
         move = size * direction
         new_value, new_slope = function(point + move)

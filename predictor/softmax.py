@@ -46,7 +46,6 @@ class Problem:
         slope[-1] += dscores.sum(axis=0)
         return loss, slope
 
-
     def scale(self) -> Floats:
         """One over about the diagonal of the Hessian: (V + 1, all K). Frequent features bend the loss most."""
         rows = np.ones((self.rows.height, 1), np.float32)
