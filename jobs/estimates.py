@@ -21,7 +21,8 @@ from jobs.active_model import LoadedModel, current_model
 from jobs.deadline import Overdue, within
 from jobs.queue import sql
 from orgs.models import Org
-from predictor.runtime import Prediction, Run, Submission
+from predictor.memory import Memory, remember
+from predictor.runtime import Prediction, Submission
 
 log = logging.getLogger(__name__)
 
@@ -227,12 +228,16 @@ def read_past(org: Org, kinds: Sequence[Kind]) -> dict[Kind, Known]:
 
 
 def submission(one: Asked, history: History, user: str, hour: float) -> Submission:
-    runs = zip(history.runtimes_ms, history.gaps_seconds, history.failed, strict=False)
+    memory: Memory | None = None
+    ended = 0.0
+    for ms, gap, failed in zip(history.runtimes_ms, history.gaps_seconds, history.failed, strict=False):
+        ended += gap
+        memory = remember(memory, runtime_ms=ms, ended=ended, failed=failed, keep_runs=True)
     return Submission(
         type=one.type,
         name=one.name,
         user=user,
         payload_bytes=one.payload_bytes,
-        hour=hour,
-        history=tuple(Run(runtime_ms=ms, gap_seconds=gap, failed=failed) for ms, gap, failed in runs),
+        at=hour * 3600.0,
+        memories=(None, memory, None, None, None),
     )

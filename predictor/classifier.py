@@ -1,133 +1,88 @@
-"""Category and urgency of a short text, from word rules and counted words."""
+"""What a job is about and how urgent it is, from its words: what others use of the classifier.
 
-import hashlib
-import json
-import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+Hashed words and parts of words (text) are scored by softmax regression (softmax, linear), beside rules of whole words
+(word_rules), the labels' own names and the shipped model (priors); temperature scaling (calibration) makes the
+confidence honest. `default` needs nothing learned; `fit` learns from what people said.
+"""
+
 from functools import cache
-from typing import Any
+from pathlib import Path
 
-from predictor.weights import WeightsError
+from predictor.archive import WeightsError
+from predictor.classification import UNSURE, Classification, Classifier
+from predictor.classifier_fit import Fitted, Labelled, fit, fit_with
+from predictor.classifier_weights import dump, load
+from predictor.priors import URGENCIES
+from predictor.text import Text
 
-WORDS = re.compile(r"[a-z0-9]+")
+__all__ = [
+    "DEFAULT_LABELS",
+    "UNSURE",
+    "URGENCIES",
+    "Classification",
+    "Classifier",
+    "Fitted",
+    "Labelled",
+    "Text",
+    "WeightsError",
+    "default",
+    "dump",
+    "fit",
+    "load",
+    "recommended_action",
+    "samples",
+    "train_default",
+]
+
 DEFAULT_LABELS = ("Infrastructure", "Database", "Application", "Network")
-URGENCIES = ("high", "medium", "low")
-RULES = {
-    "Database": "database sql query index pool postgres table replica backup migration",
-    "Network": "network dns vpn firewall latency packet router certificate",
-    "Infrastructure": "server disk cpu memory host cluster kubernetes node deploy",
-    "Application": "form page report login button export email download feedback",
-    "high": "outage down urgent exhausted timeout crash failed production corrupted",
-    "low": "typo cosmetic someday weekly cleanup wording nightly",
+SAMPLES = Path(__file__).parent / "samples"
+WEIGHTS = Path(__file__).parent / "classifier.weights"
+# Of the shipped model: its samples are few, and the rules were made for the same labels.
+RULES_WEIGHT = 1.0
+
+_ACTIONS = {
+    ("Infrastructure", "high"): "Page whoever is on call for the hosts; move work away from the one concerned.",
+    ("Infrastructure", "medium"): "Look at the load and the free space of the host today, before it gets urgent.",
+    ("Infrastructure", "low"): "Plan it for the next maintenance window.",
+    ("Database", "high"): "Page whoever is on call for the database; stop what writes until its state is known.",
+    ("Database", "medium"): "Look at slow queries, locks and connections today.",
+    ("Database", "low"): "Run it outside of busy hours.",
+    ("Application", "high"): "Tell the team of the application now; consider taking the last release back.",
+    ("Application", "medium"): "Open a ticket for the team of the application, with the job's error and log.",
+    ("Application", "low"): "Put it on the list of the team of the application.",
+    ("Network", "high"): "Page whoever is on call for the network; check routes, names and certificates.",
+    ("Network", "medium"): "Measure latency and loss between both ends today.",
+    ("Network", "low"): "Plan it with whoever looks after the network.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    title: str
-    description: str
-    type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    text: Text
-    category: str | None
-    urgency: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    category: str
-    urgency: str
-    confidence: float
-    urgency_confidence: float
-    source: str
-    words: tuple[str, ...]
-    probabilities: dict[str, float]
-
-
-class Classifier:
-    """Counts of words by label, over the rules."""
-
-    def __init__(self, labels: Sequence[str], counts: dict[str, dict[str, int]]) -> None:
-        self.labels, self.counts = tuple(labels), counts
-        self.version = hashlib.sha256(dump(self)).hexdigest()[:16]
-
-    def classify(self, texts: Sequence[Text]) -> list[Classification]:
-        return [self._one(text) for text in texts]
-
-    def _one(self, text: Text) -> Classification:
-        words = WORDS.findall(f"{text.title} {text.description}".lower())
-        by_category = self._scores(words, self.labels)
-        by_urgency = self._scores(words, URGENCIES)
-        by_urgency["medium"] += 0.5
-        category, urgency = max(by_category, key=by_category.__getitem__), max(by_urgency, key=by_urgency.__getitem__)
-        telling = tuple(word for word in dict.fromkeys(words) if self._weight(word, category) > 0)
-        return Classification(
-            category,
-            urgency,
-            share(by_category)[category],
-            share(by_urgency)[urgency],
-            "model" if any(word in self.counts.get(category, {}) for word in words) else "rules",
-            telling,
-            share(by_category),
-        )
-
-    def _scores(self, words: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
-        return {label: sum(self._weight(word, label) for word in words) for label in labels}
-
-    def _weight(self, word: str, label: str) -> float:
-        known = word in RULES.get(label, label.lower()).split()
-        return float(known) + 3.0 * self.counts.get(label, {}).get(word, 0)
-
-
-def share(scores: dict[str, float]) -> dict[str, float]:
-    total = sum(score + 0.1 for score in scores.values())
-    return {label: (score + 0.1) / total for label, score in scores.items()}
+_PACE = {"high": "now", "medium": "today", "low": "when there is time"}
 
 
 @cache
 def default() -> Classifier:
-    return Classifier(DEFAULT_LABELS, {})
+    """The shipped classifier of DEFAULT_LABELS; read once."""
+    return load(WEIGHTS.read_bytes())
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    classifier: Classifier
-    metrics: dict[str, Any]
+def samples() -> list[Labelled]:
+    """What the shipped classifier learns from: job submissions of our own making, of each of DEFAULT_LABELS."""
+    return [
+        _sample(label, line)
+        for label in DEFAULT_LABELS
+        for line in (SAMPLES / f"{label.lower()}.psv").read_text(encoding="utf-8").splitlines()
+    ]
 
 
-def fit(
-    examples: Sequence[Labelled],
-    labels: Sequence[str],
-    base: Classifier | None,
-    seed: int = 0,
-    max_seconds: float | None = None,
-) -> Fitted:
-    counts: dict[str, Counter[str]] = {}
-    for one in examples:
-        words = WORDS.findall(f"{one.text.title} {one.text.description}".lower())
-        for label in (one.category, one.urgency):
-            if label is not None:
-                counts.setdefault(label, Counter()).update(words)
-    plain = {label: dict(sorted(found.items())) for label, found in sorted(counts.items())}
-    return Fitted(Classifier(labels, plain), {"examples": len(examples)})
-
-
-def dump(classifier: Classifier) -> bytes:
-    return json.dumps([classifier.labels, classifier.counts]).encode()
-
-
-def load(data: bytes) -> Classifier:
-    try:
-        labels, counts = json.loads(data)
-    except ValueError as error:
-        raise WeightsError("no classifier") from error
-    return Classifier(labels, counts)
+def train_default() -> Fitted:
+    """Learn the shipped classifier again from `samples`; the same samples give the same one."""
+    return fit_with(samples(), DEFAULT_LABELS, None, base_weight=0.0, rules_weight=RULES_WEIGHT)
 
 
 def recommended_action(category: str, urgency: str) -> str:
-    return f"Hand this to whoever looks after {category}" + (" at once." if urgency == "high" else ".")
+    """What to do about such a job, in a sentence; of labels that are none of the default set too."""
+    known = _ACTIONS.get((category, urgency))
+    return known or f"Hand it to whoever looks after {category}, {_PACE.get(urgency, 'today')}."
+
+
+def _sample(label: str, line: str) -> Labelled:
+    type, title, description, urgency = line.split("|")
+    return Labelled(Text(title, description, type), label, urgency.lower())

@@ -1,175 +1,177 @@
-"""What is known of a job at submit, as arrays: its history, the medians around it, its words, size and hour.
+"""What is known of a job at submit, as arrays: what is remembered, its newest runs, its words, size and hour.
 
 Runtimes become ln milliseconds. Whatever a sequence or a summary says about them is given relative to an
 anchor, the best simple guess, so that the network learns corrections and not magnitudes.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.levels import LEVELS, Floats, Keys, Levels, keys_of, stable_hash
+from predictor import history, words
+from predictor.history import Floats, Known, Recent, floats
+from predictor.memory import DECAYS, LEVELS, Memory, Run
 
-HISTORY_LENGTH = 8
-SHORTEST_MS, LONGEST_MS = 1.0, 7 * 86_400_000.0
+LENGTH = 8  # runs the sequence holds
 STEP_INPUTS = 4  # per past run: runtime by the anchor, runtime, gap, failed
-BUCKETS = 1024  # rows of the hashed embedding (Weinberger et al. 2009, https://arxiv.org/abs/0902.2206)
-SLOTS = 7  # type, user, whole name, and up to four of its words
-CANDIDATES = ("ewma", "slow_ewma", "last", "last_two", "median", *LEVELS)
-SUMMARIES = len(CANDIDATES) - 1 + len(LEVELS) + 13
+# Simple guesses that the network weighs against each other; the anchor first.
+CANDIDATES = (
+    "anchor",
+    *(f"{level}_{decay}" for level in LEVELS for decay in DECAYS),
+    *("last", "last_two", "median", "kind_median", "requested", "trees"),
+)
+_GUESSES = len(CANDIDATES) - 2  # without anchor and trees
+_PER_LEVEL = ("runs", "known", "spread_fast", "spread_slow", "failures", "failed", "age")
+# The columns of a summary.
+SUMMARY = (
+    *CANDIDATES[1:-1],
+    *(f"{level}_{what}" for what in _PER_LEVEL for level in LEVELS),
+    *("anchor", "spread", "size", "hour_sin", "hour_cos", "requested_known", "deviation"),
+    *("last_gap", "mean_gap", "last_failed", "mean_failed"),
+)
+SUMMARIES = len(SUMMARY)
 
-_EWMA_KEEPS, _SLOW_EWMA_KEEPS = 0.5, 0.8  # weight of a run relative to the next newer one
-_LOG_SHORTEST, _LOG_LONGEST = np.log(SHORTEST_MS), np.log(LONGEST_MS)
-_RANKS = np.arange(HISTORY_LENGTH + 1)
-# Weight by rank (0 is the newest run) of each weighted mean; the last row of each is for "not a run".
-_WEIGHTS = np.stack([_EWMA_KEEPS**_RANKS, _SLOW_EWMA_KEEPS**_RANKS, 1.0 * (_RANKS == 0), 1.0 * (_RANKS < 2)], axis=1)
-_WEIGHTS[HISTORY_LENGTH] = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A past run of the same org, type and name."""
-
-    runtime_ms: float
-    gap_seconds: float  # from the end of the run before it to its own end; 0 for the first
-    failed: bool
+_OWN, _KIND = LEVELS.index("user_kind"), LEVELS.index("kind")
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A job as it is known when it is submitted."""
 
     type: str
     name: str
     user: str
     payload_bytes: int
-    hour: float  # of the day, 0 to 24
-    history: tuple[Run, ...]  # newest last; runs that ended before the submit
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The runs of B submissions, padded at the front to HISTORY_LENGTH = T."""
-
-    log_ms: Floats  # (B, T); 0 where mask is False
-    log_gap: Floats  # (B, T)
-    failed: Floats  # (B, T)
-    mask: NDArray[np.bool_]  # (B, T)
-    means: Floats  # (B, 4): ewma, slow ewma, last, last two; NaN without history
+    at: float  # seconds since the epoch
+    memories: tuple[Memory | None, ...]  # in the order of memory.LEVELS, of runs that ended before the submit
+    requested_ms: float | None = None  # what the submitter expects: an explicit timeout
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
     """Network inputs of B submissions; runtimes in ln milliseconds."""
 
-    steps: NDArray[np.float32]  # (B, T, STEP_INPUTS)
-    mask: NDArray[np.bool_]  # (B, T)
+    steps: NDArray[np.float32]  # (B, LENGTH, STEP_INPUTS)
+    mask: NDArray[np.bool_]  # (B, LENGTH)
     slots: NDArray[np.intp]  # (B, SLOTS): rows of the embedding; 0 is empty
     summary: NDArray[np.float32]  # (B, SUMMARIES), not yet standardised
+    candidates: NDArray[np.float32]  # (B, len(CANDIDATES)), relative to the anchor, 0 where unknown; no trees yet
     anchor: Floats  # (B,)
-    candidates: NDArray[np.float32]  # (B, len(CANDIDATES)), relative to the anchor
+    spread: Floats  # (B,): standard deviation to expect around the anchor
+    evidence: NDArray[np.intp]  # (B,): which of EVIDENCE it has
+
+    def __len__(self) -> int:
+        return len(self.anchor)
+
+    def take(self, rows: NDArray[np.intp] | slice) -> "Features":
+        """The same for some of the rows."""
+        return Features(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
-def build(submissions: Sequence[Submission], levels: Levels) -> Features:
+EVIDENCE = ("none", "kind", "few", "many")  # of the own user_kind: none, but of the kind; fewer than MANY; more
+MANY = 4
+
+
+def build(submissions: Sequence[Submission]) -> Features:
     """The features of each submission; odd values (None, NaN, negative, huge) never raise."""
-    medians, counts = levels.look_up(level_keys(submissions))
-    return assemble(submissions, read_history(submissions), medians, counts, levels.fallback(medians))
-
-
-def level_keys(submissions: Sequence[Submission]) -> Keys:
-    """Keys (B, 4) of the submissions' key, type, name and user."""
-    return keys_of([(s.type, s.name, s.user) for s in submissions])
-
-
-def read_history(submissions: Sequence[Submission]) -> History:
-    """The usable runs of each submission and their weighted means."""
-    histories = [s.history[-HISTORY_LENGTH:] for s in submissions]
-    lengths = np.fromiter(map(len, histories), np.intp, len(histories))
-    runs = list(chain.from_iterable(histories))
-    raw = np.full((3, len(histories), HISTORY_LENGTH), np.nan)
-    filled = _RANKS[:HISTORY_LENGTH] >= HISTORY_LENGTH - lengths[:, None]
-    if runs:
-        # One float conversion for all: it turns None into NaN.
-        raw[:, filled] = np.array([(r.runtime_ms, r.gap_seconds, r.failed) for r in runs], dtype=np.float64).T
-    mask = np.isfinite(raw[0]) & (raw[0] >= 0)
-    log_ms = np.where(mask, _log_ms(raw[0]), 0.0)
-    gaps = np.where(raw[1] > 0, np.minimum(raw[1], 1e9), 0.0)  # a comparison with NaN is False
-    failed = 1.0 * (mask & (raw[2] > 0))
-    newer = np.cumsum(mask[:, ::-1], axis=1)[:, ::-1] - 1
-    weights = _WEIGHTS[np.where(mask, newer, HISTORY_LENGTH)]  # (B, T, 4)
-    totals = weights.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        means = np.einsum("btk,bt->bk", weights, log_ms) / totals
-    # The mean of the last two is one of milliseconds, as its authors define it (Tsafrir et al. 2007).
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means[:, 3] = np.log(np.einsum("bt,bt->b", weights[:, :, 3], np.exp(log_ms)) / totals[:, 3])
-    return History(log_ms, np.log1p(gaps), failed, mask, means)
-
-
-def assemble(
-    submissions: Sequence[Submission], history: History, medians: Floats, counts: Floats, fallback: Floats
-) -> Features:
-    """Put histories, level medians and counts (B, 4) and the fallback (B,) together."""
-    number = history.mask.sum(axis=1)
-    known = number > 0
-    anchor = np.where(known, history.means[:, 0], fallback)
-    centred = np.where(history.mask, history.log_ms - anchor[:, None], 0.0)
-    candidates = np.concatenate([history.means, _median(history, number)[:, None], medians], axis=1) - anchor[:, None]
-    candidates[np.isnan(candidates)] = 0.0  # an unknown candidate repeats the anchor
-    spread = np.sqrt((centred * centred).sum(axis=1) / np.maximum(number, 1))
-    payload = np.log1p(np.array([_size(s.payload_bytes) for s in submissions]))
-    hours = np.array([s.hour for s in submissions], dtype=np.float64)
-    angle = np.where(np.isfinite(hours), hours, 0.0) % 24.0 * (np.pi / 12)
+    at = floats([s.at for s in submissions])
+    at = np.where(np.isfinite(at), at, 0.0)
+    known = history.read_known([s.memories for s in submissions], at)
+    of_kind = [_runs(s.memories, _KIND) for s in submissions]
+    own = [_runs(s.memories, _OWN) or kind for s, kind in zip(submissions, of_kind, strict=True)]
+    both = history.read_recent(own + of_kind, LENGTH)  # (2B, LENGTH)
+    recent = both.part(slice(len(submissions)))
+    anchor, spread = history.anchor(known), history.spread(known)
+    requested = floats([s.requested_ms or 0.0 for s in submissions])
+    asked = history.log_milliseconds(np.where(requested > 0, requested, np.nan))
+    candidates = _candidates(known, recent, median(both), asked)
+    candidates = np.where(np.isnan(candidates), 0.0, candidates - anchor[:, None])
+    steps = _steps(recent, anchor)
+    summary = np.empty((len(submissions), SUMMARIES), np.float32)
+    summary[:, :_GUESSES] = candidates[:, 1:-1]
+    _fill_levels(summary[:, _GUESSES : _GUESSES + len(_PER_LEVEL) * len(LEVELS)], known)
+    angle = at / 3600.0 % 24.0 * (np.pi / 12)
+    number = np.maximum(recent.mask.sum(axis=1), 1)
     one_by_one = (
-        number / HISTORY_LENGTH, known, spread, centred[:, -1], history.log_gap[:, -1],
-        history.log_gap.sum(axis=1) / np.maximum(number, 1), np.log1p(np.expm1(history.log_gap).sum(axis=1)),
-        history.failed.sum(axis=1) / np.maximum(number, 1), history.failed[:, -1],
-        payload, np.sin(angle), np.cos(angle), anchor,
+        anchor, spread, np.log1p(_sizes(submissions)), np.sin(angle), np.cos(angle), requested > 0,
+        np.sqrt((steps[:, :, 0] ** 2).sum(axis=1) / number), steps[:, -1, 2], steps[:, :, 2].sum(axis=1) / number,
+        steps[:, -1, 3], steps[:, :, 3].sum(axis=1) / number,
     )  # fmt: skip
-    summary = np.concatenate([candidates[:, 1:], np.log1p(counts), np.stack(one_by_one, axis=1)], axis=1)
-    steps = np.stack([centred, (history.log_ms - 9.0) / 4.0, history.log_gap / 6.0, history.failed], axis=2)
-    slots = np.array([_slots(s.type, s.name, s.user) for s in submissions], dtype=np.intp).reshape(-1, SLOTS)
+    for column, values in enumerate(one_by_one, SUMMARIES - len(one_by_one)):
+        summary[:, column] = values
     return Features(
-        steps.astype(np.float32),
-        history.mask,
-        slots,
-        summary.astype(np.float32),
-        anchor,
+        steps,
+        recent.mask,
+        np.array([words.slots(s.type, s.name, s.user) for s in submissions], np.intp).reshape(-1, words.SLOTS),
+        summary,
         candidates.astype(np.float32),
+        anchor,
+        spread,
+        _evidence(known),
     )
 
 
-def _log_ms(ms: Floats) -> Floats:
-    """Natural log of milliseconds, within one millisecond and seven days; NaN stays."""
-    return np.log(np.clip(ms, SHORTEST_MS, LONGEST_MS))
+def _steps(recent: Recent, anchor: Floats) -> NDArray[np.float32]:
+    """The newest runs as the sequence takes them, (B, LENGTH, STEP_INPUTS)."""
+    steps = np.empty((*recent.mask.shape, STEP_INPUTS), np.float32)
+    steps[:, :, 0] = (recent.log_ms - anchor[:, None]) * recent.mask
+    steps[:, :, 1] = (recent.log_ms - 9.0) / 4.0
+    steps[:, :, 2] = np.log1p(recent.gaps) / 6.0
+    steps[:, :, 3] = recent.failed
+    return steps
 
 
-def _median(history: History, number: NDArray[Any]) -> Floats:
+def _runs(memories: Sequence[Memory | None], level: int) -> tuple[Run, ...]:
+    memory = memories[level] if level < len(memories) else None
+    return () if memory is None else memory.recent
+
+
+def _candidates(known: Known, recent: Recent, medians: Floats, requested: Floats) -> Floats:
+    """The simple guesses (B, CANDIDATES) in ln ms; the columns of anchor and trees, and what is unknown, NaN."""
+    guesses = np.full((len(known.runs), len(CANDIDATES)), np.nan)
+    means = np.where(known.runs[:, :, None] > 0, known.means, np.nan)
+    guesses[:, 1:-6] = means.reshape(len(means), -1)
+    guesses[:, -6] = np.where(recent.mask[:, -1], recent.log_ms[:, -1], np.nan)
+    guesses[:, -5] = last_two(recent)
+    guesses[:, -4:-2] = medians.reshape(2, -1).T
+    guesses[:, -2] = requested
+    return guesses
+
+
+def _fill_levels(summary: NDArray[np.float32], known: Known) -> None:
+    """Put counts, spreads, failures and ages of every level in, (B, _PER_LEVEL x L)."""
+    columns = (
+        np.log1p(known.runs), known.runs > 0, known.spreads[:, :, 0], known.spreads[:, :, 2],
+        known.failures, known.failed, np.log1p(known.ages),
+    )  # fmt: skip
+    for number, values in enumerate(columns):
+        summary[:, number * len(LEVELS) : (number + 1) * len(LEVELS)] = values
+
+
+def _evidence(known: Known) -> NDArray[np.intp]:
+    own, kind = known.runs[:, _OWN], known.runs[:, _KIND]
+    return np.where(own >= MANY, 3, np.where(own > 0, 2, np.where(kind > 0, 1, 0))).astype(np.intp)
+
+
+def last_two(recent: Recent) -> Floats:
+    """ln of the mean milliseconds of the last two runs, as its authors define it (Tsafrir et al. 2007); NaN without."""
+    both = recent.mask[:, -2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean: Floats = np.log(np.where(both, np.exp(recent.log_ms[:, -2:]), 0.0).sum(axis=1) / both.sum(axis=1))
+    return mean
+
+
+def median(recent: Recent) -> Floats:
     """Median log runtime of each row's runs; NaN without."""
-    ordered = np.sort(np.where(history.mask, history.log_ms, np.inf), axis=1)
-    rows = np.arange(len(ordered))
-    median = (
-        ordered[rows, np.maximum(number - 1, 0) // 2] + ordered[rows, np.minimum(number // 2, HISTORY_LENGTH - 1)]
-    ) / 2
-    return np.where(number > 0, median, np.nan)
+    number = recent.mask.sum(axis=1)
+    ordered = np.sort(np.where(recent.mask, recent.log_ms, np.inf), axis=1)
+    rows, last = np.arange(len(ordered)), ordered.shape[1] - 1
+    middle = (ordered[rows, np.maximum(number - 1, 0) // 2] + ordered[rows, np.minimum(number // 2, last)]) / 2
+    return np.where(number > 0, middle, np.nan)
 
 
-def _size(payload_bytes: Any) -> float:
-    # Compared before it is converted: an int past 1e308 has no float.
-    return float(min(payload_bytes, 1 << 60)) if payload_bytes is not None and payload_bytes > 0 else 0.0
-
-
-@lru_cache(maxsize=8192)
-def _slots(kind: str, name: str, user: str) -> tuple[int, ...]:
-    """Embedding rows of the type, the user, the name and its first words; all numbers are one word."""
-    words = re.findall(r"[^\W\d_]+|\d+", str(name).lower())[: SLOTS - 3]
-    tokens = [("type", kind), ("user", user), ("name", name)]
-    tokens += [("word", "0" if word.isdigit() else word) for word in words]
-    rows = [1 + stable_hash("slot", *token) % (BUCKETS - 1) for token in tokens]
-    return tuple(rows + [0] * (SLOTS - len(rows)))
+def _sizes(submissions: Sequence[Submission]) -> Floats:
+    sizes = floats([s.payload_bytes for s in submissions])
+    return np.where(sizes > 0, np.minimum(sizes, float(1 << 60)), 0.0)

@@ -75,6 +75,67 @@ def backward(dout: Array, cache: Cache) -> tuple[Params, Array]:
     return grads, dout
 
 
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """Two layers as one matrix that takes x and the states of both: half the calls where only the end is wanted."""
+
+    w: Array  # (D+2H, 8H): input of both layers, forget of both, output of both, candidate of both
+    b: Array  # (8H,)
+
+
+def fuse(params: Params) -> Fused:
+    """The weights of a stack of two layers, the sigmoids' halves in them."""
+    hidden = len(params["b0"]) // 4
+    inputs = len(params["w0"]) - hidden
+    half = np.full(4 * hidden, 0.5, dtype=params["b0"].dtype)  # as in _layer_forward
+    half[3 * hidden :] = 1.0
+    w = np.zeros((inputs + 2 * hidden, 4, 2, hidden), dtype=half.dtype)
+    w[: inputs + hidden, :, 0] = (params["w0"] * half).reshape(-1, 4, hidden)
+    w[inputs:, :, 1] = (params["w1"] * half).reshape(-1, 4, hidden)
+    b = np.stack([(params[name] * half).reshape(4, hidden) for name in ("b0", "b1")], axis=1)
+    return Fused(w.reshape(len(w), -1), b.ravel())
+
+
+def last_state(fused: Fused, x: Array, mask: Mask) -> Array:
+    """The top layer's last hidden state (B, H) of two layers, as `forward` gives it, for x (T, B, D).
+
+    The second layer runs one step behind the first, so that both take a step in the same call.
+    """
+    steps, batch, inputs = x.shape
+    both = len(fused.b) // 4  # 2H
+    hidden = both // 2
+    share_of_x = (x.reshape(-1, inputs) @ fused.w[:inputs] + fused.b).reshape(steps, batch, -1)
+    h: Array = np.zeros((batch, both), dtype=fused.w.dtype)
+    c = np.zeros_like(h)
+    skips: Mask = ~mask
+    padded = [bool(row.any()) for row in skips]
+    w_hidden = fused.w[inputs:]
+    for t in range(steps + 1):
+        a = h @ w_hidden
+        a += share_of_x[t] if t < steps else fused.b
+        np.tanh(a, out=a)
+        sigmoids = a[:, : 3 * both]
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        i, f, o, g = _four(a, both)
+        new_c = f * c
+        new_c += i * g
+        new_h = np.tanh(new_c)
+        new_h *= o
+        if t < steps and padded[t]:
+            _pass_on(new_h, new_c, h, c, slice(hidden), skips[t])
+        if t == 0 or padded[t - 1]:  # before the first step the second layer has nothing to take
+            _pass_on(new_h, new_c, h, c, slice(hidden, None), skips[t - 1] if t else np.ones(batch, np.bool_))
+        h, c = new_h, new_c
+    return h[:, hidden:]
+
+
+def _pass_on(new_h: Array, new_c: Array, h: Array, c: Array, part: slice, skip: Mask) -> None:
+    """Keep the state of one layer in the rows that are padding."""
+    new_h[skip, part] = h[skip, part]
+    new_c[skip, part] = c[skip, part]
+
+
 def _depth(params: Params) -> int:
     return sum(name.startswith("w") for name in params)
 

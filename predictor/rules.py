@@ -1,14 +1,22 @@
-"""Category and urgency of a text by its words alone."""
+"""When a model is trained again, and when the new one takes over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from predictor.classifier import RULES, URGENCIES, WORDS, Text
+FEWEST_RUNS = 200  # before the first training, and between two
+GROWTH = 0.1  # or this share of the runs known at the last training, whichever is more
+BASELINES = ("ewma", "last_two", "type_median")
 
 
-def classify(text: Text, labels: Sequence[str]) -> tuple[str | None, str | None, float]:
-    words = set(WORDS.findall(f"{text.title} {text.description}".lower()))
-    found = {label: len(words & set(RULES.get(label, "").split())) for label in (*labels, *URGENCIES)}
-    category = max(labels, key=found.__getitem__, default=None)
-    urgency = max(URGENCIES, key=found.__getitem__)
-    strength = found[category] / (1 + found[category]) if category else 0.0
-    return (category if category and found[category] else None, urgency if found[urgency] else None, strength)
+def due(runs_now: int, runs_at_last: int) -> bool:
+    """Whether there are enough runs since the last training (0: there was none) for another."""
+    return runs_now - runs_at_last >= max(FEWEST_RUNS, GROWTH * runs_at_last)
+
+
+def better(metrics: Mapping[str, Any]) -> bool:
+    """Whether the model measured beat, on the same held-out runs, every simple predictor and the model in use.
+
+    By mean |log2(predicted / actual)|; `metrics` are those of train, with `current` where it was given a start.
+    """
+    rivals = [metrics[name]["malr"] for name in (*BASELINES, "current") if name in metrics]
+    return all(metrics["malr"] < rival for rival in rivals)

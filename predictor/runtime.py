@@ -1,28 +1,33 @@
-"""The runtime model: submissions in, milliseconds with a range out."""
+"""The runtime model: submissions in, milliseconds with a range and the chance of a failure out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from predictor import features, network
-from predictor.features import LONGEST_MS, SHORTEST_MS, SUMMARIES, Features, Run, Submission
-from predictor.levels import Floats, Levels, none_known
+from predictor import features, guard, lstm, network, trees
+from predictor.features import CANDIDATES, SUMMARIES, Features, Submission
+from predictor.guard import Guard
+from predictor.history import Floats
 from predictor.lstm import Array, Params
+from predictor.memory import Memory, Run
+from predictor.trees import Trees
 
-__all__ = ["Prediction", "Run", "RuntimeModel", "Submission"]
+__all__ = ["Memory", "Prediction", "Run", "RuntimeModel", "Submission"]
 
-DEFAULT_MS = 2000.0  # what a model that has seen nothing says
+_TREES = CANDIDATES.index("trees")
+AT_ONCE = 250  # submissions whose arrays fit into the cache of a core
 SUMMARY_LIMIT = 5.0  # standard deviations: an input far outside what was trained on must not take over
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """Milliseconds, within one millisecond and seven days, with low_ms <= ms <= high_ms."""
 
     ms: float  # p50
     low_ms: float  # p10
     high_ms: float  # p90
+    failure_probability: float  # 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +35,61 @@ class RuntimeModel:
     """Weights and what is needed to use them. Threads may share one: nothing changes after it is made."""
 
     params: Params
-    levels: Levels
     summary_mean: Array  # (SUMMARIES,)
     summary_scale: Array  # (SUMMARIES,): one over the standard deviation
-    trust: float  # 0 to 1: how far the median may leave the anchor towards what the network says
+    trees: Trees
+    guard: Guard
+    learned_until: float = 0.0  # seconds since the epoch: the newest end it has learned from
+    fused: lstm.Fused = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fused", lstm.fuse(network.lstm_params(self.params)))
 
     def predict(self, submissions: Sequence[Submission]) -> list[Prediction]:
-        """A prediction for each submission, in one pass of the network. Odd values in one never raise."""
-        if not submissions:
-            return []
-        given = features.build(submissions, self.levels)
-        milliseconds = np.exp(self.log_quantiles(given)).tolist()
-        return [Prediction(ms=middle, low_ms=low, high_ms=high) for low, middle, high in milliseconds]
+        """A prediction for each submission, in few passes of the network. Odd values in one never raise."""
+        parts = (submissions[at : at + AT_ONCE] for at in range(0, len(submissions), AT_ONCE))
+        return [prediction for part in parts for prediction in self._predict(part)]
+
+    def _predict(self, submissions: Sequence[Submission]) -> list[Prediction]:
+        given = self.complete(features.build(submissions))
+        output = self.output(given)
+        milliseconds = np.exp(self.guard.apply(output.quantiles, given)).tolist()
+        return [
+            Prediction(middle, low, high, failure)
+            for (low, middle, high), failure in zip(milliseconds, output.failure.tolist(), strict=True)
+        ]
 
     def log_quantiles(self, given: Features) -> Floats:
         """p10, p50 and p90 in ln milliseconds, (B, 3), clipped to what a job may take."""
-        relative, _ = network.forward(self.params, self.batch(given))
-        # Beside the guard, the range keeps its own width: a timid median says nothing about the spread.
-        moved = relative - (1.0 - self.trust) * relative[:, 1:2]
-        return np.clip(given.anchor[:, None] + moved, np.log(SHORTEST_MS), np.log(LONGEST_MS))
+        given = self.complete(given)
+        return self.guard.apply(self.output(given).quantiles, given)
+
+    def complete(self, given: Features) -> Features:
+        """The features with what the trees say among the candidates."""
+        return completed(given, self.trees.predict(given.summary))
+
+    def output(self, given: Features) -> network.Output:
+        """What the network alone says of complete features."""
+        return network.infer(self.params, self.fused, self.batch(given))
 
     def batch(self, given: Features) -> network.Batch:
-        """Features as the network takes them: the summary standardised."""
+        """Complete features as the network takes them: the summary standardised."""
         summary = (given.summary - self.summary_mean) * self.summary_scale
+        summary = np.concatenate([summary, given.candidates[:, _TREES, None] / network.TREES_UNIT], axis=1)
         np.clip(summary, -SUMMARY_LIMIT, SUMMARY_LIMIT, out=summary)
-        return network.Batch(given.steps, given.mask, given.slots, summary, given.candidates)
+        spread = given.spread.astype(np.float32)
+        return network.Batch(given.steps, given.mask, given.slots, summary, given.candidates, spread)
+
+
+def completed(given: Features, said: Floats) -> Features:
+    """The features with what trees said (B,), relative to the anchor, among the candidates."""
+    candidates = given.candidates.copy()
+    candidates[:, _TREES] = said
+    return replace(given, candidates=candidates)
 
 
 def untrained(seed: int = 0) -> RuntimeModel:
-    """A model that has seen nothing: the EWMA of a job's own history, else DEFAULT_MS."""
+    """A model that has seen nothing: own history shrunk to user, type, organisation and a default, a wide range."""
     params = network.init(np.random.default_rng(seed))
     mean, scale = np.zeros(SUMMARIES, np.float32), np.zeros(SUMMARIES, np.float32)
-    return RuntimeModel(params, none_known(float(np.log(DEFAULT_MS))), mean, scale, trust=0.0)
+    return RuntimeModel(params, mean, scale, trees.none(), guard.only_anchor())

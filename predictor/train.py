@@ -1,19 +1,20 @@
 """Fits a runtime model to past jobs and says how good it is on the newest of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import features, levels, network, optim, scoring
+from predictor import descent, features, guard, network, scoring, trees
 from predictor.examples import Example, LogRow, examples_from_log
-from predictor.features import LONGEST_MS, SHORTEST_MS, Features
-from predictor.levels import LEVELS, Floats
-from predictor.lstm import Params
-from predictor.runtime import RuntimeModel
+from predictor.features import Features
+from predictor.guard import Guard
+from predictor.history import Floats, floats, log_milliseconds
+from predictor.lstm import Array, Params
+from predictor.runtime import RuntimeModel, completed
+from predictor.trees import Trees
 
 __all__ = ["Example", "LogRow", "Metrics", "TrainedModel", "examples_from_log", "train"]
 
@@ -21,16 +22,11 @@ Metrics = dict[str, float | dict[str, float]]
 
 HELD_OUT_SHARE = 0.2
 FEWEST_EXAMPLES = 5  # below, nothing could be held out
-BATCH_ROWS = 256
-SMALLEST_EPOCH_STEPS = 16  # short logs are cut into smaller batches, so that they too get enough steps
-RATE = 2e-3
-GRADIENT_LIMIT = 1.0
-AVERAGE_KEEPS = 0.99  # of the averaged weights at each step
-FORGETS = 0.3  # share of words hidden at each step, so that unknown ones do not surprise
-PATIENCE = 3  # epochs without a better held-out loss before it stops
-LEVEL_BLOCKS = 10  # snapshots of the medians over the training part
-TRUST_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # tried on the held-out part; the first wins a tie
-DOUBT = 100.0  # examples at which the network is trusted halfway
+CHUNK = 4096  # submissions whose features are made at once: bounds the memory beside the features themselves
+FOLDS, BLOCKS, FOLD_TREES = 2, 10, 50  # the trees of each example are grown without its block
+RATE, EPOCHS = 1e-3, 10
+RATE_AGAIN, EPOCHS_AGAIN = 5e-4, 3  # from the weights in use
+RATE_LAST, EPOCHS_LAST = 2e-4, 1  # over everything, the held-out runs included
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,120 +37,207 @@ class TrainedModel:
     metrics: Metrics
 
 
-def train(
-    examples: Sequence[Example], *, seed: int = 0, epochs: int = 14, max_seconds: float | None = None
-) -> TrainedModel:
-    """Fit to the first 80 % of examples (in time order); stop and measure by the last 20 %.
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """N examples as arrays."""
 
-    The medians the model falls back to are in the end those of all examples, the held-out ones included.
-    The same examples and seed give the same model, unless max_seconds cuts the training short; what it has
-    learned by then is kept. Metrics: `samples`, `held_out`, `mdape`, `malr`, `within_2x`, the same three
-    under each of `ewma`, `last_two` and `type_median`, `p10_p90_coverage`, `train_seconds`. Stopping and
-    trust are chosen on the same held-out part, so its figures are slightly kind. Raises ValueError below
-    FEWEST_EXAMPLES examples.
+    given: Features
+    log_ms: Floats  # (N,)
+    failed: Array  # (N,): 0 or 1
+    ended_at: Floats  # (N,): seconds since the epoch, in order
+
+    def __len__(self) -> int:
+        return len(self.log_ms)
+
+    def part(self, rows: slice) -> "Lesson":
+        return Lesson(self.given.take(rows), self.log_ms[rows], self.failed[rows], self.ended_at[rows])
+
+
+def train(
+    examples: Collection[Example],
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    max_seconds: float | None = None,
+    start: RuntimeModel | None = None,
+) -> TrainedModel:
+    """Fit to the examples that ended first, stop and measure by those that ended last, then learn those too.
+
+    Held out are the last 20 %; with a start, which is continued from, at most the later half of what it has not
+    learned from, so that both are measured on runs that are new to either. The same examples, seed and start give
+    the same model, unless max_seconds cuts the training short; what it has learned by then is kept.
+    Metrics, of the model before it learned the held-out runs: `samples`, `held_out`, `mdape`, `malr`, `within_2x`,
+    `spearman`, `p10_p90_coverage`, `failure_brier`, `train_seconds`, and `mdape`, `malr` and `within_2x` under each
+    of `ewma`, `last_two`, `type_median` and, with a start, `current`. Raises ValueError below FEWEST_EXAMPLES.
     """
     if len(examples) < FEWEST_EXAMPLES:
         raise ValueError(f"{len(examples)} examples, at least {FEWEST_EXAMPLES} needed")
+    return learn(prepare(examples), seed=seed, epochs=epochs, max_seconds=max_seconds, start=start)
+
+
+def learn(
+    lesson: "Lesson",
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    max_seconds: float | None = None,
+    start: RuntimeModel | None = None,
+) -> TrainedModel:
+    """The same as train, from examples that are arrays already."""
     started = time.monotonic()
     deadline = None if max_seconds is None else started + max_seconds
-    split = len(examples) - max(1, round(HELD_OUT_SHARE * len(examples)))
-    submissions = [example.submission for example in examples]
-    runtimes = np.array([example.runtime_ms for example in examples], dtype=np.float64)
-    log_ms = np.log(np.clip(np.nan_to_num(runtimes), SHORTEST_MS, LONGEST_MS))
-
-    keys = features.level_keys(submissions)
-    table = levels.measure(keys[:split], log_ms[:split])
-    learned = features.assemble(
-        submissions[:split],
-        features.read_history(submissions[:split]),
-        *levels.snapshots(keys[:split], log_ms[:split], table.overall, LEVEL_BLOCKS),
-    )
-    held_out = features.build(submissions[split:], table)
-    model = _fresh_model(np.random.default_rng(seed), learned, table)
-    model = _fit(model, learned, log_ms[:split], held_out, log_ms[split:], seed, epochs, deadline)
-
-    type_medians = table.look_up(keys[split:])[0][:, LEVELS.index("type")]
-    simple = scoring.baselines(held_out, np.where(np.isnan(type_medians), table.overall, type_medians))
-    metrics: Metrics = {"samples": float(len(examples)), "held_out": float(len(examples) - split)}
-    metrics |= scoring.score(model.log_quantiles(held_out), log_ms[split:], simple)
+    split = len(lesson) - held_out_count(lesson, start)
+    learned, held_out = lesson.part(slice(split)), lesson.part(slice(split, None))
+    rng = np.random.default_rng(seed)
+    model = fresh(rng, learned) if start is None else rebased(adapted(start, lesson), learned)
+    grown, learned = grow(learned, rng)
+    model = replace(model, trees=grown)
+    held_out = replace(held_out, given=model.complete(held_out.given))
+    rate, usual = (RATE, EPOCHS) if start is None else (RATE_AGAIN, EPOCHS_AGAIN)
+    model = fit(model, learned, held_out, rate=rate, epochs=epochs or usual, rng=rng, deadline=deadline)
+    metrics = measure(model, held_out, start)
+    metrics = {"samples": float(len(lesson)), "held_out": float(len(held_out)), **metrics}
+    model = replace(model, guard=guarded(model, held_out), learned_until=float(lesson.ended_at[-1]))
+    if not descent.over(deadline):
+        x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
+        model = replace(model, trees=trees.fit(x, target, rng))
+        model = fit(
+            model, joined(learned, held_out), None, rate=RATE_LAST, epochs=EPOCHS_LAST, rng=rng, deadline=deadline
+        )
     metrics["train_seconds"] = time.monotonic() - started
-    # Measured with medians that had not seen the held-out runs; what is used from now on knows them too.
-    return TrainedModel(replace(model, levels=levels.measure(keys, log_ms)), metrics)
+    return TrainedModel(model, metrics)
 
 
-def _fresh_model(rng: np.random.Generator, learned: Features, table: levels.Levels) -> RuntimeModel:
-    mean = learned.summary.mean(axis=0)
-    deviation = learned.summary.std(axis=0)
-    # A summary that never varied says nothing: its scale of zero keeps it out for good.
-    scale = np.where(deviation > 1e-3, 1.0 / np.maximum(deviation, 1e-3), 0.0).astype(np.float32)
-    trust = len(learned.anchor) / (len(learned.anchor) + DOUBT)
-    return RuntimeModel(network.init(rng), table, mean, scale, trust)
+def prepare(examples: Collection[Example]) -> Lesson:
+    """The features and targets of examples, in the order of their ends.
+
+    Of the newest submits only short runs have ended; of the newest ends runs of every length are there.
+    """
+    examples = sorted(examples, key=lambda example: example.ended_at)
+    starts = range(0, len(examples), CHUNK)
+    chunks = [features.build([one.submission for one in examples[at : at + CHUNK]]) for at in starts]
+    given = Features(*(np.concatenate([getattr(one, name) for one in chunks]) for name in Features.__slots__))
+    runtimes = np.nan_to_num(floats([example.runtime_ms for example in examples]))
+    failed = np.array([one.failed for one in examples], np.float32)
+    return Lesson(given, log_milliseconds(runtimes), failed, floats([one.ended_at for one in examples]))
 
 
-def _fit(
+def held_out_count(lesson: Lesson, start: RuntimeModel | None) -> int:
+    """How many of the newest examples are held out."""
+    usual = max(1, round(HELD_OUT_SHARE * len(lesson)))
+    if start is None:
+        return usual
+    new = int((lesson.ended_at > start.learned_until).sum())
+    return max(1, min(usual, -(-new // 2)))
+
+
+def grow(lesson: Lesson, rng: np.random.Generator) -> tuple[Trees, Lesson]:
+    """Trees for the examples, and the examples with what trees grown without them say.
+
+    A network that learned from trees that had seen the very run it must predict would trust them too much
+    (stacked generalization: Wolpert 1992, https://doi.org/10.1016/S0893-6080(05)80023-1).
+    """
+    x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
+    fold = np.arange(len(lesson)) * BLOCKS // len(lesson) % FOLDS
+    grown = [trees.fit(x[fold != number], target[fold != number], rng, count=FOLD_TREES) for number in range(FOLDS)]
+    said = np.zeros(len(lesson))
+    for number, one in enumerate(grown):
+        said[fold == number] = one.predict(x[fold == number])
+    return trees.mean(grown), replace(lesson, given=completed(lesson.given, said))
+
+
+def joined(older: Lesson, newer: Lesson) -> Lesson:
+    """One after the other."""
+    given = Features(
+        *(np.concatenate([getattr(older.given, name), getattr(newer.given, name)]) for name in Features.__slots__)
+    )
+    return Lesson(
+        given,
+        np.concatenate([older.log_ms, newer.log_ms]),
+        np.concatenate([older.failed, newer.failed]),
+        np.concatenate([older.ended_at, newer.ended_at]),
+    )
+
+
+def fresh(rng: np.random.Generator, learned: Lesson) -> RuntimeModel:
+    """A model that has learned nothing yet but the scales of its inputs."""
+    return RuntimeModel(network.init(rng), *scales(learned.given.summary), trees.none(), guard.none())
+
+
+def scales(summary: Array) -> tuple[Array, Array]:
+    """Mean and one over the standard deviation of every column of a summary (N, SUMMARIES)."""
+    deviation = summary.std(axis=0)
+    # A summary that never varied says nothing: its scale of zero keeps it out.
+    scale = np.where(deviation > 1e-3, 1.0 / np.maximum(deviation, 1e-3), 0.0)
+    return summary.mean(axis=0).astype(np.float32), scale.astype(np.float32)
+
+
+def adapted(start: RuntimeModel, lesson: Lesson) -> RuntimeModel:
+    """The same model with its range adapted by the examples it has not learned from."""
+    new = lesson.part(slice(int(np.searchsorted(lesson.ended_at, start.learned_until, "right")), None))
+    if not len(new):
+        return start
+    slack = guard.adapted(start.guard.slack, start.log_quantiles(new.given), new.log_ms)
+    return replace(start, guard=replace(start.guard, slack=slack))
+
+
+def rebased(start: RuntimeModel, learned: Lesson) -> RuntimeModel:
+    """The same model with its inputs scaled as the learned examples ask for; its weights make up for that."""
+    mean, scale = scales(learned.given.summary)
+    params = descent.copy(start.params)
+    own = params["w_head"][-network.INPUTS :][: len(mean)]
+    params["b_head"] += ((mean - start.summary_mean) * start.summary_scale) @ own
+    own *= np.where(scale > 0, start.summary_scale / np.where(scale > 0, scale, 1.0), 0.0)[:, None].astype(own.dtype)
+    return replace(start, params=params, summary_mean=mean, summary_scale=scale)
+
+
+def fit(
     model: RuntimeModel,
-    learned: Features,
-    log_ms: Floats,
-    held_out: Features,
-    held_out_log_ms: Floats,
-    seed: int,
+    learned: Lesson,
+    held_out: Lesson | None,
+    *,
+    rate: float,
     epochs: int,
+    rng: np.random.Generator,
     deadline: float | None,
 ) -> RuntimeModel:
-    """Descend until the held-out loss no longer falls; return the best model seen, guarded."""
-    rng = np.random.default_rng([seed, 1])
-    batch = model.batch(learned)
-    target = (log_ms - learned.anchor).astype(np.float32)
-    rows = len(target)
-    size = max(8, min(BATCH_ROWS, rows // SMALLEST_EPOCH_STEPS))
-    total = epochs * -(-rows // size)
-    adam = optim.Adam()
-    weights = _copy(model.params)
-    best, best_loss, since = _copy(weights), _loss(model, held_out, held_out_log_ms), 0
-    for _ in range(epochs):
-        order = rng.permutation(rows)
-        for start in range(0, rows, size):
-            # Warm up over a twentieth, then fall along half a cosine (https://arxiv.org/abs/1608.03983).
-            done = adam.count / total
-            adam.rate = RATE * min(1.0, 20.0 * done + 0.05) * (0.5 + 0.5 * np.cos(np.pi * done))
-            chosen = order[start : start + size]
-            part = batch.take(chosen)
-            part = replace(part, slots=np.where(rng.random(part.slots.shape) < FORGETS, 0, part.slots))
-            descend(weights, adam, part, target[chosen])
-            optim.average(model.params, weights, min(AVERAGE_KEEPS, adam.count / (adam.count + 10.0)))
-            if deadline is not None and time.monotonic() > deadline:
-                break
-        loss = _loss(model, held_out, held_out_log_ms)
-        since += 1
-        if loss < best_loss:
-            best, best_loss, since = _copy(model.params), loss, 0
-        if since >= PATIENCE or (deadline is not None and time.monotonic() > deadline):
-            break
-    return _guard(replace(model, params=best), held_out, held_out_log_ms)
+    """Descend; with held-out examples, stop by them."""
+    batch = model.batch(learned.given)
+    target = (learned.log_ms - learned.given.anchor).astype(np.float32)
+
+    def take(rows: NDArray[np.intp]) -> tuple[network.Batch, Array, Array]:
+        return batch.take(rows), target[rows], learned.failed[rows]
+
+    def judge(params: Params) -> float:
+        assert held_out is not None
+        output = replace(model, params=params).output(held_out.given)
+        return network.pinball(output.quantiles, held_out.log_ms - held_out.given.anchor)[0]
+
+    params = descent.fit(
+        model.params,
+        take,
+        len(learned),
+        rate=rate,
+        epochs=epochs,
+        rng=rng,
+        judge=None if held_out is None else judge,
+        deadline=deadline,
+    )
+    return replace(model, params=params)
 
 
-def _guard(model: RuntimeModel, held_out: Features, log_ms: Floats) -> RuntimeModel:
-    """The model with the share of its trust, down to none, that serves the held-out median best."""
-
-    def miss(trusting: RuntimeModel) -> float:
-        return float(np.abs(trusting.log_quantiles(held_out)[:, 1] - log_ms).mean())
-
-    return min((replace(model, trust=model.trust * share) for share in TRUST_SHARES), key=miss)
+def guarded(model: RuntimeModel, held_out: Lesson) -> Guard:
+    return guard.fit(model.output(held_out.given).quantiles, held_out.given, held_out.log_ms, model.guard.slack)
 
 
-def descend(params: Params, adam: optim.Adam, batch: network.Batch, target: NDArray[np.floating[Any]]) -> float:
-    """One step of Adam on a batch; target is ln runtime relative to the anchor. Return the loss before it."""
-    quantiles, cache = network.forward(params, batch)
-    loss, dquantiles = network.pinball(quantiles, target)
-    grads = network.backward(dquantiles, cache)
-    optim.clip(grads, GRADIENT_LIMIT)
-    adam.step(params, grads)
-    return loss
-
-
-def _loss(model: RuntimeModel, held_out: Features, log_ms: Floats) -> float:
-    return network.pinball(model.log_quantiles(held_out), log_ms)[0]
-
-
-def _copy(params: Params) -> Params:
-    return {name: value.copy() for name, value in params.items()}
+def measure(model: RuntimeModel, held_out: Lesson, current: RuntimeModel | None) -> Metrics:
+    """Every figure: the guard chosen on the older half of the held-out examples, all measured on the newer half."""
+    middle = len(held_out) // 2
+    chosen, scored = held_out.part(slice(middle)), held_out.part(slice(middle, None))
+    model = replace(model, guard=guarded(model, chosen if middle else scored))
+    output = model.output(scored.given)
+    quantiles = model.guard.apply(output.quantiles, scored.given)
+    metrics: Metrics = scoring.score(quantiles, output.failure, scored.given, scored.log_ms, scored.failed)
+    if current is not None:
+        metrics["current"] = scoring.errors(current.log_quantiles(scored.given)[:, 1], scored.log_ms)
+    return metrics

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from predictor import network
-from predictor.features import BUCKETS, CANDIDATES, HISTORY_LENGTH, SLOTS, STEP_INPUTS, SUMMARIES
-from predictor.runtime import Run, Submission
+from predictor.examples import Memories
+from predictor.features import CANDIDATES, LENGTH, STEP_INPUTS
+from predictor.memory import LEVELS, Memory
+from predictor.runtime import Submission
 from predictor.train import Example, LogRow, examples_from_log
+from predictor.words import BUCKETS, SLOTS
 
 SAMPLES = Path(__file__).parent / "samples"
+NOTHING: tuple[Memory | None, ...] = (None,) * len(LEVELS)
 
 
 def make_submission(**fields: Any) -> Submission:
@@ -21,10 +25,23 @@ def make_submission(**fields: Any) -> Submission:
         "name": "nightly sync",
         "user": "ada",
         "payload_bytes": 512,
-        "hour": 9.5,
-        "history": (Run(1500.0, 0.0, False), Run(1800.0, 60.0, False)),
+        "at": 1_700_000_000.0,
+        "memories": memories_of(1500.0, 1800.0),
     }
     return Submission(**{**defaults, **fields})
+
+
+def memories_of(*runtimes_ms: float, failed: bool = False, every: float = 60.0) -> tuple[Memory | None, ...]:
+    """At every level, of these runs alone, oldest first, the last of which ended at 1,700,000,000 - every."""
+    known = Memories()
+    for back, ms in zip(range(len(runtimes_ms), 0, -1), runtimes_ms, strict=True):
+        known.add("ada", "http", "sync", runtime_ms=ms, ended=1_700_000_000.0 - back * every, failed=failed)
+    return known.of("ada", "http", "sync")
+
+
+def make_example(runtime_ms: float, number: int = 0, **fields: Any) -> Example:
+    """The number is a second of an hour, at which it ended."""
+    return Example(make_submission(**fields), runtime_ms, 1_700_000_000.0 + number)
 
 
 def make_log(count: int, seed: int = 0) -> list[LogRow]:
@@ -62,14 +79,15 @@ def real_examples() -> list[Example]:
 
 def make_batch(rng: np.random.Generator, rows: int, dtype: Any = np.float64) -> network.Batch:
     """Random inputs with histories of every length, the empty one included."""
-    lengths = rng.integers(0, HISTORY_LENGTH + 1, rows)
+    lengths = rng.integers(0, LENGTH + 1, rows)
     lengths[0] = 0
     slots = rng.integers(1, BUCKETS, (rows, SLOTS))
-    slots[:, 4:] *= rng.random((rows, SLOTS - 4)) < 0.5
+    slots[:, 3:] *= rng.random((rows, SLOTS - 3)) < 0.5
     return network.Batch(
-        steps=rng.normal(size=(rows, HISTORY_LENGTH, STEP_INPUTS)).astype(dtype),
-        mask=np.arange(HISTORY_LENGTH) >= HISTORY_LENGTH - lengths[:, None],
+        steps=rng.normal(size=(rows, LENGTH, STEP_INPUTS)).astype(dtype),
+        mask=np.arange(LENGTH) >= LENGTH - lengths[:, None],
         slots=slots,
-        summary=rng.normal(size=(rows, SUMMARIES)).astype(dtype),
+        summary=rng.normal(size=(rows, network.INPUTS)).astype(dtype),
         candidates=rng.normal(size=(rows, len(CANDIDATES))).astype(dtype),
+        spread=rng.uniform(0.1, 2.0, rows).astype(dtype),
     )

@@ -1,120 +1,105 @@
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
+from math import log
 from typing import Any
 
 import numpy as np
 import pytest
 
-from predictor import features, levels
-from predictor.features import CANDIDATES, HISTORY_LENGTH
-from predictor.runtime import Run
-from tests.predictor.factories import make_submission
-
-ROOT = Path(__file__).parents[2]
-NOTHING = levels.none_known(7.0)
+from predictor import features
+from predictor.features import CANDIDATES, LENGTH
+from predictor.memory import Memory, Run, typical_ms
+from tests.predictor.factories import NOTHING, make_submission, memories_of
 
 
 def candidate(name: str, given: features.Features) -> float:
     return float(given.anchor[0] + given.candidates[0, CANDIDATES.index(name)])
 
 
-def test_candidates_are_the_simple_predictors_worked_out_by_hand() -> None:
-    runs = (Run(100.0, 0.0, False), Run(200.0, 5.0, True), Run(800.0, 5.0, False))
+def own(*runs: Run) -> tuple[Memory | None, ...]:
+    """Memories in which only the own user_kind is known, with these newest runs."""
+    known = memories_of(*(100.0 for _ in runs))[0]
+    assert known is not None
+    return (replace(known, recent=runs), *NOTHING[1:])
 
-    given = features.build([make_submission(history=runs)], NOTHING)
+
+def test_candidates_are_the_simple_predictors_worked_out_by_hand() -> None:
+    given = features.build([make_submission(memories=memories_of(100.0, 200.0, 800.0), requested_ms=5000.0)])
 
     logs = np.log([100.0, 200.0, 800.0])
-    assert candidate("ewma", given) == pytest.approx(logs @ [0.25, 0.5, 1.0] / 1.75)
-    assert candidate("slow_ewma", given) == pytest.approx(logs @ [0.64, 0.8, 1.0] / 2.44)
+    assert candidate("user_kind_0.5", given) == pytest.approx(logs @ [0.25, 0.5, 1.0] / 1.75, rel=1e-6)
+    assert candidate("org_0.2", given) == pytest.approx(logs @ [0.64, 0.8, 1.0] / 2.44, rel=1e-6)
     assert candidate("last", given) == pytest.approx(np.log(800.0), rel=1e-6)
     assert candidate("last_two", given) == pytest.approx(np.log(500.0), rel=1e-6)
     assert candidate("median", given) == pytest.approx(np.log(200.0), rel=1e-6)
+    assert candidate("requested", given) == pytest.approx(np.log(5000.0), rel=1e-6)
 
 
-def test_without_history_the_anchor_is_the_most_specific_median_known() -> None:
-    known = make_submission(type="etl", name="load", user="bob", history=())
-    table = levels.measure(features.level_keys([known] * 3), np.log([10.0, 20.0, 40.0]))
+@pytest.mark.parametrize("levels", range(6))
+def test_the_anchor_is_the_typical_runtime_of_the_memories(levels: int) -> None:
+    known = (*NOTHING[:levels], *memories_of(100.0, 900.0, 400.0)[levels:])
 
-    same_type = features.build([make_submission(type="etl", history=())], table)
-    stranger = features.build([make_submission(history=())], NOTHING)
+    given = features.build([make_submission(memories=known)])
 
-    assert same_type.anchor[0] == pytest.approx(np.log(20.0))
-    assert stranger.anchor[0] == 7.0
-    assert not stranger.candidates.any()
+    assert given.anchor[0] == pytest.approx(log(typical_ms(known)))
+
+
+def test_the_spread_is_wide_where_nothing_is_known_and_narrows_with_steady_runs() -> None:
+    given = features.build(
+        [make_submission(memories=m) for m in (NOTHING, memories_of(50.0), memories_of(*[50.0] * 9))]
+    )
+
+    assert given.spread[0] == given.spread[1] == pytest.approx(2.0)
+    assert given.spread[2] < 0.1
+
+
+def test_runs_of_the_kind_stand_in_where_the_user_has_none() -> None:
+    known = memories_of(100.0, 200.0)
+
+    stranger = features.build([make_submission(memories=(None, *known[1:]))])
+
+    np.testing.assert_allclose(np.exp(stranger.steps[0, -2:, 1] * 4.0 + 9.0), [100.0, 200.0], rtol=1e-5)
+    assert stranger.evidence.tolist() == [1]
 
 
 def test_only_the_newest_runs_count() -> None:
-    old = tuple(Run(9e9, 1.0, True) for _ in range(5))
-    new = tuple(Run(100.0 + n, 1.0, False) for n in range(HISTORY_LENGTH))
+    new = tuple(Run(100.0 + n, 1.0, False) for n in range(LENGTH))
 
-    long = features.build([make_submission(history=old + new)], NOTHING)
-    short = features.build([make_submission(history=new)], NOTHING)
+    long, short = (
+        features.build([make_submission(memories=own(*old, *new))]) for old in ((Run(9e9, 1.0, True),) * 3, ())
+    )
 
     np.testing.assert_array_equal(long.steps, short.steps)
 
 
-@pytest.mark.parametrize("odd", [None, float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize("odd", [None, float("nan"), float("-inf"), -1.0])
 def test_a_run_without_a_usable_runtime_is_as_good_as_absent(odd: Any) -> None:
     good = Run(100.0, 0.0, False)
 
-    given = features.build([make_submission(history=(Run(odd, 0.0, False), good))], NOTHING)
-    between = features.build([make_submission(history=(good, Run(odd, 0.0, False)))], NOTHING)
+    given, between = (
+        features.build([make_submission(memories=own(*runs))])
+        for runs in ((Run(odd, 0.0, False), good), (good, Run(odd, 0.0, False)))
+    )
 
     assert given.mask.sum() == between.mask.sum() == 1
-    assert given.anchor[0] == between.anchor[0] == pytest.approx(np.log(100.0))
+    assert candidate("median", given) == candidate("median", between) == pytest.approx(np.log(100.0), rel=1e-6)
 
 
-def test_words_of_a_name_are_shared_and_numbers_are_one_word() -> None:
-    one, two = (features.build([make_submission(name=name)], NOTHING).slots[0] for name in ("Sync 17", "sync-99"))
+@pytest.mark.parametrize("odd", [{"runs": None}, {"means": (float("nan"),) * 3}, {"last_ended": float("inf")}])
+def test_a_memory_with_a_number_that_is_none_is_as_good_as_absent(odd: dict[str, Any]) -> None:
+    known = own(Run(100.0, 0.0, False))[0]
+    assert known is not None
 
-    assert one[2] != two[2]
-    assert one[3:].tolist() == two[3:].tolist()
+    given = features.build([make_submission(memories=(replace(known, recent=(), **odd), *NOTHING[1:]))])
 
-
-def test_hashes_do_not_change_between_processes() -> None:
-    asked = "from predictor.levels import stable_hash; print(stable_hash('type', 'http'))"
-
-    answers = {
-        int(
-            subprocess.run(
-                [sys.executable, "-c", asked], env={"PYTHONHASHSEED": seed}, cwd=ROOT, check=True, capture_output=True
-            ).stdout
-        )
-        for seed in ("1", "2")
-    }
-
-    # The number itself is in stored weights: when it changes, so must weights.FORMAT_VERSION.
-    assert answers == {16190622212870821868}
+    assert given.anchor[0] == pytest.approx(log(2000.0))
+    assert given.evidence.tolist() == [0]
 
 
-def test_snapshots_know_only_the_blocks_before() -> None:
-    submissions = [make_submission(name=f"job {n % 2}") for n in range(40)]
-    log_ms = np.arange(40.0)
+def test_one_odd_submission_does_not_change_another() -> None:
+    plain = make_submission()
+    odd = make_submission(payload_bytes=10**400, at=float("nan"), requested_ms=-(10**400), memories=())
 
-    medians, counts, fallback = levels.snapshots(features.level_keys(submissions), log_ms, 5.0, blocks=4)
+    alone, beside = features.build([plain]), features.build([odd, plain])
 
-    assert np.isnan(medians[:10]).all()
-    assert (fallback[:10] == 5.0).all()
-    assert counts[10, levels.LEVELS.index("type")] == 10
-    assert medians[39, levels.LEVELS.index("type")] == np.median(np.arange(30.0))
-
-
-@pytest.mark.parametrize("rows", range(1, 13))
-def test_snapshots_of_a_log_shorter_than_its_blocks_know_nothing_of_their_own_row(rows: int) -> None:
-    submissions = [make_submission() for _ in range(rows)]
-
-    medians, _, fallback = levels.snapshots(features.level_keys(submissions), np.arange(float(rows)), -1.0, blocks=10)
-
-    assert fallback[0] == -1.0
-    assert all(np.isnan(medians[n]).all() or (medians[n] < n).all() for n in range(rows))
-
-
-def test_a_level_keeps_only_the_most_frequent_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(levels, "LEVEL_CAPACITY", 2)
-    keys = np.repeat(np.array([[5], [6], [7]], np.uint64), 4, axis=1)[[0, 1, 1, 2, 2, 2]]
-
-    kept = levels.measure(keys, np.zeros(6)).levels[0]
-
-    assert kept.keys.tolist() == [6, 7]
-    assert kept.counts.tolist() == [2, 3]
+    np.testing.assert_array_equal(alone.summary[0], beside.summary[1])
+    assert np.isfinite(beside.summary).all()

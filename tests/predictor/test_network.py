@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from predictor import network, optim
-from predictor.features import CANDIDATES, HISTORY_LENGTH
+from predictor.descent import descend
+from predictor.features import CANDIDATES, LENGTH
 from predictor.lstm import Params
-from predictor.train import descend
 from tests.predictor.factories import make_batch
 from tests.predictor.test_lstm import numeric_gradient, relative_error
 
@@ -24,15 +24,17 @@ def test_the_gradient_of_every_weight_equals_central_differences(monkeypatch: py
     # Narrower than the real one, which the next test takes: each weight costs two passes.
     monkeypatch.setattr(network, "HIDDEN", 5)
     monkeypatch.setattr(network, "EMBEDDING", 3)
+    monkeypatch.setattr(network, "_EMBEDDED", 12)
     monkeypatch.setattr(network, "WIDTH", 6)
     rng = np.random.default_rng(5)
-    params, batch, target = wild_network(rng), make_batch(rng, 4), rng.normal(size=4)
+    params, batch = wild_network(rng), make_batch(rng, 4)
+    target, failed = rng.normal(size=4), np.array([0.0, 1.0, 1.0, 0.0])
 
     def loss() -> float:
-        return network.pinball(network.forward(params, batch)[0], target)[0]
+        return network.loss(network.forward(params, batch)[0], target, failed)[0]
 
-    quantiles, cache = network.forward(params, batch)
-    grads = network.backward(network.pinball(quantiles, target)[1], cache)
+    output, cache = network.forward(params, batch)
+    grads = network.backward(*network.loss(output, target, failed)[1:], cache)
 
     assert grads.keys() == params.keys()
     for name, array in params.items():
@@ -50,10 +52,10 @@ def test_the_gradient_of_every_weight_equals_central_differences(monkeypatch: py
 
 def test_the_gradient_of_the_real_network_along_any_direction_equals_central_differences() -> None:
     rng = np.random.default_rng(11)
-    params, target = wild_network(rng), rng.normal(size=16)
-    batch = with_histories(make_batch(rng, 16), list(range(HISTORY_LENGTH + 1)) + [HISTORY_LENGTH] * 7)
-    quantiles, cache = network.forward(params, batch)
-    grads = network.backward(network.pinball(quantiles, target)[1], cache)
+    params, target, failed = wild_network(rng), rng.normal(size=16), 1.0 * (rng.random(16) < 0.3)
+    batch = with_histories(make_batch(rng, 16), list(range(LENGTH + 1)) + [LENGTH] * 7)
+    output, cache = network.forward(params, batch)
+    grads = network.backward(*network.loss(output, target, failed)[1:], cache)
 
     for name, array in params.items():
         kept = array.copy()
@@ -66,14 +68,15 @@ def test_the_gradient_of_the_real_network_along_any_direction_equals_central_dif
             found[number] = np.vdot(grads[name], direction)
             for sign in (1.0, -1.0):
                 array[...] = kept + sign * 1e-5 * direction
-                expected[number] += sign * network.pinball(network.forward(params, batch)[0], target)[0] / 2e-5
+                loss = network.loss(network.forward(params, batch)[0], target, failed)[0]
+                expected[number] += sign * loss / 2e-5
         array[...] = kept
         assert relative_error(found, expected) < 1e-6, name
 
 
 def with_histories(batch: network.Batch, lengths: list[int]) -> network.Batch:
     """The same rows with histories of these lengths."""
-    return replace(batch, mask=np.arange(HISTORY_LENGTH) >= HISTORY_LENGTH - np.array(lengths)[:, None])
+    return replace(batch, mask=np.arange(LENGTH) >= LENGTH - np.array(lengths)[:, None])
 
 
 def checked_rows(loss: Any, array: Any, rows: Any) -> Any:
@@ -92,10 +95,11 @@ def test_quantiles_are_ordered_even_with_wild_weights() -> None:
     params = network.init(rng, dtype=np.float64)
     params["w_out"] = rng.normal(0.0, 30.0, params["w_out"].shape)
 
-    quantiles, _ = network.forward(params, make_batch(rng, 64))
+    output, _ = network.forward(params, make_batch(rng, 64))
 
-    assert np.isfinite(quantiles).all()
-    assert (np.diff(quantiles, axis=1) >= 0).all()
+    assert np.isfinite(output.quantiles).all()
+    assert (np.diff(output.quantiles, axis=1) >= 0).all()
+    assert ((output.failure >= 0) & (output.failure <= 1)).all()
 
 
 def test_the_median_stays_within_the_candidates_and_the_correction_limit() -> None:
@@ -104,7 +108,7 @@ def test_the_median_stays_within_the_candidates_and_the_correction_limit() -> No
     params["w_out"] = rng.normal(0.0, 30.0, params["w_out"].shape)
     batch = make_batch(rng, 64)
 
-    middle = network.forward(params, batch)[0][:, 1]
+    middle = network.forward(params, batch)[0].quantiles[:, 1]
 
     assert (middle <= batch.candidates.max(axis=1) + network.CORRECTION_LIMIT).all()
     assert (middle >= batch.candidates.min(axis=1) - network.CORRECTION_LIMIT).all()
@@ -115,12 +119,15 @@ def test_eight_rows_can_be_learned_by_heart() -> None:
     params, adam = network.init(rng), optim.Adam(rate=1e-2)
     batch = make_batch(rng, 8, np.float32)
     target = rng.normal(size=8).astype(np.float32)
+    failed = np.arange(8, dtype=np.float32) % 2
 
     for step in range(600):
         adam.rate = 1e-2 * (1.0 - step / 600)
-        descend(params, adam, batch, target)
+        descend(params, adam, batch, target, failed)
 
-    assert np.abs(network.forward(params, batch)[0][:, 1] - target).max() < 0.05
+    output = network.forward(params, batch)[0]
+    assert np.abs(output.quantiles[:, 1] - target).max() < 0.05
+    assert np.abs(output.failure - failed).max() < 0.05
 
 
 def test_pinball_of_the_true_quantiles_is_zero_and_of_others_is_weighted() -> None:
@@ -131,8 +138,7 @@ def test_pinball_of_the_true_quantiles_is_zero_and_of_others_is_weighted() -> No
     assert network.pinball(np.array([[3.0, 3.0, 3.0]]), np.array([3.0]))[0] == 0.0
 
 
-def test_fresh_weights_lean_to_the_ewma() -> None:
+def test_fresh_weights_lean_to_the_trees() -> None:
     _, cache = network.forward(network.init(np.random.default_rng(0)), make_batch(np.random.default_rng(0), 3))
 
-    assert CANDIDATES[0] == "ewma"
-    assert (cache.mix.argmax(axis=1) == 0).all()
+    assert (cache.mix.argmax(axis=1) == CANDIDATES.index("trees")).all()

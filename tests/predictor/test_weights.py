@@ -53,7 +53,7 @@ def test_loaded_arrays_are_read_only() -> None:
 
     with pytest.raises(ValueError, match="read-only"):
         model.params["w_head"][0, 0] = 1.0
-    assert not model.levels.levels[0].medians.flags.writeable
+    assert not model.guard.shares.flags.writeable
 
 
 BROKEN = {
@@ -69,14 +69,21 @@ BROKEN = {
     "damage under a right checksum": sealed(WHOLE[HEADER_BYTES:5000] + bytes(64) + WHOLE[5064:]),
     "a pickle inside": replaced("params.b_out", lambda _: np.array([{"a": 1}], dtype=object)),
     "an array missing": resealed(lambda arrays: arrays.pop("params.lstm.w0")),
-    "a level missing": resealed(lambda arrays: arrays.pop("type.keys")),
+    "the guard missing": resealed(lambda arrays: arrays.pop("shares")),
     "an array too many": resealed(lambda arrays: arrays.update(more=np.zeros(1))),
     "a wrong shape": replaced("params.w_out", lambda array: array.T),
     "a wrong type": replaced("params.w_head", lambda array: array.astype(np.float64)),
     "NaN weights": replaced("params.lstm.w1", with_nan),
-    "NaN medians": replaced("key.medians", with_nan),
-    "keys out of order": replaced("name.keys", lambda array: array[::-1]),
-    "trust above one": replaced("scalars", lambda array: array + 2.0),
+    "NaN shares": replaced("shares", with_nan),
+    "a weight far too large": replaced("params.w_head", lambda array: array * np.float32(1e12)),
+    "shares above one": replaced("shares", lambda array: array + 2.0),
+    "a negative share": replaced("shares", lambda array: array * 3.0 - 0.5),
+    "a range turned around": replaced("widths", lambda array: -array),
+    "slack far out": replaced("slack", lambda array: array + 100.0),
+    "a tree asks about no column": replaced("columns", lambda array: array + np.int16(500)),
+    "fewer values than trees": replaced("values", lambda array: array[1:]),
+    "NaN thresholds": replaced("thresholds", with_nan),
+    "no moment": replaced("learned_until", lambda array: array * np.nan),
 }
 
 
@@ -89,7 +96,7 @@ def test_broken_weights_are_refused(data: bytes) -> None:
 def test_an_archive_that_unpacks_too_large_is_refused_before_it_is_unpacked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(weights, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(weights, "_FORMAT", weights._FORMAT._replace(largest_bytes=1000))
 
     with pytest.raises(WeightsError, match="too large"):
         load(WHOLE)

@@ -1,0 +1,1 @@
+"""What prediction, order and classification are worth, measured on traces and tickets."""
