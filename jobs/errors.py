@@ -164,6 +164,17 @@ class InvalidJob(QueueError):
         self.errors = errors
 
 
+class InvalidClassification(QueueError):
+    """The categories, or the correction, are not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
 class BatchRefused(QueueError):
     """The batch is not valid, and none of its jobs was stored; see errors."""
 

@@ -34,6 +34,8 @@ PRIORITY_SCALE_MS = 3000.0
 SHORTEST_MS = 1.0
 # urgency multiplies the prediction
 URGENCY_FACTOR = {"high": 1 / 8, "medium": 1.0, "low": 8.0}
+# Of a job of which nothing else is known.
+USUAL_URGENCY = "medium"
 # Of ln ms: where all jobs are predicted alike, the difference of a tenth is none.
 LEAST_SPREAD = 0.1
 # By so many submits of an organisation, what is usual in the whole queue counts for what is usual with it.

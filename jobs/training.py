@@ -171,15 +171,15 @@ def store(org: Org, trained: TrainedModel, training: Training, *, source: str, a
 
 
 @contextmanager
-def alone(org: Org) -> Iterator[None]:
+def alone(org: Org, space: int = LOCK_SPACE) -> Iterator[None]:
     """Keep other trainings of the organisation away. Raises AlreadyTraining.
 
     A lock of the session, for a transaction as long as a training would keep vacuum from its work.
     """
-    (lock,) = sql.run("lock_training", space=LOCK_SPACE, org_id=org.pk)
+    (lock,) = sql.run("lock_training", space=space, org_id=org.pk)
     if not lock.mine:
         raise AlreadyTraining(org)
     try:
         yield
     finally:
-        sql.run("unlock_training", space=LOCK_SPACE, org_id=org.pk)
+        sql.run("unlock_training", space=space, org_id=org.pk)

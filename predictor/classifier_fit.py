@@ -24,10 +24,10 @@ MOST_FEATURES = 1 << 16
 RARE_FROM = 2000  # examples from which a feature of a single text is not worth keeping
 # Per head: strength of the prior on weights, and how far rare labels are weighed up (1: all labels weigh the same).
 CATEGORY_PENALTY, CATEGORY_BALANCE = 1 / 20, 0.5
-URGENCY_PENALTY, URGENCY_BALANCE = 1 / 3, 1.0
+URGENCY_PENALTY, URGENCY_BALANCE = 1 / 10, 1.0
 # Labels at which the rules, and a base model, weigh half of what they do without any.
 RULES_HALF, BASE_HALF = 50.0, 200.0
-STEPS = 40
+STEPS = 25
 FEWEST_HELD_OUT = 8  # examples below which none are held out
 FOLDS_UNTIL = 1500  # examples; from here on one part is held out, once
 FOLDS, HELD_OUT_SHARE = 4, 0.15

@@ -18,14 +18,16 @@ def minimise(
     function: Callable[[Array], tuple[float, Array]],
     start: Array,
     *,
+    scale: Array,
     steps: int,
     tolerance: float = 1e-4,
     deadline: float | None = None,
 ) -> Array:
     """Where `function`, which gives value and gradient, is smallest, from start.
 
-    Ends after `steps`, once a step gains less than tolerance relative to the value, or when time.monotonic()
-    passes deadline; always returns the best point met.
+    scale, of start's shape, is a first guess of the inverse of the Hessian's diagonal. Ends after `steps`, once a step
+    gains less than tolerance relative to the value, or when time.monotonic() passes deadline; always returns the best
+    point met.
     """
     point = start
     value, slope = function(point)
@@ -33,8 +35,8 @@ def minimise(
     for _ in range(steps):
         if deadline is not None and time.monotonic() > deadline:
             break
-        direction = -_inverse_hessian(slope, pairs)
-        found = _search(function, point, value, slope, direction, 1.0 if pairs else _first_step(slope))
+        direction = -_inverse_hessian(slope, pairs, scale)
+        found = _search(function, point, value, slope, direction)
         if found is None:
             break
         move, new_value, new_slope = found
@@ -48,11 +50,7 @@ def minimise(
     return point
 
 
-def _first_step(slope: Array) -> float:
-    return 1.0 / max(1.0, float(np.linalg.norm(slope)))
-
-
-def _inverse_hessian(slope: Array, pairs: deque[tuple[Array, Array, float]]) -> Array:
+def _inverse_hessian(slope: Array, pairs: deque[tuple[Array, Array, float]], scale: Array) -> Array:
     """The two loops: the estimated inverse Hessian times slope."""
     out = slope.copy()
     shares = []
@@ -60,9 +58,10 @@ def _inverse_hessian(slope: Array, pairs: deque[tuple[Array, Array, float]]) -> 
         share = float(np.vdot(move, out)) / curvature
         shares.append(share)
         out -= share * change
+    out *= scale
     if pairs:
         move, change, curvature = pairs[-1]
-        out *= curvature / float(np.vdot(change, change))
+        out *= curvature / float(np.vdot(change, scale * change))
     for (move, change, curvature), share in zip(pairs, reversed(shares), strict=True):
         out += (share - float(np.vdot(change, out)) / curvature) * move
     return out
@@ -74,10 +73,9 @@ def _search(
     value: float,
     slope: Array,
     direction: Array,
-    size: float,
 ) -> tuple[Array, float, Array] | None:
     """Halve the step until it falls enough (Armijo 1966): the step, value and gradient there; None if none does."""
-    falls = float(np.vdot(slope, direction))
+    falls, size = float(np.vdot(slope, direction)), 1.0
     while falls < 0.0 and size > SMALLEST_STEP:
         move = size * direction
         new_value, new_slope = function(point + move)

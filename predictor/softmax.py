@@ -46,6 +46,12 @@ class Problem:
         slope[-1] += dscores.sum(axis=0)
         return loss, slope
 
+    def scale(self) -> Floats:
+        """One over about the diagonal of the Hessian: (V + 1, all K). Frequent features bend the loss most."""
+        rows = np.ones((self.rows.height, 1), np.float32)
+        total = np.append(self.columns.squared().dot(rows), np.float32(self.rows.height))
+        return np.concatenate([_scale(head, total) for head in self.heads], axis=1)
+
 
 def problem(
     rows: int, columns: int, texts: Places, features: Places, values: Floats, heads: tuple[Head, ...]
@@ -54,9 +60,18 @@ def problem(
     return Problem(sparse(rows, texts, features, values), sparse(columns, features, texts, values), heads)
 
 
+def _scale(head: Head, total: Floats) -> Floats:
+    """Of one head, from the squares of each feature's values summed up (V + 1,): (V + 1, K)."""
+    kinds = head.offset.shape[1]
+    # p (1 - p) of a label that is right once in `kinds` times, for rows as they weigh on average.
+    bend = head.weight.mean() * (kinds - 1.0) / kinds**2 if len(head.weight) else 0.0
+    inverse = (1.0 / (bend * total + head.penalty)).astype(np.float32)
+    return np.repeat(inverse[:, None], kinds, axis=1)
+
+
 def fit(given: Problem, start: Floats, *, steps: int, deadline: float | None = None) -> Floats:
     """The weights (V + 1, all K) of least loss, or the best met until steps or deadline (time.monotonic()) ran out."""
-    found = lbfgs.minimise(given.loss, start, steps=steps, deadline=deadline)
+    found = lbfgs.minimise(given.loss, start, scale=given.scale(), steps=steps, deadline=deadline)
     return found.astype(np.float32, copy=False)
 
 

@@ -28,6 +28,7 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.NotLeader: 409,
     queue_errors.KeyReused: 422,
     queue_errors.InvalidJob: 400,
+    queue_errors.InvalidClassification: 400,
     queue_errors.InvalidPayload: 400,
     queue_errors.UnknownJobType: 400,
     queue_errors.BatchRefused: 400,

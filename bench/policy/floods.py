@@ -1,7 +1,6 @@
 """One organisation that floods a queue and nine that do not: by how much the nine wait longer than alone in their share."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,9 +99,7 @@ def alone(jobs: list[Arrival], share: float, policy: str) -> float:
     return float(slowdowns(waits, [one.run for one in jobs]).mean())
 
 
-def mean_slowdowns(
-    jobs: list[Arrival], workers: int, policy: str, weights: dict[str, float]
-) -> dict[str, float]:
+def mean_slowdowns(jobs: list[Arrival], workers: int, policy: str, weights: dict[str, float]) -> dict[str, float]:
     waits = np.array(starts_of(jobs, workers, policy, weights)) - [one.at for one in jobs]
     slow = slowdowns(waits, [one.run for one in jobs])
     orgs = np.array([one.org for one in jobs])

@@ -167,6 +167,15 @@ replay = extend_schema(
     responses={200: jobs.JobSerializer, 409: MOVED_ON, 412: CHANGED},
     examples=[body("As it was", {}), body("With another payload", {"payload": ADD["payload"]})],
 )
+correct = extend_schema(
+    operation_id="correct_job",
+    summary="Say what a job is about",
+    description="Category, urgency, or both. A job that waits moves in the order; one that runs or has ended keeps its "
+    "urgency. The organisation's classifier learns from it, and the same text has this answer from now on.",
+    request=jobs.CorrectionSerializer,
+    responses={200: jobs.JobSerializer},
+    examples=[body("Both", {"category": "Database", "urgency": "high"}), body("Less urgent", {"urgency": "low"})],
+)
 list_attempts = listing(
     "list_attempts",
     "Attempts of a job",

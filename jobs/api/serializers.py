@@ -11,9 +11,11 @@ from rest_framework.request import Request
 
 from jobs import retries, states
 from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
+from jobs.classifying import SOURCES as CLASSIFIED_BY
 from jobs.hiding import hide
 from jobs.masking import MASK
 from jobs.models import Dependency, Job
+from jobs.models.classification import CATEGORY_CHARACTERS
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, NewJob
 from jobs.ranking import URGENCY_FACTOR
 from jobs.states import Outcome, Status
@@ -72,8 +74,14 @@ class NewJobSerializer(StrictSerializer):
     queue = QueueNameField(required=False, help_text="Made with its first job. By default `default`.")
     title = TextField(required=False, allow_blank=True, max_length=MAX_LENGTHS["title"])
     description = TextField(required=False, allow_blank=True, max_length=MAX_LENGTHS["description"])
-    urgency = serializers.ChoiceField(URGENCIES, required=False, help_text="By default medium.")
-    category = serializers.ChoiceField(settings.JOB_CATEGORIES, required=False)
+    urgency = serializers.ChoiceField(
+        URGENCIES, required=False, help_text="By default medium, unless its title and description say otherwise."
+    )
+    category = TextField(
+        required=False,
+        max_length=CATEGORY_CHARACTERS,
+        help_text="One of GET /classifier/; by default what its title and description are found to be about.",
+    )
     run_at = MomentField(required=False, help_text="Not before this time; in the past is now. At most a year away.")
     delay_seconds = serializers.FloatField(
         required=False, min_value=0, help_text="Not before so many seconds from now; instead of run_at."
@@ -143,6 +151,32 @@ class ExpectedSerializer(serializers.Serializer[Any]):
     ends_high_at = MomentField()
 
 
+class ClassificationSerializer(serializers.Serializer[Any]):
+    """What was read out of a job's title and description, or said by a person."""
+
+    category = serializers.CharField(allow_blank=True, help_text="Empty: nothing spoke for any.")
+    urgency = serializers.ChoiceField(URGENCIES)
+    confidence = serializers.FloatField(help_text="Of the category, 0 to 1.")
+    urgency_confidence = serializers.FloatField()
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        CLASSIFIED_BY, help_text="What decided; `…_cached` where the same text was answered before."
+    )
+    action = serializers.CharField(allow_blank=True, help_text="What to do about such a job.")
+    words = serializers.ListField(child=serializers.CharField(), help_text="That decided, the most telling first.")
+    probabilities = serializers.DictField(child=serializers.FloatField(), help_text="Of the categories.")
+    given = serializers.ListField(
+        child=serializers.ChoiceField(["category", "urgency"]),
+        help_text="What the caller had said himself, which holds.",
+    )
+
+
+class CorrectionSerializer(StrictSerializer):
+    """One of the two, or both."""
+
+    category = TextField(required=False, max_length=CATEGORY_CHARACTERS, help_text="One of GET /classifier/.")
+    urgency = serializers.ChoiceField(URGENCIES, required=False)
+
+
 class JobSummarySerializer(serializers.Serializer[Job]):
     """A job in a list: without `payload`, `result` and `description`, and with the start of `error` only."""
 
@@ -154,6 +188,9 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     status = serializers.ChoiceField(STATUSES, source="state")
     urgency = serializers.ChoiceField(URGENCIES)
     category = serializers.CharField(allow_blank=True)
+    classification = ClassificationSerializer(
+        allow_null=True, help_text="Null without a title or description, and for the moment until they are read."
+    )
     priority = serializers.FloatField(help_text="1 / (1 + predicted_ms / 3000)")
     predicted_ms = serializers.FloatField()
     predicted_low_ms = serializers.FloatField(allow_null=True, help_text=LOW)
@@ -199,7 +236,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
 class LinksSerializer(serializers.Serializer[Any]):
     """Where to go on from a job."""
 
-    NAMES: ClassVar = ("attempts", "transitions", "logs", "artefacts", "cancellation", "replay")
+    NAMES: ClassVar = ("attempts", "transitions", "logs", "artefacts", "cancellation", "replay", "classification")
 
     attempts = serializers.CharField()
     transitions = serializers.CharField()
@@ -207,6 +244,7 @@ class LinksSerializer(serializers.Serializer[Any]):
     artefacts = serializers.CharField()
     cancellation = serializers.CharField()
     replay = serializers.CharField()
+    classification = serializers.CharField()
 
 
 class DependencySerializer(serializers.Serializer[Any]):

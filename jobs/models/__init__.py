@@ -3,6 +3,13 @@
 from jobs.models.artefact import Artefact
 from jobs.models.attempt import Attempt, LogLine
 from jobs.models.batch import Batch
+from jobs.models.classification import (
+    ClassifiedText,
+    ClassifierCount,
+    ClassifierVersion,
+    Label,
+    ToClassify,
+)
 from jobs.models.dependency import Dependency, Ending
 from jobs.models.event import SeenEvent
 from jobs.models.job import Job, JobQuerySet
@@ -27,6 +34,9 @@ __all__ = [
     "Attempt",
     "Backlog",
     "Batch",
+    "ClassifiedText",
+    "ClassifierCount",
+    "ClassifierVersion",
     "Delivery",
     "Dependency",
     "DepthSample",
@@ -34,6 +44,7 @@ __all__ = [
     "EventType",
     "Job",
     "JobQuerySet",
+    "Label",
     "LeaderTerm",
     "Learning",
     "Lease",
@@ -55,6 +66,7 @@ __all__ = [
     "StatusCount",
     "StatusDelta",
     "Subscriber",
+    "ToClassify",
     "Transition",
     "WorkerProcess",
     "serving",

@@ -9,6 +9,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
 
 from jobs.ids import uuid7
+from jobs.models.classification import CATEGORY_CHARACTERS
 from jobs.models.lease import Lease
 from jobs.states import STORED, TERMINAL, Status
 from orgs.models import Org, User
@@ -87,8 +88,10 @@ class Job(models.Model):
     payload: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
     payload_bytes = models.IntegerField()
     urgency = models.CharField(max_length=6, default="medium")
-    # One of settings.JOB_CATEGORIES, or empty.
-    category = models.CharField(max_length=40, blank=True)
+    # One of the organisation's (jobs.categories) when it was set, or empty.
+    category = models.CharField(max_length=CATEGORY_CHARACTERS, blank=True)
+    # What was read out of its text (jobs.classifying.told()); null while nothing was.
+    classification: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(null=True)
 
     predicted_ms = models.FloatField()
     predicted_low_ms = models.FloatField(null=True)

@@ -16,6 +16,7 @@ from jobs.pages.history import steps, tries
 from jobs.pages.live import job_version, unchanged
 from jobs.pages.values import parts
 from jobs.pages.waiting import waiting
+from jobs.pages.why import why
 from jobs.states import TERMINAL, Status
 from orgs.pages import org_page, page_or_fragment
 from orgs.roles import Action
@@ -59,6 +60,7 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "steps": steps(job),
         "waiting": waiting(job),
         "parents": parents(job),
+        "why": why(job),
         "result_parts": parts(job.result) if job.status in TERMINAL else [],
         "artefacts": artefacts(scope_of(request), job).order_by("attempt", "name")[:100],
         "curl": submit_command(request, job.org, job),

@@ -8,11 +8,13 @@ from django.db import Error
 
 from jobs.errors import NotLeader
 from jobs.processes.courier import Courier
+from jobs.processes.label_learner import LabelLearner
 from jobs.processes.leader import Leadership, fenced
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.ticker import Chore, Ticker
 from jobs.processes.trainer import Trainer
+from jobs.processes.triage import Triage
 from jobs.queue import sql
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
@@ -29,6 +31,7 @@ from jobs.queue.upkeep import (
     fold_accuracy,
     fold_counts,
     fold_memories,
+    forget_answers,
     note_drift,
     sample_depth,
 )
@@ -47,10 +50,11 @@ CLOSE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 ORPHAN_SECONDS = 3600.0
 DRIFT_LOOK_SECONDS = 30.0
+LEARN_SECONDS = 5.0
 
 
 class Scheduler(Loop):
-    """Any number may run: one leads, the others wait to. All of them send deliveries."""
+    """Any number may run: one leads, the others wait to. All of them send deliveries and read the texts of jobs."""
 
     def __init__(self) -> None:
         super().__init__(idle_seconds=min(settings.PROMOTE_SECONDS, settings.POLL_SECONDS))
@@ -59,6 +63,8 @@ class Scheduler(Loop):
         self.ticker = Ticker([Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat)])
         self.courier = Courier()
         self.trainer = Trainer()
+        self.triage = Triage()
+        self.label_learner = LabelLearner()
         self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -78,6 +84,8 @@ class Scheduler(Loop):
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
+            Chore("learn labels", LEARN_SECONDS, self.label_learner),
+            Chore("forget answers", EXPIRE_SECONDS, forget_answers),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
             Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
@@ -89,6 +97,7 @@ class Scheduler(Loop):
         self.ticker.start()
         self.leadership.start()
         self.courier.start()
+        self.triage.start()
         super().run()
 
     def step(self) -> bool:
@@ -149,6 +158,8 @@ class Scheduler(Loop):
         self.trainer.stop()
         self.leadership.stop()
         self.courier.stop()
+        self.triage.stop()
+        self.label_learner.close()
         self.ticker.stop()
         self.presence.leave()
         super().close()

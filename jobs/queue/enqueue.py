@@ -171,12 +171,16 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
 
 
+# What enqueue.sql is told beside the columns of a job.
+NO_COLUMNS = {"position", "delay_seconds", "place", "to_classify"}
+
+
 def as_job(new: NewJob, row: Mapping[str, Any], origin: Origin, alone: str) -> Job:
     """What enqueue.sql stored, without reading it back."""
     stored = orjson.loads(alone)
     for name in TIMES:
         stored[name] = stored[name] and datetime.fromisoformat(stored[name])
-    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds", "place"}}
+    known = {name: value for name, value in row.items() if name not in NO_COLUMNS}
     return Job(
         **known | stored | {"payload": new.payload},
         org=origin.org,
@@ -205,6 +209,7 @@ def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Orig
         actor=origin.actor or (f"user:{user.get_username()}" if user else "system"),
         address=origin.address,
         alone=len(rows) == 1,
+        unread=any("to_classify" in row for row in rows),
     )
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored
@@ -228,7 +233,7 @@ def asked_of(new: NewJob, name: str, payload_bytes: int) -> Asked:
     return Asked(new.type, name, payload_bytes, new.timeout_seconds and new.timeout_seconds * 1000.0)
 
 
-OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry")
+OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry", "to_classify")
 
 
 def default_name(new: NewJob) -> str:
@@ -248,7 +253,7 @@ def row(
         "name": asked.name,
         "payload": orjson.Fragment(payload),
         "payload_bytes": asked.payload_bytes,
-        "urgency": new.urgency,
+        "urgency": new.first_urgency,
         "predicted_ms": estimate.ms,
         "predicted_low_ms": estimate.low_ms,
         "predicted_high_ms": estimate.high_ms,

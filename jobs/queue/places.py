@@ -94,7 +94,7 @@ def stretch_all(rows: Sequence[dict[str, Any]], new: Sequence[NewJob], share: Sh
     """By how much each row's lead is multiplied; returns what there is among them. Often many of a call are alike."""
     known: dict[tuple[float, str, float], float] = {}
     for row, one in zip(rows, new, strict=True):
-        alike = (row["predicted_ms"], one.urgency, one.head_start)
+        alike = (row["predicted_ms"], one.first_urgency, one.head_start)
         if alike not in known:
             known[alike] = stretch(share.policy, one, row["predicted_ms"], share.tuning)
         row["stretch"] = known[alike]
@@ -121,7 +121,7 @@ def is_due(new: NewJob) -> bool:
 def stretch(policy: str, new: NewJob, predicted_ms: float, tuning: Tuning) -> float:
     """By how much its lead is multiplied; a head start goes that part of the way to the least or, below 0, the most."""
     if not new.head_start or policy == FIFO:
-        return ranking.stretch(policy, predicted_ms, new.urgency, tuning)
+        return ranking.stretch(policy, predicted_ms, new.first_urgency, tuning)
     plain = ranking.stretch(policy, predicted_ms, "medium", tuning)
     return float(plain ** (1.0 - abs(new.head_start)) * settings.RANK_STRETCH**-new.head_start)
 

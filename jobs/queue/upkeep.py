@@ -76,6 +76,15 @@ def expire_keys(*, batch: int | None = None) -> bool:
     return bool(max(freed) == batch)
 
 
+def forget_answers(*, batch: int | None = None) -> bool:
+    """What was answered to texts long ago, and more than is kept."""
+    batch = batch or settings.PRUNE_BATCH
+    (gone,) = sql.run(
+        "forget_answers", days=settings.CLASSIFY_CACHE_DAYS, rows=settings.CLASSIFY_CACHE_MAX_ROWS, batch=batch
+    )
+    return bool(gone.answers == batch)
+
+
 class Prune:
     """Deletes what ended long ago, sweep by sweep through the jobs in order of age."""
 

@@ -89,6 +89,14 @@ def source(word: str) -> str:
 
 
 @register.filter
+def told_by(word: str) -> str:
+    """What told the category of a job."""
+    plain = word.removesuffix("_cached")
+    words = {"model": "the classifier", "rules": "word rules", "llm": "the operator's model", "user": "a person"}
+    return words.get(plain, plain) + (", of the same text before" if plain != word else "")
+
+
+@register.filter
 def actor(text: str) -> str:
     """Who moved a job: "user:ada" is ada, "worker:node-7" is worker node-7."""
     kind, _, name = text.partition(":")

@@ -297,6 +297,8 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "submit_batch": as_operator,
     "link_artefact": with_artefact,
     "change_job_settings": of_acme,
+    "set_categories": as_admin,
+    "correct_job": with_waiting_job,
     "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,

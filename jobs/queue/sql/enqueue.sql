@@ -2,7 +2,8 @@
 -- A job whose idempotency key exists is left out of the answer. What they have all alike is sent once: to read each
 -- field of each job would take a third of the time.
 WITH asked AS (
-    SELECT id, title, description, payload, payload_bytes, category, run_at, delay_seconds, idempotency_key, fingerprint, limit_key, waiting_on, batch_id, retry, position,
+    SELECT id, title, description, payload, payload_bytes, category, run_at, delay_seconds, idempotency_key, fingerprint,
+           limit_key, waiting_on, batch_id, retry, position, to_classify,
            coalesce(job.queue, alike.queue) AS queue,
            coalesce(job.type, alike.type) AS type,
            coalesce(job.name, alike.name) AS name,
@@ -23,7 +24,8 @@ WITH asked AS (
         urgency text, category text, predicted_ms float8, predicted_low_ms float8, predicted_high_ms float8,
         failure_probability float8, prediction_source text, model_version int, priority float8, stretch float8, place int,
         run_at timestamptz, delay_seconds float8, timeout_seconds int, max_attempts int,
-        idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int
+        idempotency_key text, fingerprint text, limit_key text, waiting_on int, batch_id uuid, retry jsonb, position int,
+        to_classify text
     )
     CROSS JOIN json_to_record(%(alike)s::json) AS alike (
         queue text, type text, name text, urgency text, predicted_ms float8, predicted_low_ms float8,
@@ -85,6 +87,12 @@ WITH asked AS (
     FROM stored AS job
     WHERE status = 'queued'
     RETURNING limit_key
+), unread AS (
+    INSERT INTO jobs_toclassify (job_id, org_id, category, urgency, due_at)
+    SELECT id, org_id, to_classify ~ 'category', to_classify ~ 'urgency', created_at
+    FROM timed JOIN stored USING (id)
+    -- most calls bring none, and need not look through their jobs for it
+    WHERE %(unread)s::boolean AND to_classify IS NOT NULL
 ), named AS (
     -- a queue is made with its first job; sorted like the keys
     INSERT INTO jobs_queue (org_id, name, pause_reason)

@@ -93,6 +93,8 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", f"{JOBS}replay/"),
         ("POST", f"{JOBS}{queued.pk}/cancellation/"),
         ("POST", f"{JOBS}{dead.pk}/replay/"),
+        ("POST", f"{JOBS}{dead.pk}/classification/"),
+        ("PUT", "/api/v1/classifier/categories/"),
         ("POST", "/api/v1/predict/"),
         ("POST", "/api/v1/tasks/"),
         ("PATCH", "/api/v1/queues/default/"),

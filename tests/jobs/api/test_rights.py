@@ -18,6 +18,7 @@ from jobs.models import (
     Batch,
     Delivery,
     Job,
+    Label,
     Lease,
     Limit,
     ModelVersion,
@@ -73,6 +74,7 @@ CALLS = [
     Call("GET", "api-job", Action.READ),
     Call("POST", "api-job-cancellation", Action.CANCEL, body={}),
     Call("POST", "api-job-replay", Action.REPLAY, body={}),
+    Call("POST", "api-job-classification", Action.CLASSIFY, body={"category": "Network", "urgency": "high"}),
     Call("GET", "api-job-attempts", Action.READ),
     Call("GET", "api-job-transitions", Action.READ),
     Call("GET", "api-job-logs", Action.READ),
@@ -125,6 +127,8 @@ CALLS = [
     Call("GET", "api-model", Action.READ, stranger=200),
     Call("POST", "api-model-promote", Action.MANAGE_MODEL),
     Call("POST", "api-model-rollback", Action.MANAGE_MODEL, stranger=409),
+    Call("GET", "api-classifier", Action.READ, stranger=200),
+    Call("PUT", "api-classifier-categories", Action.MANAGE_ORG, stranger=200, body={"categories": ["A", "B"]}),
     Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
     Call("GET", "api-tasks", Action.READ, stranger=200),
     Call("GET", "api-task", Action.READ),
@@ -194,7 +198,13 @@ def headers_of(call: Call) -> dict[str, str]:
 def state_of(org: Org) -> list[Any]:
     """Everything of an organisation that a call could change."""
     return [
-        list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
+        list(
+            Job.objects.for_org(org)
+            .order_by("pk")
+            .values("pk", "status", "life", "payload", "attempt", "category", "urgency")
+        ),
+        list(Label.objects.for_org(org).order_by("pk").values()),
+        Org.objects.get(pk=org.pk).job_settings,
         list(Batch.objects.for_org(org).order_by("pk").values()),
         list(Limit.objects.for_org(org).order_by("pk").values()),
         list(Artefact.objects.for_org(org).order_by("pk").values()),
