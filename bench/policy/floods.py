@@ -1,4 +1,4 @@
-"""One organisation that floods a queue and nine that do not: by how much the nine wait longer than alone in their share."""
+"""One organisation that floods a queue and nine that do not: how much longer they wait than alone in their share."""
 
 import random
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ SEEDS = (0, 1, 2)
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartqueue.settings")
     django.setup()
-    report = {
+    report: dict[str, Any] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
         "python": platform.python_version(),

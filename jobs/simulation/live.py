@@ -1,9 +1,10 @@
 """A slice of a trace through the real queue and real workers, scaled in time, beside its simulation.
 
-The jobs are submitted by the verb, into an organisation and a queue of their own, at the times of the trace; child processes
-of `manage.py runworker` take them, and one of `manage.py runscheduler` keeps the shares. Each holds its slot for the run
-time that the trace has, scaled: that a worker is occupied is the work that is replayed here. The simulation is given
-the same arrivals and predictions, and for how long each job had its slot. Organisation, queue and jobs are removed afterwards.
+The jobs are submitted by the verb, into an organisation and a queue of their own, at the times of the trace; a child
+process of `manage.py runworker` takes them, and one of `manage.py runscheduler` keeps the shares. Each holds its slot
+for the run time that the trace has, scaled: that a slot is occupied is the work that is replayed here. The simulation
+is given the same arrivals and predictions, and for how long each job had its slot. All that was made is removed
+afterwards.
 """
 
 import os

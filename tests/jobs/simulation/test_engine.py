@@ -1,5 +1,8 @@
 """Starts that can be worked out by hand, and the bound on every wait."""
 
+import math
+from itertools import accumulate
+
 import pytest
 from django.conf import settings
 from hypothesis import given
@@ -104,3 +107,28 @@ def test_a_long_job_is_passed_by_a_stream_of_short_ones_for_a_while_only(
     assert all(rank >= at for rank, at in zip(ranks, arrivals, strict=True))
     late = [start for start, at in zip(starts, arrivals, strict=True) if at > ranks[1]]
     assert all(start >= starts[1] for start in late)
+
+
+several = st.lists(
+    st.tuples(st.sampled_from("aaab"), st.floats(0, 20), st.floats(0.1, 200), st.floats(0.1, 200)), max_size=80
+)
+
+
+@given(several)
+def test_new_jobs_come_after_what_is_first_and_that_only_moves_on(found: list[tuple[str, float, float, float]]) -> None:
+    """So nothing starves, among several organisations, however wrong the predictions."""
+    orgs, gaps, runs, predicted = zip(*found, strict=True) if found else ((), (), (), ())
+    arrivals = list(accumulate(gaps))
+    order = Shared(Known(predicted), orgs, runs, 2, "learned")
+    queued, first = order.queued, [-math.inf]
+
+    def noted(job: int, now: float) -> float:
+        lowest = min((share.lowest() for share in order.shares.of.values()), default=math.inf)
+        assert min(now, lowest) >= first[-1]
+        first.append(min(now, lowest))
+        rank = queued(job, now)
+        assert rank >= first[-1] + settings.RANK_LEAD_MIN_SECONDS / settings.RANK_STRETCH * (1 - 1e-9)
+        return rank
+
+    order.queued = noted  # type: ignore[method-assign]
+    serve(arrivals, runs, 2, order)
