@@ -10,16 +10,18 @@ Rank, the lowest first: base + lead * stretch, one stored number that never has 
 - The base is now, or the lowest rank that another organisation has waiting where that is in the past: an organisation
   within its share is next, however far a flood has fallen behind its own tags.
 
-The bound. A job queued at t with a lead of l ranks at most at t + STRETCH * l, and in a queue of one organisation (its
-base is always now) nothing that comes after that moment ranks before it. What comes at a moment u before then ranks
-before it only while its own lead is below (rank - u) * STRETCH; and as the lead is all the work of the organisation over
-its rate, all that is in front of the job is then done by u + (rank - u) * STRETCH, at most t + STRETCH^2 * l. So, whatever
-arrives, no job waits more than STRETCH^2 times its first come, first served wait: as far as the predictions come true,
-and beside the LEAD_MIN that every lead counts for and the runs that are in hand, which are not broken off.
+The bound. A job queued at t with a lead of l ranks at most at t + STRETCH * l, and in a queue of one organisation,
+whose base is always now, nothing that comes after that moment ranks before it. What comes at a moment u before then
+ranks before it only while its own lead is below (rank - u) * STRETCH; and as the lead is all the work of the
+organisation over its rate, all that is in front of the job is then done by u + (rank - u) * STRETCH, at most t +
+STRETCH^2 * l. So, whatever arrives, no job waits more than STRETCH^2 times its first come, first served wait: as far
+as the predictions come true, and beside the LEAD_MIN that every lead counts for and the runs in hand, which are not
+broken off.
 
-Among several organisations the wait is that in the organisation's share, as far as the shares come true, and nothing
-starves: new jobs rank after the lowest rank that waits, which therefore never falls, and by LEAD_MIN / STRETCH at least.
-So what waits within that of it is gone before anything can join it, and it passes the rank of every job at last.
+Among several organisations that wait is the one in the organisation's share, as far as the shares come true, and
+nothing starves: a new job ranks after now or after the lowest rank that waits, whichever is less, by LEAD_MIN /
+STRETCH at least. So that moment only moves on: what waits within so little of it is finite and is taken before
+anything can join it.
 """
 
 import math

@@ -1,6 +1,5 @@
 """Gradient descent on examples: epochs of mini-batches, an averaged iterate, early stopping."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -59,7 +58,7 @@ def fit(
             batch = replace(batch, slots=np.where(rng.random(batch.slots.shape) < FORGETS, 0, batch.slots))
             descend(weights, adam, batch, target, failed)
             optim.average(mean, weights, min(AVERAGE_KEEPS, adam.count / (adam.count + 10.0)))
-            if over(deadline):
+            if optim.over(deadline):
                 break
         if judge is None:
             best = mean
@@ -68,14 +67,10 @@ def fit(
             since += 1
             if found < least:
                 best, least, since = copy(mean), found, 0
-        if since >= PATIENCE or over(deadline):
+        if since >= PATIENCE or optim.over(deadline):
             break
     return best
 
 
 def copy(params: Params) -> Params:
     return {name: value.copy() for name, value in params.items()}
-
-
-def over(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() > deadline

@@ -1,5 +1,6 @@
-"""Adam, and clipping by the global norm of the gradients."""
+"""Adam, clipping by the global norm of the gradients, and the deadline of a training."""
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,3 +57,8 @@ def clip(grads: Params, limit: float) -> float:
         for grad in grads.values():
             grad *= limit / norm
     return norm
+
+
+def over(deadline: float | None) -> bool:
+    """Whether the deadline, by the monotonic clock, has passed."""
+    return deadline is not None and time.monotonic() > deadline

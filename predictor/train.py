@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor import descent, features, guard, network, scoring, trees
+from predictor import descent, features, guard, network, optim, scoring, trees
 from predictor.examples import Example, LogRow, examples_from_log
 from predictor.features import Features
 from predictor.guard import Guard
@@ -90,17 +90,17 @@ def learn(
     learned, held_out = lesson.part(slice(split)), lesson.part(slice(split, None))
     rng = np.random.default_rng(seed)
     model = fresh(rng, learned) if start is None else rebased(adapted(start, lesson), learned)
-    learned = shown_trees(learned, rng)
-    model = replace(model, trees=grow(learned, rng))
+    learned = shown_trees(learned, rng, deadline)
+    model = replace(model, trees=grow(learned, rng, deadline))
     held_out = replace(held_out, given=model.complete(held_out.given))
     rate, usual = (RATE, EPOCHS) if start is None else (RATE_AGAIN, EPOCHS_AGAIN)
     model = fit(model, learned, held_out, rate=rate, epochs=epochs or usual, rng=rng, deadline=deadline)
     metrics = measure(model, held_out, start)
     metrics = {"samples": float(len(lesson)), "held_out": float(len(held_out)), **metrics}
     model = replace(model, guard=guarded(model, held_out), learned_until=float(lesson.ended_at[-1]))
-    if not descent.over(deadline):
+    if not optim.over(deadline):
         if start is None:  # else they know all but the few held out already
-            model = replace(model, trees=grow(lesson, rng))
+            model = replace(model, trees=grow(lesson, rng, deadline))
         model = fit(
             model, joined(learned, held_out), None, rate=RATE_LAST, epochs=EPOCHS_LAST, rng=rng, deadline=deadline
         )
@@ -131,12 +131,12 @@ def held_out_count(lesson: Lesson, start: RuntimeModel | None) -> int:
     return max(1, min(usual, -(-new // 2)))
 
 
-def grow(lesson: Lesson, rng: np.random.Generator) -> Trees:
+def grow(lesson: Lesson, rng: np.random.Generator, deadline: float | None) -> Trees:
     """Trees of all the examples."""
-    return trees.fit(lesson.given.summary, lesson.log_ms - lesson.given.anchor, rng)
+    return trees.fit(lesson.given.summary, lesson.log_ms - lesson.given.anchor, rng, deadline=deadline)
 
 
-def shown_trees(lesson: Lesson, rng: np.random.Generator) -> Lesson:
+def shown_trees(lesson: Lesson, rng: np.random.Generator, deadline: float | None) -> Lesson:
     """The examples with what trees that were grown without them say.
 
     A network that learned from trees that had seen the very run it must predict would trust them too much
@@ -147,7 +147,8 @@ def shown_trees(lesson: Lesson, rng: np.random.Generator) -> Lesson:
     said = np.zeros(len(lesson))
     for number in range(FOLDS):
         others = fold != number
-        said[~others] = trees.fit(x[others], target[others], rng, count=FOLD_TREES).predict(x[~others])
+        grown = trees.fit(x[others], target[others], rng, count=FOLD_TREES, deadline=deadline)
+        said[~others] = grown.predict(x[~others])
     return replace(lesson, given=completed(lesson.given, said))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor import optim
 from predictor.history import Floats
 from predictor.lstm import Array
 
@@ -54,8 +55,10 @@ def none() -> Trees:
     )
 
 
-def fit(x: Array, target: Floats, rng: np.random.Generator, *, count: int = TREES) -> Trees:
-    """Trees for rows x (N, F) and what they should say (N,)."""
+def fit(
+    x: Array, target: Floats, rng: np.random.Generator, *, count: int = TREES, deadline: float | None = None
+) -> Trees:
+    """Trees for rows x (N, F) and what they should say (N,); as many as the deadline leaves time for."""
     edges = [np.unique(np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1])) for column in x.T]
     binned = np.stack([np.searchsorted(edge, column) for edge, column in zip(edges, x.T, strict=True)])  # (F, N)
     binned = binned.astype(np.int32)
@@ -65,6 +68,9 @@ def fit(x: Array, target: Floats, rng: np.random.Generator, *, count: int = TREE
     values = np.zeros((count, 2**DEPTH), np.float32)
     drawn = max(1, min(ROWS, round(ROWS_SHARE * len(x))))
     for tree in range(count):
+        if optim.over(deadline):
+            count = tree
+            break
         rows = rng.integers(0, len(x), drawn)
         asked = rng.permutation(len(edges))[: max(1, round(COLUMNS_SHARE * len(edges)))]
         questions = _grow(binned, np.sign(residual), rows, asked)
@@ -73,7 +79,7 @@ def fit(x: Array, target: Floats, rng: np.random.Generator, *, count: int = TREE
         residual = residual - values[tree][leaves]
         columns[tree] = [column for column, _ in questions]
         thresholds[tree] = [_threshold(edges[column], cut) for column, cut in questions]
-    return Trees(start, columns, thresholds, values)
+    return Trees(start, columns[:count], thresholds[:count], values[:count])
 
 
 def _grow(

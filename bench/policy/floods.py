@@ -1,11 +1,11 @@
-"""One organisation that floods a queue and nine that do not: by how much the nine wait longer than alone in their share."""
+"""One organisation that floods a queue and nine that do not: how much longer they wait than alone in their share."""
 
 import random
 from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.simulation.engine import serve
+from jobs.simulation.engine import Ranked, serve
 from jobs.simulation.predicted import Known, Shared
 from jobs.simulation.report import slowdowns
 
@@ -17,6 +17,7 @@ LIGHT_LOAD, LIGHT_RUN_SECONDS = 0.5, 60.0
 # Standard deviation of ln(predicted / actual): about a factor of two.
 ERROR = 0.7
 FLOOD = "flood"
+FIRST = "first"  # come, first served
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,14 @@ def ratios(flood: Flood, seed: int = 0, policy: str = "learned") -> dict[str, fl
     beside = mean_slowdowns(jobs, WORKERS, policy, weights)
     share = WORKERS / (LIGHT + flood.weight)
     names = sorted({one.org for one in jobs} - {FLOOD})
-    return {name: beside[name] / alone([one for one in jobs if one.org == name], share, policy) for name in names}
+    own = "learned"  # whatever the queue does
+    return {name: beside[name] / alone([one for one in jobs if one.org == name], share, own) for name in names}
 
 
 def alone(jobs: list[Arrival], share: float, policy: str) -> float:
     """Mean slowdown on as many workers as the share has; a part of one is a worker that is slower by as much.
 
-    Of a share of two workers and a half there are two that are a quarter faster.
+    A share of two workers and a half is two that are a quarter faster.
     """
     workers = max(int(share), 1)
     speed = share / workers
@@ -108,9 +110,7 @@ def mean_slowdowns(jobs: list[Arrival], workers: int, policy: str, weights: dict
 
 def starts_of(jobs: list[Arrival], workers: int, policy: str, weights: dict[str, float]) -> list[float]:
     runs, at = [one.run for one in jobs], [one.at for one in jobs]
-    if policy == "first":
-        from jobs.simulation.engine import Ranked
-
+    if policy == FIRST:
         return serve(at, runs, workers, Ranked(at))
     known = Known([one.predicted for one in jobs])
     return serve(at, runs, workers, Shared(known, [one.org for one in jobs], runs, workers, policy, weights))

@@ -1,4 +1,4 @@
-"""How well a trace is predicted in open loop: a run is known from the moment that it would have ended, had it not waited."""
+"""How well a trace is predicted in open loop: a run is known from when it would have ended, had it not waited."""
 
 import heapq
 import math

@@ -1,9 +1,10 @@
 """A slice of a trace through the real queue and real workers, scaled in time, beside its simulation.
 
-The jobs are submitted by the verb, into an organisation and a queue of their own, at the times of the trace; child processes
-of `manage.py runworker` take them, and one of `manage.py runscheduler` keeps the shares. Each holds its slot for the run
-time that the trace has, scaled: that a worker is occupied is the work that is replayed here. The simulation is given
-the same arrivals, runs and predictions. Organisation, queue and jobs are removed afterwards.
+The jobs are submitted by the verb, into an organisation and a queue of their own, at the times of the trace; a child
+process of `manage.py runworker` takes them, and one of `manage.py runscheduler` keeps the shares. Each holds its slot
+for the run time that the trace has, scaled: that a slot is occupied is the work that is replayed here. The simulation
+is given the same arrivals and predictions, and for how long each job had its slot. All that was made is removed
+afterwards.
 """
 
 import os
@@ -92,6 +93,7 @@ class Played:
 
     arrivals: list[float]
     starts: list[float]
+    occupied_s: list[float]  # the run, and what the worker takes to begin and to end it
     predicted_s: list[float]
 
 
@@ -109,8 +111,8 @@ def replay(
     runtimes = [row.runtime_s * scale for row in piece.rows]
     with scratch(policy) as org, processes(org, workers):
         played = play(org, piece.rows, arrivals, runtimes)
-    order = Shared(Known(played.predicted_s), [""] * jobs, runtimes, workers, policy)
-    starts = serve(played.arrivals, runtimes, workers, order)
+    order = Shared(Known(played.predicted_s), [""] * jobs, played.occupied_s, workers, policy)
+    starts = serve(played.arrivals, played.occupied_s, workers, order)
     return compared(played, starts, workers, scale, median_run_s)
 
 
@@ -190,12 +192,13 @@ def play(org: Org, rows: Sequence[Row], arrivals: Sequence[float], runtimes: Seq
         ids.append(enqueue(new, org=org, user=None).job_id)
     await_ends(org, begins + (arrivals[-1] + sum(runtimes)) * PATIENCE + PATIENCE_SECONDS)
     stored = {job.pk: job for job in Job.objects.filter(org=org)}
-    started = dict(Attempt.objects.filter(org_id=org.pk, number=1).values_list("job_id", "started_at"))
+    attempts = {attempt.job_id: attempt for attempt in Attempt.objects.filter(org_id=org.pk)}
     jobs = [stored[one] for one in ids]
     first = min(job.created_at for job in jobs)
     return Played(
         arrivals=[(job.created_at - first).total_seconds() for job in jobs],
-        starts=[(started[job.pk] - first).total_seconds() for job in jobs],
+        starts=[(attempts[job.pk].started_at - first).total_seconds() for job in jobs],
+        occupied_s=[(attempts[job.pk].ended_at - attempts[job.pk].started_at).total_seconds() for job in jobs],
         predicted_s=[job.predicted_ms / 1000.0 for job in jobs],
     )
 

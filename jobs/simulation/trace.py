@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def read(path: Path) -> Trace:
         text = gzip.decompress(raw) if raw[:2] == GZIP_MAGIC or path.suffix == ".gz" else raw
         reader = csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
         rows = list(parsed(reader))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise TraceError(f"{path}: cannot be read: {error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise TraceError(f"{path}: is not a CSV in UTF-8: {error}") from error
@@ -77,7 +78,9 @@ def read(path: Path) -> Trace:
 
 
 def parsed(reader: "csv.DictReader[str]") -> Iterator[Row]:
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+    if reader.fieldnames is None:
+        raise TraceError("is empty")
+    missing = [name for name in REQUIRED if name not in reader.fieldnames]
     if missing:
         raise TraceError("lacks the columns " + ", ".join(missing))
     before = -math.inf

@@ -15,9 +15,10 @@ from jobs.simulation.trace import Trace, TraceError, read
 
 class Command(BaseCommand):
     help = (
-        "Play a trace (a CSV, packed by gzip or not, with the columns submit_s, runtime_s, tenant, kind and perhaps size "
-        "and requested_s, sorted by submit_s) through one queue, with the code that predicts and ranks jobs here, and say "
-        "how long its jobs would have waited, beside first come, first served and an oracle. See docs/simulate.md."
+        "Play a trace (a CSV, packed by gzip or not, with the columns submit_s, runtime_s, tenant, kind and perhaps "
+        "size and requested_s, sorted by submit_s) through one queue, with the code that predicts and ranks jobs here, "
+        "and say how long its jobs would have waited, beside first come, first served and an oracle. See "
+        "docs/simulate.md."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
