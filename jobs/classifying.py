@@ -21,7 +21,7 @@ from jobs.deadline import Overdue, within
 from jobs.queue import sql
 from jobs.ranking import URGENCY_FACTOR, USUAL_URGENCY
 from orgs.models import Org
-from predictor import rules
+from predictor import word_rules
 from predictor.classifier import Classification, Text
 
 log = logging.getLogger(__name__)
@@ -215,7 +215,7 @@ def answer_of(found: Classification) -> Answer:
 
 def by_rules(one: Asked, categories: Sequence[str]) -> Answer:
     try:
-        category, urgency, strength = rules.classify(one.text, tuple(categories))
+        category, urgency, strength = word_rules.classify(one.text, tuple(categories))
     except Exception:
         log.exception("the word rules failed")
         category, urgency, strength = None, None, 0.0
