@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor import calibration, reasons, text, word_rules
 from predictor.calibration import Calibration
-from predictor.linear import Linear
+from predictor.linear import Entries, Linear
 from predictor.priors import NAME_WEIGHT, URGENCIES, Base, Names, shared
 from predictor.sparse import Floats, Places
 from predictor.text import Counts, Occurrences, Text
@@ -107,7 +107,7 @@ class Classifier:
         urgency_logs = self.urgency_logs(model + ruled)
         sure = np.exp(alone.max(axis=1)) >= UNSURE
         same = alone.argmax(axis=1) == chosen
-        words = self._telling(texts, found, counts, chosen, hits)
+        words = self._telling(texts, found, counts, entries, chosen, hits)
         answers = []
         for row, probabilities in enumerate(np.exp(logs).tolist()):
             category, spoken = int(chosen[row]), ruled[row, chosen[row]] > 0.0
@@ -130,16 +130,18 @@ class Classifier:
         texts: Sequence[list[str]],
         found: Occurrences,
         counts: Counts,
+        entries: Entries,
         chosen: Places,
         hits: Sequence[list[word_rules.Hit]],
     ) -> list[tuple[str, ...]]:
         """The words of each text that spoke for the label chosen for it."""
-        models = [(1.0, self.own, chosen)]
+        models = [(1.0, self.own, entries, chosen)]
         if self.base and self.base_weight:
             mine, theirs = shared(self.labels, self.base.labels)
             places = np.full(len(self.labels), -1)
             places[mine] = theirs
-            models.append((self.base_weight, self.base.linear, places[chosen]))
+            base = self.base.linear
+            models.append((self.base_weight, base, base.vocabulary.look_up(counts), places[chosen]))
         names = [self.labels[label].casefold() for label in chosen.tolist()]
         heard = [
             [(hit.place, self.rules_weight * hit.weight) for hit in of_text if hit.label == name and not hit.urgency]

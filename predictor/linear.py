@@ -60,7 +60,7 @@ class Linear:
     def pull(self, entries: Entries, chosen: Places) -> Floats:
         """How far each entry pulls its text towards the label chosen for it (texts,), against the mean: (F,)."""
         weights = self.weights[entries.columns]
-        towards = np.take_along_axis(weights, chosen[entries.texts][:, None], axis=1)[:, 0]
+        towards = weights[np.arange(len(weights)), chosen[entries.texts]]
         pull: Floats = entries.values * (towards - weights.mean(axis=1))
         return pull
 

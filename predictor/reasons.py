@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from predictor.linear import Linear
+from predictor.linear import Entries, Linear
 from predictor.sparse import Places
 from predictor.text import TYPE_MARK, Counts, Occurrences
 
@@ -15,17 +15,16 @@ def telling(
     texts: Sequence[list[str]],
     found: Occurrences,
     counts: Counts,
-    models: Sequence[tuple[float, Linear, Places]],
+    models: Sequence[tuple[float, Linear, Entries, Places]],
     ruled: Sequence[list[tuple[int, float]]],
 ) -> list[tuple[str, ...]]:
     """The words of each text that pulled it most, the strongest first.
 
-    models are weights, models and the column chosen in each for each text, -1 for none; ruled are place and weight
-    of the words of each text that the rules heard.
+    models are weights, models, what each looked up, and the column chosen in each for each text, -1 for none; ruled
+    are place and weight of the words of each text that the rules heard.
     """
     pull = np.zeros(len(counts.features))
-    for weight, model, chosen in models:
-        entries = model.vocabulary.look_up(counts)
+    for weight, model, entries, chosen in models:
         pull[entries.counts] += weight * model.pull(entries, chosen) * (chosen[entries.texts] >= 0)
     # What is counted several times pulls by an equal part in each place.
     of_words = np.bincount(found.words, (pull / counts.counts)[counts.places])

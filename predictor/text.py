@@ -109,11 +109,12 @@ def count(found: Occurrences) -> Counts:
     keys = keys[order]
     new = np.ones(len(keys), bool)
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
-    starts = np.flatnonzero(new)
+    edges = np.append(np.flatnonzero(new), len(keys))
+    starts = edges[:-1]
     places = np.empty(len(keys), np.intp)
     places[order] = np.cumsum(new) - 1
     distinct = keys[starts]
-    counts = np.diff(starts, append=len(keys)).astype(np.float32)
+    counts = (edges[1:] - starts).astype(np.float32)
     return Counts(distinct // FEATURES, distinct % FEATURES, counts, places)
 
 

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor import calibration, classifier, softmax, sparse
+from predictor import calibration, classifier, softmax
 from predictor.archive import WeightsError
 from predictor.classifier import DEFAULT_LABELS, URGENCIES, Labelled, Text, default, dump, fit, load
-from predictor.softmax import Head
 
 TOPICS = {"Printer": "paper toner tray jam scanner", "Payroll": "salary tax payslip bonus overtime"}
 
@@ -97,9 +96,19 @@ def test_a_text_without_words_is_answered_without_confidence() -> None:
 
 
 def test_the_shipped_weights_are_those_of_the_samples() -> None:
-    again = classifier.train_default()
-    assert again.classifier.version == default().version
-    assert dump(again.classifier) == classifier.WEIGHTS.read_bytes()
+    """To what another processor may round differently."""
+    again = classifier.train_default().classifier
+    model, shipped = again.own, default().own
+    np.testing.assert_array_equal(model.vocabulary.features, shipped.vocabulary.features)
+    np.testing.assert_allclose(model.weights, shipped.weights, atol=0.02)
+    texts = [one.text for one in classifier.samples()]
+    pairs = zip(again.classify(texts), default().classify(texts), strict=True)
+    assert all((one.category, one.urgency) == (two.category, two.urgency) for one, two in pairs)
+
+
+def test_the_same_examples_make_the_same_bytes() -> None:
+    one, two = (dump(fit(labelled(100), list(TOPICS), default()).classifier) for _ in range(2))
+    assert one == two
 
 
 def test_the_shipped_one_is_right_where_it_has_not_learned() -> None:
@@ -202,37 +211,6 @@ def test_damaged_weights_are_refused() -> None:
     for size in (0, 10, 60, len(data) - 1):
         with pytest.raises(WeightsError):
             load(bytes(data[:size]))
-
-
-def head_of(rng: np.random.Generator, rows: int, kinds: int, penalty: float) -> Head:
-    target = rng.integers(-1, kinds, rows)
-    weight = np.where(target < 0, 0.0, rng.random(rows))
-    return Head(target, weight, rng.normal(size=(rows, kinds)), penalty)
-
-
-def test_the_slope_of_the_loss_is_that_of_its_differences() -> None:
-    rng = np.random.default_rng(3)
-    rows, columns = 12, 7
-    texts, features = np.nonzero(rng.random((rows, columns)) < 0.5)
-    heads = tuple(head_of(rng, rows, kinds, penalty) for kinds, penalty in ((4, 0.1), (3, 0.7)))
-    problem = softmax.problem(rows, columns, texts, features, rng.normal(size=len(texts)), heads)
-    weights = rng.normal(size=(columns + 1, 7))
-    _, slope = problem.loss(weights)
-    step = 1e-3  # products are of single precision
-    for row, column in [(0, 0), (3, 2), (6, 6), (7, 1), (7, 5)]:
-        shift = np.zeros_like(weights)
-        shift[row, column] = step
-        measured = (problem.loss(weights + shift)[0] - problem.loss(weights - shift)[0]) / (2 * step)
-        assert slope[row, column] == pytest.approx(measured, rel=1e-3, abs=1e-4)
-
-
-def test_sparse_products_are_those_of_dense_ones() -> None:
-    rng = np.random.default_rng(4)
-    dense = rng.normal(size=(40, 30)) * (rng.random((40, 30)) < 0.2)
-    texts, features = np.nonzero(dense)
-    matrix = sparse.sparse(40, texts, features, dense[texts, features])
-    other = rng.normal(size=(30, 5))
-    np.testing.assert_allclose(matrix.dot(other), dense @ other, rtol=1e-5, atol=1e-6)
 
 
 def test_calibration_makes_confidence_honest() -> None:

@@ -65,7 +65,7 @@ def test_an_endpoint_that_hangs_delays_no_submit_and_the_classifier_tells_it(
     said = {"category": "Application", "urgency": "low", "confidence": 0.9}
 
     def answer(exchange: Exchange) -> None:
-        if "slow" in server.asked[-1].body.decode():
+        if "4711" in server.asked[-1].body.decode():
             server.closing.wait(120)
         content = {"choices": [{"message": {"content": json.dumps(said)}}]}
         exchange.answer(200, json.dumps(content).encode(), {})
@@ -76,7 +76,7 @@ def test_an_endpoint_that_hangs_delays_no_submit_and_the_classifier_tells_it(
 
     quick = submit(rest, TITLE)
     patiently(lambda: told(quick))
-    slow = submit(rest, f"{TITLE}, and slow")
+    slow = submit(rest, f"{TITLE} 4711")
     patiently(lambda: told(slow))
 
     assert (quick.category, quick.urgency, quick.classification["source"]) == ("Application", "low", "llm")  # type: ignore[index]
