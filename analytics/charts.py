@@ -70,11 +70,8 @@ def depth_lines(rows: Sequence[dict[str, Any]], *, hours: int, bucket_seconds: i
     highest = nice(max(max(row["queued"], row["running"]) for row in rows))
     start = now - timedelta(hours=hours)
 
-    def place(at: datetime) -> float:
-        return LEFT + min(max((at - start) / timedelta(hours=hours), 0), 1) * INNER_WIDTH
-
     def points(part: Sequence[dict[str, Any]], name: str) -> str:
-        spots = [(place(row["at"]), TOP + INNER_HEIGHT * (1 - row[name] / highest)) for row in part]
+        spots = [(place(row["at"], start, hours), TOP + INNER_HEIGHT * (1 - row[name] / highest)) for row in part]
         # a single moment is a short stroke, else nothing would be seen
         spots += [(spots[0][0] + 1, spots[0][1])] if len(spots) == 1 else []
         return "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
@@ -83,13 +80,19 @@ def depth_lines(rows: Sequence[dict[str, Any]], *, hours: int, bucket_seconds: i
     lines = {name: "".join("M" + points(part, name) for part in parts) for name in ("queued", "running")}
     floor = TOP + INNER_HEIGHT
     lines["area"] = "".join(
-        f"M{place(part[0]['at']):.1f} {floor}L{points(part, 'queued')}L{place(part[-1]['at']):.1f} {floor}Z"
+        f"M{place(part[0]['at'], start, hours):.1f} {floor}L{points(part, 'queued')}"
+        f"L{place(part[-1]['at'], start, hours):.1f} {floor}Z"
         for part in parts
     )
     peak = max(row["queued"] for row in rows)
     summary = f"Lately {rows[-1]['queued']:,} waiting and {rows[-1]['running']:,} running; at most {peak:,} waited."
     moments = [start + timedelta(hours=hours * share / 48) for share in range(48)]
     return Chart(summary, lines=lines, x_ticks=clock_ticks(moments), y_ticks=count_ticks(highest))
+
+
+def place(at: datetime, start: datetime, hours: int) -> float:
+    """How far to the right a moment stands."""
+    return LEFT + min(max((at - start) / timedelta(hours=hours), 0), 1) * INNER_WIDTH
 
 
 def unbroken(rows: Sequence[dict[str, Any]], bucket_seconds: int) -> list[list[dict[str, Any]]]:

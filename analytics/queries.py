@@ -18,6 +18,7 @@ Row = dict[str, Any]
 
 MOST_HOURS, DAY_HOURS = 720, 24
 MOST_BUCKETS = 60
+HOUR_SECONDS = 3600
 STRIDES = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 # Attempts read at most: for a chart, for the summary, for the accuracy.
 CHART_BOUND, SUMMARY_BOUND, PREDICTION_POINTS = 50_000, 2_000, 200
@@ -121,6 +122,12 @@ def known_depths(rows: Sequence[Row]) -> list[Row]:
 def predictions(org: Org) -> list[Row]:
     """The last runs, newest first: predicted and actual milliseconds."""
     return sql.run("predictions", org_id=org.pk, points=PREDICTION_POINTS)
+
+
+def accuracy_over_time(org: Org, hours: int) -> Series:
+    """How near the predictions came per interval, of an hour or more; without those in which nothing ended."""
+    stride = max(stride_seconds(hours), HOUR_SECONDS)
+    return Series(hours, stride, sql.run("accuracy", org_id=org.pk, hours=hours, stride_seconds=stride))
 
 
 def accuracy(points: Sequence[Row]) -> Row | None:

@@ -130,8 +130,27 @@ class PredictionPointSerializer(Shape):
     ended_at = MomentField()
 
 
+class NearnessSerializer(Shape):
+    """Over the runs that came to an end in an interval, failed or not."""
+
+    at = MomentField(help_text="Where the interval begins.")
+    runs = serializers.IntegerField()
+    mape = serializers.FloatField(help_text="Mean of |predicted - actual| / actual.")
+    malr = serializers.FloatField(help_text="Mean |log2(predicted / actual)|: 1 is a factor of two.")
+    bias = serializers.FloatField(help_text="Mean log2(predicted / actual): above 0 the predictions are too long.")
+    within_2x = serializers.FloatField(help_text="Share within a factor of two.")
+    coverage = serializers.FloatField(allow_null=True, help_text="Share within p10 to p90: 0.8 is as it should be.")
+    failures_expected = serializers.FloatField(allow_null=True, help_text="Mean predicted probability of failure.")
+    failures = serializers.FloatField(allow_null=True, help_text="Share of those that failed.")
+
+
+class AccuracyOverTimeSerializer(SeriesSerializer):
+    buckets = NearnessSerializer(many=True, help_text="Oldest first; without intervals in which nothing ended.")
+
+
 class PredictionsSerializer(Shape):
     accuracy = AccuracySerializer(allow_null=True)
+    over_time = AccuracyOverTimeSerializer()
     points = PredictionPointSerializer(many=True, help_text="The last runs, the newest first.")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import proofs, results, tables
+from bench.policy.tables import of_accuracy
 from bench.workers import ROOT
 
 
@@ -22,6 +23,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "peers": of("peers", tables.of_peers),
         "smartqueue": of("smartqueue", tables.of_ours),
     },
+    ROOT / "docs" / "prediction.md": {"accuracy": of("policy-accuracy", of_accuracy)},
     ROOT / "docs" / "reliability.md": {"chaos": proofs.of_chaos, "proofs": proofs.of_proofs},
 }
 

@@ -72,6 +72,12 @@ class NotLeader(QueueError):
     code = "not_leader"
 
 
+class ModelNotFound(QueueError):
+    """There is no such version of the model."""
+
+    code = "not_found"
+
+
 class LimitNotFound(QueueError):
     """There is no such limit."""
 
@@ -149,6 +155,17 @@ class VersionNeeded(QueueError):
 
 class InvalidJob(QueueError):
     """The job is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
+class InvalidClassification(QueueError):
+    """The categories, or the correction, are not valid; see errors."""
 
     code = "validation"
 

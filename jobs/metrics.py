@@ -5,14 +5,15 @@ import os
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from jobs.models import WorkerProcess
+from jobs.models import ClassifierCount, WorkerProcess
 from jobs.queue import sql
 from jobs.states import Status
 
@@ -20,7 +21,7 @@ LOOPBACK = {"127.0.0.1", "::1"}
 
 
 class QueueCollector(Collector):
-    """Gauges over all organisations; no organisation, queue or job is named in a label."""
+    """Over all organisations; no organisation, queue or job is named in a label."""
 
     def collect(self) -> Iterable[Metric]:
         jobs = {row.status: row.jobs for row in sql.run("status_totals")}
@@ -33,10 +34,17 @@ class QueueCollector(Collector):
         for status in Status:
             by_status.add_metric([status], jobs.get(status, 0))
         yield by_status
+        count = ClassifierCount.objects.aggregate(hits=Sum("hits"), misses=Sum("misses"))
+        yield counter("classification_cache_hits", "Texts of jobs answered from memory.", count["hits"])
+        yield counter("classification_cache_misses", "Texts of jobs read anew.", count["misses"])
 
 
 def gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"smartqueue_{name}", meaning, value=value)
+
+
+def counter(name: str, meaning: str, value: int | None) -> CounterMetricFamily:
+    return CounterMetricFamily(f"smartqueue_{name}", meaning, value=value or 0)
 
 
 @require_safe

@@ -7,14 +7,14 @@ import django
 if TYPE_CHECKING or django.VERSION < (6, 0):
     from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django_tasks.backends.base import BaseTaskBackend
-    from django_tasks.base import Task, TaskError
+    from django_tasks.base import TASK_MAX_PRIORITY, Task, TaskError
     from django_tasks.exceptions import InvalidTaskError, TaskResultDoesNotExist
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
 else:
     from django.tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django.tasks.backends.base import BaseTaskBackend
-    from django.tasks.base import Task, TaskError
+    from django.tasks.base import TASK_MAX_PRIORITY, Task, TaskError
     from django.tasks.exceptions import InvalidTask as InvalidTaskError
     from django.tasks.exceptions import TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
@@ -28,6 +28,7 @@ else:
     AnyTask, AnyResult = Task, TaskResult
 
 __all__ = [
+    "TASK_MAX_PRIORITY",
     "AnyResult",
     "AnyTask",
     "BaseTaskBackend",

@@ -59,7 +59,7 @@ class ReadOnly(ModelAdmin):
 
 @admin.register(Org)
 class OrgAdmin(Audited):
-    list_display = ("slug", "name", "created_at")
+    list_display = ("slug", "name", "weight", "created_at")
     search_fields = ("slug", "name")
     ordering = ("slug",)
 

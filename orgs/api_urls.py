@@ -21,4 +21,5 @@ urlpatterns = [
     path("worker-keys/<slug:key_id>/", keys.WorkerKey.as_view(), name="worker-key"),
     path("platform/users/", platform.Users.as_view(), name="platform-users"),
     path("platform/orgs/", platform.AllOrgs.as_view(), name="platform-orgs"),
+    path("platform/orgs/<slug:slug>/", platform.OneOrg.as_view(), name="platform-org"),
 ]

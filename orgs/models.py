@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
-from django.core.validators import MinLengthValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 
@@ -14,6 +14,7 @@ from orgs.roles import KeyRole, Role
 
 USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,31}\Z"
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z"
+MAX_WEIGHT = 1000.0
 ROLE_CHOICES = [(role.value, role.value.replace("_", " ")) for role in Role]
 
 
@@ -28,7 +29,16 @@ class Org(models.Model):
     job_settings: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
         default=dict, blank=True, db_default=models.Value({}, models.JSONField())
     )
+    # Of queues that it shares with others it gets so many parts, where they get one.
+    weight = models.FloatField(
+        default=1.0, db_default=1.0, validators=[MinValueValidator(0.01), MaxValueValidator(MAX_WEIGHT)]
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(weight__gt=0, weight__lte=MAX_WEIGHT), name="org_weight_in_range")
+        ]
 
     def __str__(self) -> str:
         return self.slug

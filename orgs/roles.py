@@ -28,8 +28,10 @@ class Action(StrEnum):
     SUBMIT = "submit"
     CANCEL = "cancel"
     REPLAY = "replay"
+    CLASSIFY = "classify"
     PAUSE = "pause"
     MANAGE_LIMITS = "manage_limits"
+    MANAGE_MODEL = "manage_model"
     MANAGE_SCHEDULES = "manage_schedules"
     MANAGE_WEBHOOKS = "manage_webhooks"
     SEE_AUDIT = "see_audit"
@@ -40,7 +42,7 @@ class Action(StrEnum):
 
 
 READS = frozenset({Action.READ})
-RUNS = READS | {Action.SUBMIT, Action.CANCEL, Action.REPLAY}
+RUNS = READS | {Action.SUBMIT, Action.CANCEL, Action.REPLAY, Action.CLASSIFY}
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.VIEWER: READS,

@@ -6,6 +6,7 @@ anchor, the best simple guess, so that the network learns corrections and not ma
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ SUMMARY = (
 )
 SUMMARIES = len(SUMMARY)
 
+LN_2 = log(2.0)
 _OWN, _KIND = LEVELS.index("user_kind"), LEVELS.index("kind")
 
 
@@ -157,9 +159,10 @@ def _evidence(known: Known) -> NDArray[np.intp]:
 
 def last_two(recent: Recent) -> Floats:
     """ln of the mean milliseconds of the last two runs, as its authors define it (Tsafrir et al. 2007); NaN without."""
-    both = recent.mask[:, -2:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean: Floats = np.log(np.where(both, np.exp(recent.log_ms[:, -2:]), 0.0).sum(axis=1) / both.sum(axis=1))
+    last, before = recent.log_ms[:, -1], recent.log_ms[:, -2]
+    one, other = recent.mask[:, -1], recent.mask[:, -2]
+    single = np.where(one, last, np.where(other, before, np.nan))
+    mean: Floats = np.where(one & other, np.logaddexp(last, before) - LN_2, single)
     return mean
 
 

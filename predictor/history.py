@@ -24,8 +24,9 @@ _LOG_DEFAULT = log(DEFAULT_MS)
 DOUBT = 1.0  # runs at which a level's mean is believed halfway
 WIDEST = 2.0  # standard deviation of ln runtime where nothing is known: a factor of 13 to p90
 
-_DECAYS = np.array(DECAYS)
 _D = len(DECAYS)
+# Of the mean of failures, of the means and of the squares: what one run leaves of the weight of those before.
+_FORGOTTEN = 1.0 - np.array((FAILED_DECAY, *DECAYS, *DECAYS))
 _NUMBERS = 4 + 2 * _D  # of a memory
 _UNKNOWN = (0.0,) * _NUMBERS
 
@@ -61,15 +62,14 @@ def read_known(memories: Sequence[Sequence[Memory | None]], at: Floats) -> Known
     known = np.isfinite(raw).all(axis=2) & (raw[:, :, 0] >= 1)
     raw = np.where(known[:, :, None], raw, 0.0)
     runs = np.minimum(raw[:, :, 0], 1e9)
-    weights = np.where(known[:, :, None], 1.0 - (1.0 - _DECAYS) ** runs[:, :, None], 1.0)
-    means = raw[:, :, 4 : 4 + _D] / weights
-    means = np.where(known[:, :, None], clip(means, LOG_SHORTEST, LOG_LONGEST), 0.0)
-    squares = clip(raw[:, :, 4 + _D :] / weights, 0.0, LOG_LONGEST**2)
+    # After many runs nothing is left of the start: a power that small is slow.
+    unbiased = raw[:, :, 3:] / (1.0 - _FORGOTTEN ** clip(runs, 1.0, 500.0)[:, :, None])
+    means = clip(unbiased[:, :, 1 : 1 + _D], LOG_SHORTEST, LOG_LONGEST)
+    squares = clip(unbiased[:, :, 1 + _D :], 0.0, LOG_LONGEST**2)
     spreads = np.sqrt(np.maximum(squares - means * means, 0.0))
     failures = clip(raw[:, :, 1] / np.maximum(runs, 1.0), 0.0, 1.0)
-    failed = clip(raw[:, :, 2] / np.where(known, 1.0 - (1.0 - FAILED_DECAY) ** runs, 1.0), 0.0, 1.0)
-    ages = np.where(known, clip(at[:, None] - raw[:, :, 3], 0.0, LONGEST_SECONDS), 0.0)
-    return Known(runs, means, spreads, failures, failed, ages)
+    ages = clip(at[:, None] - raw[:, :, 2], 0.0, LONGEST_SECONDS) * known
+    return Known(runs, means, spreads, failures, clip(unbiased[:, :, 0], 0.0, 1.0), ages)
 
 
 def read_recent(runs: Sequence[Sequence[Run]], length: int) -> Recent:
@@ -148,7 +148,7 @@ def _numbers(memories: Sequence[Sequence[Memory | None]]) -> list[Any]:
             if memory is None:
                 numbers += _UNKNOWN
             else:
-                numbers += (memory.runs, memory.failures, memory.failed, memory.last_ended)
+                numbers += (memory.runs, memory.failures, memory.last_ended, memory.failed)
                 numbers += memory.means
                 numbers += memory.squares
         numbers += _UNKNOWN * (len(LEVELS) - len(of_one))

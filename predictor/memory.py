@@ -1,7 +1,7 @@
 """What is remembered of the runs of one key: a few numbers that each finished run moves, and the newest runs.
 
-`remember` is the definition; the statement that ends attempts does the same in SQL (a test holds them equal), so
-that nothing has to be read back from the past when a job is submitted.
+`remember` is the definition; the statement that folds ended attempts in does the same in SQL (a test holds them
+equal), so that nothing has to be read back from the past when a job is submitted.
 """
 
 from collections.abc import Sequence
@@ -87,3 +87,14 @@ def typical_ms(memories: Sequence[Memory | None], default_ms: float = 2000.0, do
             seen = min(memory.runs, 1.0 / DECAYS[0])
             guess += (own - guess) * seen / (seen + doubt)
     return exp(guess)
+
+
+def typical_failure(memories: Sequence[Memory | None], default: float = 0.05, doubt: float = 1.0) -> float:
+    """The chance of a failure in the same way: 0 to 1."""
+    guess = default
+    for memory in reversed(memories):
+        if memory is not None and memory.runs:
+            own = memory.failed / weight(FAILED_DECAY, memory.runs)
+            seen = min(memory.runs, 1.0 / FAILED_DECAY)
+            guess += (own - guess) * seen / (seen + doubt)
+    return guess

@@ -90,8 +90,8 @@ def learn(
     learned, held_out = lesson.part(slice(split)), lesson.part(slice(split, None))
     rng = np.random.default_rng(seed)
     model = fresh(rng, learned) if start is None else rebased(adapted(start, lesson), learned)
-    grown, learned = grow(learned, rng)
-    model = replace(model, trees=grown)
+    learned = shown_trees(learned, rng)
+    model = replace(model, trees=grow(learned, rng))
     held_out = replace(held_out, given=model.complete(held_out.given))
     rate, usual = (RATE, EPOCHS) if start is None else (RATE_AGAIN, EPOCHS_AGAIN)
     model = fit(model, learned, held_out, rate=rate, epochs=epochs or usual, rng=rng, deadline=deadline)
@@ -99,8 +99,8 @@ def learn(
     metrics = {"samples": float(len(lesson)), "held_out": float(len(held_out)), **metrics}
     model = replace(model, guard=guarded(model, held_out), learned_until=float(lesson.ended_at[-1]))
     if not descent.over(deadline):
-        x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
-        model = replace(model, trees=trees.fit(x, target, rng))
+        if start is None:  # else they know all but the few held out already
+            model = replace(model, trees=grow(lesson, rng))
         model = fit(
             model, joined(learned, held_out), None, rate=RATE_LAST, epochs=EPOCHS_LAST, rng=rng, deadline=deadline
         )
@@ -131,19 +131,24 @@ def held_out_count(lesson: Lesson, start: RuntimeModel | None) -> int:
     return max(1, min(usual, -(-new // 2)))
 
 
-def grow(lesson: Lesson, rng: np.random.Generator) -> tuple[Trees, Lesson]:
-    """Trees for the examples, and the examples with what trees grown without them say.
+def grow(lesson: Lesson, rng: np.random.Generator) -> Trees:
+    """Trees of all the examples."""
+    return trees.fit(lesson.given.summary, lesson.log_ms - lesson.given.anchor, rng)
+
+
+def shown_trees(lesson: Lesson, rng: np.random.Generator) -> Lesson:
+    """The examples with what trees that were grown without them say.
 
     A network that learned from trees that had seen the very run it must predict would trust them too much
     (stacked generalization: Wolpert 1992, https://doi.org/10.1016/S0893-6080(05)80023-1).
     """
     x, target = lesson.given.summary, lesson.log_ms - lesson.given.anchor
     fold = np.arange(len(lesson)) * BLOCKS // len(lesson) % FOLDS
-    grown = [trees.fit(x[fold != number], target[fold != number], rng, count=FOLD_TREES) for number in range(FOLDS)]
     said = np.zeros(len(lesson))
-    for number, one in enumerate(grown):
-        said[fold == number] = one.predict(x[fold == number])
-    return trees.mean(grown), replace(lesson, given=completed(lesson.given, said))
+    for number in range(FOLDS):
+        others = fold != number
+        said[~others] = trees.fit(x[others], target[others], rng, count=FOLD_TREES).predict(x[~others])
+    return replace(lesson, given=completed(lesson.given, said))
 
 
 def joined(older: Lesson, newer: Lesson) -> Lesson:

@@ -16,7 +16,7 @@ from predictor.history import Floats
 from predictor.lstm import Array
 
 TREES, DEPTH, BINS = 80, 6, 128
-MOST_TREES = 4 * TREES  # what stored weights may hold
+MOST_TREES = 4 * TREES  # that stored weights may hold
 RATE = 0.15
 ROWS, ROWS_SHARE = 8192, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
 COLUMNS_SHARE = 0.5  # of the columns each tree may ask about
@@ -51,16 +51,6 @@ def none() -> Trees:
     """No trees: zero everywhere."""
     return Trees(
         0.0, np.zeros((0, DEPTH), np.int16), np.zeros((0, DEPTH), np.float32), np.zeros((0, 2**DEPTH), np.float32)
-    )
-
-
-def mean(several: list[Trees]) -> Trees:
-    """Trees that say the mean of what each says."""
-    return Trees(
-        float(np.mean([one.start for one in several])),
-        np.concatenate([one.columns for one in several]),
-        np.concatenate([one.thresholds for one in several]),
-        np.concatenate([one.values for one in several]) / np.float32(len(several)),
     )
 
 

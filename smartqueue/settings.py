@@ -95,7 +95,7 @@ OPERATOR_TIMEOUT_CAP_SECONDS = env_int("SMARTQUEUE_OPERATOR_TIMEOUT_CAP_SECONDS"
 OPERATOR_MAX_ATTEMPTS_CAP = env_int("SMARTQUEUE_OPERATOR_MAX_ATTEMPTS_CAP", 10, minimum=1)
 MAX_DELAY_DAYS = env_int("SMARTQUEUE_MAX_DELAY_DAYS", 365, minimum=1)
 
-# What a job may be filed under.
+# What a job may be filed under, in organisations that have no categories of their own.
 JOB_CATEGORIES = env_list("SMARTQUEUE_JOB_CATEGORIES", "Infrastructure,Database,Application,Network")
 
 PAYLOAD_MAX_BYTES = env_int("SMARTQUEUE_PAYLOAD_MAX_BYTES", 10_000, minimum=2)
@@ -129,8 +129,17 @@ INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
 # For so long a migration waits for a lock, with whoever needs the table behind it; then it stands back and tries again.
 MIGRATE_LOCK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_MIGRATE_LOCK_TIMEOUT_SECONDS", 2, minimum=0.01)
 
-# Ageing: a job predicted x times longer waits for later ones at most RANK_TAU_SECONDS * ln(x) seconds more.
-RANK_TAU_SECONDS = env_seconds("SMARTQUEUE_RANK_TAU_SECONDS", 60)
+# How queues are ordered whose organisation has not chosen: learned, fifo or priority.
+QUEUE_POLICY = env_choice("SMARTQUEUE_QUEUE_POLICY", "learned", {"learned", "fifo", "priority"})
+# A job waits its organisation's lead, stretched by its prediction: a standard deviation more or less counts as
+# e^RANK_POWER, within 1/RANK_STRETCH and RANK_STRETCH. Greater, and short jobs are sooner; no job waits longer than
+# RANK_STRETCH squared times its wait in order of arrival.
+RANK_POWER = env_seconds("SMARTQUEUE_RANK_POWER", 2)
+RANK_STRETCH = env_seconds("SMARTQUEUE_RANK_STRETCH", 20, minimum=1)
+# Who is not ahead of his share is ranked as if so much ahead, so that what is short is still sooner.
+RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minimum=0.001)
+# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, to be so.
+SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
 MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)
@@ -143,8 +152,59 @@ HISTORY_FRESH_SECONDS = env_seconds("SMARTQUEUE_HISTORY_FRESH_SECONDS", 0 if TES
 TRAIN_MIN_RUNS = env_int("SMARTQUEUE_TRAIN_MIN_RUNS", 100, minimum=10)
 TRAIN_MAX_RUNS = env_int("SMARTQUEUE_TRAIN_MAX_RUNS", 20_000, minimum=10)
 TRAIN_MAX_SECONDS = env_seconds("SMARTQUEUE_TRAIN_MAX_SECONDS", 60, minimum=0.1)
-# Older versions of an organisation's model are deleted, except the one in use.
+# The leader trains a model when so many runs have ended since the last time, and so many in a hundred of those before.
+TRAIN_AFTER_RUNS = env_int("SMARTQUEUE_TRAIN_AFTER_RUNS", 200, minimum=1)
+TRAIN_AFTER_PERCENT = env_int("SMARTQUEUE_TRAIN_AFTER_PERCENT", 10)
+TRAIN_LOOK_SECONDS = env_seconds("SMARTQUEUE_TRAIN_LOOK_SECONDS", 5, minimum=0.05)
+# What the process of a training may take of address space, which counts more than what it uses; and of time beside
+# TRAIN_MAX_SECONDS, to read the runs and to store the model. Beyond either it is ended, and nothing is stored.
+TRAIN_MEMORY_MAX_BYTES = env_int("SMARTQUEUE_TRAIN_MEMORY_MAX_BYTES", 2_000_000_000, minimum=100_000_000)
+TRAIN_GRACE_SECONDS = env_seconds("SMARTQUEUE_TRAIN_GRACE_SECONDS", 60, minimum=0.1)
+# After a training that failed the next one waits so long, twice as long after each further one.
+TRAIN_RETRY_SECONDS = env_seconds("SMARTQUEUE_TRAIN_RETRY_SECONDS", 60, minimum=0.05)
+# Older versions of an organisation's model are deleted, except the one in use and the one before it.
 MODEL_VERSIONS_KEPT = env_int("SMARTQUEUE_MODEL_VERSIONS_KEPT", 10, minimum=1)
+# A model drifts when its error over the last hours, and no fewer runs, is so much of that on its held-out runs for so
+# long: it is then trained again at once. Less time or fewer runs: sooner, and more often by chance.
+DRIFT_HOURS = env_int("SMARTQUEUE_DRIFT_HOURS", 6, minimum=1)
+DRIFT_RUNS = env_int("SMARTQUEUE_DRIFT_RUNS", 100, minimum=1)
+DRIFT_PERCENT = env_int("SMARTQUEUE_DRIFT_PERCENT", 150, minimum=100)
+DRIFT_SECONDS = env_seconds("SMARTQUEUE_DRIFT_SECONDS", 900)
+# How near the predictions of each hour were is kept so long.
+ACCURACY_RETENTION_DAYS = env_int("SMARTQUEUE_ACCURACY_RETENTION_DAYS", 90, minimum=1)
+
+# --- Classification ---------------------------------------------------------------------------------------------
+# How soon after a submit its text is read, and how many are at a time. More are quicker in all, fewer are told sooner.
+CLASSIFY_SECONDS = env_seconds("SMARTQUEUE_CLASSIFY_SECONDS", 0.5, minimum=0.02)
+CLASSIFY_BATCH = env_int("SMARTQUEUE_CLASSIFY_BATCH", 200, minimum=1)
+# The longest that a classifier may take over a batch; one that is slower, or fails, rests for MODEL_REST_SECONDS.
+CLASSIFY_MAX_SECONDS = env_seconds("SMARTQUEUE_CLASSIFY_MAX_SECONDS", 5, minimum=0.01)
+# Less sure of its urgency, a job is not moved; a guess among three is right by a third. Higher: fewer are moved.
+CLASSIFY_URGENCY_MIN_PERCENT = env_int("SMARTQUEUE_CLASSIFY_URGENCY_MIN_PERCENT", 40)
+# What was answered to a text is remembered so long, and no more answers than these: each takes about half a kilobyte.
+CLASSIFY_CACHE_DAYS = env_int("SMARTQUEUE_CLASSIFY_CACHE_DAYS", 30, minimum=1)
+CLASSIFY_CACHE_MAX_ROWS = env_int("SMARTQUEUE_CLASSIFY_CACHE_MAX_ROWS", 200_000, minimum=1)
+# An organisation's classifier is fitted anew after so many corrections, or when nobody has made one for so long.
+LABELS_EACH = env_int("SMARTQUEUE_LABELS_EACH", 20, minimum=1)
+LABELS_QUIET_SECONDS = env_seconds("SMARTQUEUE_LABELS_QUIET_SECONDS", 60)
+# The newest corrections that it is fitted to, and the longest that may take.
+LABELS_MAX = env_int("SMARTQUEUE_LABELS_MAX", 10_000, minimum=1)
+LABELS_MAX_SECONDS = env_seconds("SMARTQUEUE_LABELS_MAX_SECONDS", 30, minimum=0.1)
+# An OpenAI-compatible endpoint (…/v1) that is asked first, where one is named. It is the operator's, and trusted with
+# titles, descriptions and types of jobs, never with payloads.
+CLASSIFIER_URL = env_str("SMARTQUEUE_CLASSIFIER_URL", "").rstrip("/")
+CLASSIFIER_MODEL = env_str("SMARTQUEUE_CLASSIFIER_MODEL", "")
+CLASSIFIER_API_KEY = env_str("SMARTQUEUE_CLASSIFIER_API_KEY", "")
+if CLASSIFIER_URL and not (CLASSIFIER_URL.startswith(("http://", "https://")) and CLASSIFIER_MODEL):
+    raise ImproperlyConfigured(
+        "SMARTQUEUE_CLASSIFIER_URL is http(s)://…, and SMARTQUEUE_CLASSIFIER_MODEL names a model"
+    )
+# For one whole answer; questions at a time of one scheduler process; after how many failures in a row it is left alone
+# for how long, and then tried with one question.
+CLASSIFIER_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_CLASSIFIER_TIMEOUT_SECONDS", 10, minimum=0.1)
+CLASSIFIER_SLOTS = env_int("SMARTQUEUE_CLASSIFIER_SLOTS", 4, minimum=1)
+CLASSIFIER_FAILURES = env_int("SMARTQUEUE_CLASSIFIER_FAILURES", 5, minimum=1)
+CLASSIFIER_REST_SECONDS = env_seconds("SMARTQUEUE_CLASSIFIER_REST_SECONDS", 60)
 
 # Isolated attempts: what the process of one may take (of memory, beside what is loaded when it begins), and how long it
 # may go on after it was asked to stop.
@@ -483,6 +543,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "mail-alerts", "description": "Addresses that are told how jobs end."},
         {"name": "secrets", "description": "Values that payloads refer to, and that nobody is shown."},
         {"name": "predict", "description": "How long a job will take, and how that is known."},
+        {"name": "classifier", "description": "What jobs are about, and how that is known."},
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},
         {"name": "orgs", "description": "Organisations and their members."},
@@ -499,10 +560,11 @@ SPECTACULAR_SETTINGS = {
         "Outcome": "jobs.api.serializers.OUTCOMES",
         "Urgency": "jobs.api.serializers.URGENCIES",
         "PredictionSource": "jobs.api.serializers.SOURCES",
+        "ClassificationSource": "jobs.api.serializers.CLASSIFIED_BY",
         "BulkStatus": "jobs.api.shapes.BULK_STATUSES",
         "Condition": "jobs.api.serializers.CONDITIONS",
         "InvitationState": "orgs.models.Invitation.STATES",
-        "ModelState": "jobs.api.shapes.MODEL_STATES",
+        "ModelState": "jobs.learning.STATES",
         "Role": "orgs.api.serializers.ROLES",
         "KeyRole": "orgs.api.keys.KEY_ROLES",
         "RoleWord": "orgs.api.serializers.ROLE_WORDS",

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 
-from jobs import active_model
+from jobs import active_classifier, active_model
 from orgs.models import Membership, Org, User
 from orgs.roles import Role
 from tests.factories import PASSWORD
@@ -84,5 +84,7 @@ def world(db: None) -> World:
 def no_models_between_tests() -> Iterator[None]:
     """A model read in one test must not predict in the next."""
     active_model.forget_models()
+    active_classifier.forget_classifiers()
     yield
     active_model.forget_models()
+    active_classifier.forget_classifiers()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,14 +14,18 @@ from rest_framework.test import APIClient
 
 from jobs.delivery.signing import new_secret, sealed
 from jobs.handlers import registry
-from jobs.models import Attempt, Delivery, EventType, Job, Subscriber
+from jobs.memories import person
+from jobs.models import Attempt, Delivery, EventType, Job, MemoryDelta, ModelVersion, Subscriber
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
+from jobs.queue.upkeep import fold_memories
 from jobs.states import Outcome
 from orgs.accounts import give_tokens
 from orgs.models import Membership, Org, User
 from orgs.roles import Role
+from predictor.train import LogRow, examples_from_log, train
+from predictor.weights import dump
 
 PASSWORD = "correct horse battery staple"
 numbers = count(1)
@@ -99,6 +104,24 @@ def make_delivery(subscriber: Subscriber, **fields: Any) -> Delivery:
     return new
 
 
+def make_history(
+    org: Org,
+    runtimes_ms: Sequence[float],
+    *,
+    name: str = "demo.add",
+    type: str = "python",
+    user: User | None = None,
+    failed: bool = False,
+) -> None:
+    """Runs that are remembered, one a minute up to now."""
+    runs, now = len(runtimes_ms), timezone.now().timestamp()
+    MemoryDelta.objects.create(
+        org_id=org.pk, person=person(user), type=type, name=name, runtimes_ms=list(runtimes_ms),
+        failed=[failed] * runs, ended=[now - 60.0 * (runs - number) for number in range(runs)],
+    )  # fmt: skip
+    fold_memories()
+
+
 class PastRun(NamedTuple):
     """One finished run for make_runs()."""
 
@@ -143,6 +166,18 @@ def make_runs(org: Org, runs: Sequence[PastRun], user: User | None = None) -> No
         )
     Job.objects.bulk_create(jobs)
     Attempt.objects.bulk_create(attempts)
+
+
+def make_version(org: Org, version: int, **fields: Any) -> ModelVersion:
+    """A version of a model that can be used, of which little is said."""
+    about: dict[str, Any] = {"weights": some_weights(), "samples": 100, "metrics": {"malr": 1.0}}
+    return ModelVersion.objects.create(org=org, version=version, **{**about, **fields})
+
+
+@cache
+def some_weights() -> bytes:
+    rows = [LogRow(60.0 * n, 60.0 * n + 1, "python", "demo.add", "ada", 50, 1000.0, False) for n in range(20)]
+    return dump(train(examples_from_log(rows), epochs=1).model)
 
 
 def api(user: User | None = None, org: Org | None = None) -> APIClient:

@@ -10,7 +10,7 @@ from jobs.api import docs
 from jobs.api.base import OrgView
 from jobs.api.filters import PageQuery
 from jobs.api.paging import key_page, page_response
-from jobs.api.shapes import JobTypesSerializer, PauseSerializer, QueueSerializer
+from jobs.api.shapes import JobTypesSerializer, PauseSerializer, PolicySerializer, QueueSerializer
 from jobs.errors import JobNotFound
 from jobs.handlers import registry
 from jobs.handlers.python_task import tasks
@@ -71,7 +71,24 @@ def known(name: str) -> None:
         raise JobNotFound(f"There is no queue {name!r:.60}.")
 
 
-class PauseView(OrgView):
+class OneQueueView(OrgView):
+    def shown(self, name: str) -> Any:
+        queue = Queue.objects.for_org(self.scope.org).select_related("paused_by").get(name=name)
+        return QueueSerializer(counted([queue], self.scope.org)[0]).data
+
+
+class QueueView(OneQueueView):
+    actions = {"PATCH": Action.PAUSE}
+
+    @docs.change_queue
+    def patch(self, request: Request, name: str) -> Response:
+        sent = PolicySerializer.read(request)
+        known(name)
+        control.order_by(name, sent["policy"] or "", scope=self.scope, request=request._request)
+        return Response(self.shown(name))
+
+
+class PauseView(OneQueueView):
     actions = {"POST": Action.PAUSE, "DELETE": Action.PAUSE}
 
     @docs.pause
@@ -86,7 +103,3 @@ class PauseView(OrgView):
         known(name)
         control.resume(name, scope=self.scope, request=request._request)
         return Response(self.shown(name))
-
-    def shown(self, name: str) -> Any:
-        queue = Queue.objects.for_org(self.scope.org).select_related("paused_by").get(name=name)
-        return QueueSerializer(counted([queue], self.scope.org)[0]).data

@@ -167,6 +167,15 @@ replay = extend_schema(
     responses={200: jobs.JobSerializer, 409: MOVED_ON, 412: CHANGED},
     examples=[body("As it was", {}), body("With another payload", {"payload": ADD["payload"]})],
 )
+correct = extend_schema(
+    operation_id="correct_job",
+    summary="Say what a job is about",
+    description="Category, urgency, or both. A job that waits moves in the order; one that runs or has ended keeps its "
+    "urgency. The organisation's classifier learns from it, and the same text has this answer from now on.",
+    request=jobs.CorrectionSerializer,
+    responses={200: jobs.JobSerializer},
+    examples=[body("Both", {"category": "Database", "urgency": "high"}), body("Less urgent", {"urgency": "low"})],
+)
 list_attempts = listing(
     "list_attempts",
     "Attempts of a job",
@@ -215,6 +224,14 @@ list_job_types = extend_schema(
 list_queues = listing(
     "list_queues", "Queues", shapes.QueueSerializer, filters.PageQuery, "By name, with their jobs by status, exact."
 )
+change_queue = extend_schema(
+    operation_id="change_queue",
+    summary="Change the order of a queue",
+    description="Of what is submitted from now on; what waits keeps its place.",
+    request=shapes.PolicySerializer,
+    responses={200: shapes.QueueSerializer},
+    examples=[body("First come, first served", {"policy": "fifo"}), body("As the deployment has it", {"policy": None})],
+)
 pause = extend_schema(
     operation_id="pause_queue",
     summary="Pause a queue",
@@ -233,12 +250,6 @@ predict = extend_schema(
     request=jobs.NewJobSerializer,
     responses={200: shapes.ForecastSerializer},
     examples=[body("A Python task", ADD)],
-)
-get_model = extend_schema(
-    operation_id="get_model",
-    summary="The model that predicts",
-    tags=["predict"],
-    responses={200: shapes.ModelSerializer},
 )
 submit_task = extend_schema(
     operation_id="submit_task",

@@ -8,6 +8,7 @@ from rest_framework.exceptions import ErrorDetail
 from jobs.errors import (
     BatchRefused,
     InvalidArtefact,
+    InvalidClassification,
     InvalidJob,
     InvalidLimit,
     InvalidPayload,
@@ -41,7 +42,7 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
     match error:
         case InvalidPayload():
             return [fault(f"{pointer}/payload{inner}", "invalid", text) for inner, text in error.errors]
-        case InvalidJob() | InvalidLimit() | InvalidSubscriber() | InvalidArtefact():
+        case InvalidJob() | InvalidClassification() | InvalidLimit() | InvalidSubscriber() | InvalidArtefact():
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]

@@ -1,18 +1,20 @@
 """What lists are asked for: closed lists of parameters and words, so that nothing else ever reaches a query."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from jobs.api.fields import MomentField, QueueNameField, TextField, WordsField
 from jobs.api.serializers import STATUSES, URGENCIES
+from jobs.categories import categories_of
 from jobs.handlers import registry
 from jobs.listing import NEWEST, Filters, Sort, parse_sort, parse_statuses
+from jobs.models.classification import CATEGORY_CHARACTERS
 from jobs.states import COMPATIBLE
-from orgs.models import SLUG_PATTERN
+from orgs.models import SLUG_PATTERN, Org
 from orgs.pagination import KeysetPagination
 from orgs.serializers import StrictSerializer
 
@@ -86,7 +88,7 @@ class JobQuery(PageQuery, NarrowingQuery):
         help_text="Any of these, with commas between or the parameter repeated.",
     )
     urgency = serializers.ChoiceField(URGENCIES, required=False)
-    category = serializers.ChoiceField(settings.JOB_CATEGORIES, required=False)
+    category = TextField(required=False, max_length=CATEGORY_CHARACTERS, help_text="One of GET /classifier/.")
     creator = serializers.CharField(required=False, max_length=150, help_text="A username.")
     name = TextField(required=False, max_length=64, help_text="Exactly this name.")
     correlation_id = serializers.CharField(required=False, max_length=128)
@@ -100,6 +102,12 @@ class JobQuery(PageQuery, NarrowingQuery):
         help_text="With a minus the greatest first. Jobs without the value come last; `created` goes by id, "
         "which holds the time of creation.",
     )
+
+
+def check_category(asked: Mapping[str, Any], org: Org) -> None:
+    """Raise ValidationError for a category that is none of the organisation's."""
+    if "category" in asked and asked["category"] not in (known := categories_of(org)):
+        raise serializers.ValidationError({"category": f"One of {', '.join(known)}."})
 
 
 class PlatformJobQuery(JobQuery):

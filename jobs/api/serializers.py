@@ -11,9 +11,11 @@ from rest_framework.request import Request
 
 from jobs import retries, states
 from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
+from jobs.classifying import SOURCES as CLASSIFIED_BY
 from jobs.hiding import hide
 from jobs.masking import MASK
 from jobs.models import Dependency, Job
+from jobs.models.classification import CATEGORY_CHARACTERS
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, NewJob
 from jobs.ranking import URGENCY_FACTOR
 from jobs.states import Outcome, Status
@@ -22,7 +24,14 @@ from orgs.serializers import StrictSerializer
 URGENCIES = list(URGENCY_FACTOR)
 STATUSES = [str(status) for status in Status]
 OUTCOMES = [str(outcome) for outcome in Outcome]
-SOURCES = ["model", "history", "type_median", "default"]
+# Of a prediction.
+LOW, HIGH = "p10; null where no run is known.", "p90; null where no run is known."
+FAILURE = "How likely an attempt is to fail, 0 to 1; null where no run is known."
+SOURCE = (
+    "A trained `model`; the `history` of its kind; runs of `similar` jobs, of its user, its type or its organisation; "
+    "`default` where nothing has run. `type_median` only of jobs from before there was `similar`."
+)
+SOURCES = ["model", "history", "similar", "type_median", "default"]
 CONDITIONS = [Dependency.SUCCESS, Dependency.END]
 COMPATIBLE_STATUSES = [*states.COMPATIBLE, "CANCELLED"]
 
@@ -65,8 +74,14 @@ class NewJobSerializer(StrictSerializer):
     queue = QueueNameField(required=False, help_text="Made with its first job. By default `default`.")
     title = TextField(required=False, allow_blank=True, max_length=MAX_LENGTHS["title"])
     description = TextField(required=False, allow_blank=True, max_length=MAX_LENGTHS["description"])
-    urgency = serializers.ChoiceField(URGENCIES, required=False, help_text="By default medium.")
-    category = serializers.ChoiceField(settings.JOB_CATEGORIES, required=False)
+    urgency = serializers.ChoiceField(
+        URGENCIES, required=False, help_text="By default medium, unless its title and description say otherwise."
+    )
+    category = TextField(
+        required=False,
+        max_length=CATEGORY_CHARACTERS,
+        help_text="One of GET /classifier/; by default what its title and description are found to be about.",
+    )
     run_at = MomentField(required=False, help_text="Not before this time; in the past is now. At most a year away.")
     delay_seconds = serializers.FloatField(
         required=False, min_value=0, help_text="Not before so many seconds from now; instead of run_at."
@@ -125,6 +140,43 @@ class ReplaySerializer(StrictSerializer):
     payload = PayloadField(required=False)
 
 
+class ExpectedSerializer(serializers.Serializer[Any]):
+    """What was said when it was submitted: p50, and p10 to p90 by the errors of late."""
+
+    starts_at = MomentField()
+    starts_low_at = MomentField()
+    starts_high_at = MomentField()
+    ends_at = MomentField()
+    ends_low_at = MomentField()
+    ends_high_at = MomentField()
+
+
+class ClassificationSerializer(serializers.Serializer[Any]):
+    """What was read out of a job's title and description, or said by a person."""
+
+    category = serializers.CharField(allow_blank=True, help_text="Empty: nothing spoke for any.")
+    urgency = serializers.ChoiceField(URGENCIES)
+    confidence = serializers.FloatField(help_text="Of the category, 0 to 1.")
+    urgency_confidence = serializers.FloatField()
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        CLASSIFIED_BY, help_text="What decided; `…_cached` where the same text was answered before."
+    )
+    action = serializers.CharField(allow_blank=True, help_text="What to do about such a job.")
+    words = serializers.ListField(child=serializers.CharField(), help_text="That decided, the most telling first.")
+    probabilities = serializers.DictField(child=serializers.FloatField(), help_text="Of the categories.")
+    given = serializers.ListField(
+        child=serializers.ChoiceField(["category", "urgency"]),
+        help_text="What the caller had said himself, which holds.",
+    )
+
+
+class CorrectionSerializer(StrictSerializer):
+    """One of the two, or both."""
+
+    category = TextField(required=False, max_length=CATEGORY_CHARACTERS, help_text="One of GET /classifier/.")
+    urgency = serializers.ChoiceField(URGENCIES, required=False)
+
+
 class JobSummarySerializer(serializers.Serializer[Job]):
     """A job in a list: without `payload`, `result` and `description`, and with the start of `error` only."""
 
@@ -136,11 +188,15 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     status = serializers.ChoiceField(STATUSES, source="state")
     urgency = serializers.ChoiceField(URGENCIES)
     category = serializers.CharField(allow_blank=True)
+    classification = ClassificationSerializer(
+        allow_null=True, help_text="Null without a title or description, and for the moment until they are read."
+    )
     priority = serializers.FloatField(help_text="1 / (1 + predicted_ms / 3000)")
     predicted_ms = serializers.FloatField()
-    predicted_low_ms = serializers.FloatField(allow_null=True, help_text="p10, where a model predicts.")
-    predicted_high_ms = serializers.FloatField(allow_null=True, help_text="p90, where a model predicts.")
-    prediction_source = serializers.ChoiceField(SOURCES)
+    predicted_low_ms = serializers.FloatField(allow_null=True, help_text=LOW)
+    predicted_high_ms = serializers.FloatField(allow_null=True, help_text=HIGH)
+    failure_probability = serializers.FloatField(allow_null=True, help_text=FAILURE)
+    prediction_source = serializers.ChoiceField(SOURCES, help_text=SOURCE)
     model_version = serializers.IntegerField(allow_null=True)
     attempt = serializers.IntegerField(source="attempts_made", help_text="The number of the last or running attempt.")
     max_attempts = serializers.IntegerField(help_text="In one life.")
@@ -163,6 +219,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     created_by = serializers.CharField(source="creator", allow_null=True, help_text="The username.")
     created_at = MomentField()
     queued_at = MomentField(allow_null=True)
+    expected = ExpectedSerializer(allow_null=True, help_text="Null for what is due later, and where no worker serves.")
     started_at = MomentField(source="begun_at", allow_null=True, help_text="Of the last or running attempt.")
     finished_at = MomentField(allow_null=True)
     runtime_ms = serializers.FloatField(allow_null=True, help_text="Of the last attempt that ended.")
@@ -179,7 +236,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
 class LinksSerializer(serializers.Serializer[Any]):
     """Where to go on from a job."""
 
-    NAMES: ClassVar = ("attempts", "transitions", "logs", "artefacts", "cancellation", "replay")
+    NAMES: ClassVar = ("attempts", "transitions", "logs", "artefacts", "cancellation", "replay", "classification")
 
     attempts = serializers.CharField()
     transitions = serializers.CharField()
@@ -187,6 +244,7 @@ class LinksSerializer(serializers.Serializer[Any]):
     artefacts = serializers.CharField()
     cancellation = serializers.CharField()
     replay = serializers.CharField()
+    classification = serializers.CharField()
 
 
 class DependencySerializer(serializers.Serializer[Any]):

@@ -9,13 +9,24 @@ from rest_framework import serializers
 
 from jobs.api.fields import MomentField, NameField, TextField
 from jobs.api.filters import DeadLetterNarrowing
-from jobs.api.serializers import OUTCOMES, SOURCES, STATUSES, JobSummarySerializer, NewJobSerializer
-from jobs.models import Artefact, Attempt, LogLine, ModelVersion, Queue, Transition
+from jobs.api.serializers import (
+    FAILURE,
+    HIGH,
+    LOW,
+    OUTCOMES,
+    SOURCE,
+    SOURCES,
+    STATUSES,
+    ExpectedSerializer,
+    JobSummarySerializer,
+    NewJobSerializer,
+)
+from jobs.models import Artefact, Attempt, LogLine, Queue, Transition
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
+from jobs.ranking import POLICIES
 from orgs.serializers import StrictSerializer
 
 BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
-MODEL_STATES = ACTIVE, NONE, BROKEN = "active", "none", "broken"
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
@@ -192,7 +203,17 @@ class QueueSerializer(serializers.Serializer[Queue]):
     paused_at = MomentField(allow_null=True)
     paused_by = serializers.CharField(source="paused_by.username", default=None, allow_null=True)
     pause_reason = serializers.CharField(allow_blank=True)
+    policy = serializers.ChoiceField(POLICIES, source="ordered_by", help_text="What its new jobs are ordered by.")
     counts = CountsSerializer()
+
+
+class PolicySerializer(StrictSerializer):
+    policy = serializers.ChoiceField(
+        POLICIES,
+        allow_null=True,
+        help_text="learned: by predicted run time and urgency, ageing; priority: by the priority as shown; fifo: first "
+        "come, first served. Null: as the deployment has it.",
+    )
 
 
 class PauseSerializer(StrictSerializer):
@@ -201,28 +222,14 @@ class PauseSerializer(StrictSerializer):
 
 class ForecastSerializer(serializers.Serializer[Any]):
     predicted_ms = serializers.FloatField()
-    low_ms = serializers.FloatField(allow_null=True, help_text="p10, where a model predicts.")
-    high_ms = serializers.FloatField(allow_null=True, help_text="p90, where a model predicts.")
-    source = serializers.ChoiceField(SOURCES)  # type: ignore[assignment]
+    low_ms = serializers.FloatField(allow_null=True, help_text=LOW)
+    high_ms = serializers.FloatField(allow_null=True, help_text=HIGH)
+    failure_probability = serializers.FloatField(allow_null=True, help_text=FAILURE)
+    source = serializers.ChoiceField(SOURCES, help_text=SOURCE)  # type: ignore[assignment]
     model_version = serializers.IntegerField(allow_null=True)
     priority = serializers.FloatField()
     starts_in_seconds = serializers.FloatField(allow_null=True, help_text="Null when no worker serves the queue.")
-
-
-class ModelVersionSerializer(serializers.Serializer[ModelVersion]):
-    version = serializers.IntegerField()
-    active = serializers.BooleanField()
-    trained_at = MomentField(source="created_at")
-    samples = serializers.IntegerField(help_text="Runs it was trained on.")
-    metrics = serializers.DictField(help_text="Its errors on runs it had not seen.")
-
-
-class ModelSerializer(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(
-        MODEL_STATES, help_text="Without a usable model, predictions come from the runs themselves."
-    )
-    active = ModelVersionSerializer(allow_null=True)
-    versions = ModelVersionSerializer(many=True, help_text="The latest first.")
+    expected = ExpectedSerializer(allow_null=True, help_text="If it were submitted now.")
 
 
 class PlatformJobSerializer(JobSummarySerializer):

@@ -13,10 +13,11 @@ from rest_framework.response import Response
 
 from jobs.api import docs
 from jobs.api.base import OrgView, address, correlation_id, idempotency_key, listed
-from jobs.api.filters import JobQuery, filters
+from jobs.api.filters import JobQuery, check_category, filters
 from jobs.api.paging import job_page
 from jobs.api.serializers import (
     CancellationSerializer,
+    CorrectionSerializer,
     JobSerializer,
     JobSummarySerializer,
     NewJobSerializer,
@@ -26,7 +27,7 @@ from jobs.api.serializers import (
 from jobs.errors import VersionChanged
 from jobs.listing import narrowed
 from jobs.models import Job
-from jobs.queue import control
+from jobs.queue import control, labels
 from jobs.queue.enqueue import Enqueued, NewJob, enqueue
 from orgs.roles import Action
 
@@ -42,6 +43,7 @@ class JobsView(OrgView):
     @docs.list_jobs
     def get(self, request: Request) -> Response:
         asked = JobQuery.asked(request)
+        check_category(asked, self.scope.org)
         jobs = narrowed(listed(Job.objects.for_org(self.scope.org)), filters(asked))
         return job_page(request, jobs, asked, JobSummarySerializer)
 
@@ -131,4 +133,14 @@ class ReplayView(OrgView):
         job = self.job(job_id)
         check = unchanged(self, job_id)
         control.replay(job.pk, scope=self.scope, request=request._request, payload=sent.get("payload"), check=check)
+        return Response(representation(self.job(job_id)))
+
+
+class ClassificationView(OrgView):
+    actions = {"POST": Action.CLASSIFY}
+
+    @docs.correct
+    def post(self, request: Request, job_id: str) -> Response:
+        sent = CorrectionSerializer.read(request)
+        labels.correct(self.job(job_id).pk, scope=self.scope, request=request._request, **sent)
         return Response(representation(self.job(job_id)))

@@ -1,12 +1,12 @@
 """A task with its arguments, as a job."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 
 from jobs.backend.current import chosen
@@ -16,7 +16,14 @@ from jobs.handlers.base import running
 from jobs.handlers.django_task import Call, DjangoTaskHandler, task_at
 from jobs.queue.enqueue import MAX_LENGTHS, NewJob, enqueue
 from jobs.strict_json import NotStrict, loads
-from jobs.tasks_api import AnyTask, BaseTaskBackend, InvalidTaskError, TaskResultStatus, normalize_json
+from jobs.tasks_api import (
+    TASK_MAX_PRIORITY,
+    AnyTask,
+    BaseTaskBackend,
+    InvalidTaskError,
+    TaskResultStatus,
+    normalize_json,
+)
 from orgs.models import Org
 
 
@@ -88,8 +95,7 @@ def new_job(backend: BaseTaskBackend, task: AnyTask, call: Call) -> NewJob:
         name=task.module_path[-MAX_LENGTHS["name"] :],
         queue=task.queue_name,
         urgency=urgency(task.priority),
-        # a step of priority moves a task as far as a runtime e times shorter
-        head_start_seconds=task.priority * settings.RANK_TAU_SECONDS,
+        head_start=math.copysign(math.sqrt(abs(task.priority) / (TASK_MAX_PRIORITY + 1)), task.priority),
         run_at=task.run_after,
         timeout_seconds=backend.options.get("TIMEOUT_SECONDS"),
         # A task that raises has failed, as Django has it: it may not be fit to run twice.

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.http import QueryDict
 
+from jobs.categories import categories_of
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.forms.fields import JsonField, TextAreaField, moment_field
 from jobs.hiding import restore
@@ -18,6 +19,8 @@ from jobs.ranking import URGENCY_FACTOR
 from orgs.models import Org
 
 SUGGESTIONS = 200
+# Of what a person need not say.
+TOLD = "By its title"
 
 
 class SubmitForm(forms.Form):
@@ -29,7 +32,7 @@ class SubmitForm(forms.Form):
     title = forms.CharField(required=False, max_length=MAX_LENGTHS["title"])
     description = TextAreaField(rows=2, mono=False, label="Description", max_length=MAX_LENGTHS["description"])
     queue = forms.CharField(max_length=40, initial="default", widget=forms.TextInput(attrs={"list": "queues"}))
-    urgency = forms.ChoiceField(choices=[(word, word) for word in URGENCY_FACTOR], initial="medium")
+    urgency = forms.ChoiceField(required=False, choices=[("", TOLD), *((word, word) for word in URGENCY_FACTOR)])
     category = forms.ChoiceField(required=False)
     delay_seconds = forms.FloatField(label="Start after (seconds)", required=False, min_value=0)
     run_at = moment_field("Or at (UTC)")
@@ -58,7 +61,7 @@ class SubmitForm(forms.Form):
     ) -> None:
         super().__init__(data, initial=initial, auto_id="job-%s")
         self.org, self.type = org, type
-        choices = [("", "None"), *((word, word) for word in settings.JOB_CATEGORIES)]
+        choices = [("", TOLD), *((word, word) for word in categories_of(org))]
         self.choice_field("category").choices = choices
         self.fields["timeout_seconds"].widget.attrs["placeholder"] = settings.JOB_TIMEOUT_SECONDS
         self.fields["max_attempts"].widget.attrs["placeholder"] = settings.RETRIES + 1

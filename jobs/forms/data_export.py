@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from jobs.categories import categories_of
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import JsonField, TextAreaField, moment_field
 from jobs.handlers import registry
@@ -77,7 +77,7 @@ class DataExportForm(SubmitForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offer("of_type", registry.types())
-        self.offer("of_category", settings.JOB_CATEGORIES)
+        self.offer("of_category", categories_of(self.org))
 
     def offer(self, name: str, known: Sequence[str]) -> None:
         """These words, and the one it begins with: were that left out, more would be exported than was asked for."""

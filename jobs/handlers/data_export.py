@@ -42,7 +42,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "type": text(32, "A job type."),
     "queue": text(40, "A queue's name."),
     "urgency": {"enum": list(URGENCIES)},
-    "category": {"enum": list(settings.JOB_CATEGORIES)},
+    "category": text(40, "One of the organisation's categories."),
     "creator": text(32, "A username."),
     "name": text(64, "Exactly this name."),
     "correlation_id": text(128, "Exactly this id."),
@@ -97,6 +97,9 @@ class DataExportHandler(Handler):
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
         dataset = DATASETS[payload["dataset"]]
         found = [*column_faults(payload, dataset), *filter_faults(payload.get("filter", {}), dataset)]
+        known = org_settings.get("categories") or settings.JOB_CATEGORIES
+        if payload.get("filter", {}).get("category", known[0]) not in known:
+            found.append(("/filter/category", f"One of {', '.join(known)}."))
         if payload.get("order", dataset.orders[0]) not in dataset.orders:
             found.append(("/order", f"One of {', '.join(dataset.orders)}."))
         if payload.get("limit", 1) > settings.EXPORT_MAX_ROWS:

@@ -65,7 +65,8 @@ class Reader(Protocol):
 
 JOB_COLUMNS = (
     *("id", "type", "name", "title", "queue", "status", "urgency", "category", "priority"),
-    *("predicted_ms", "predicted_low_ms", "predicted_high_ms", "prediction_source", "model_version"),
+    *("predicted_ms", "predicted_low_ms", "predicted_high_ms", "failure_probability", "prediction_source"),
+    *("model_version",),
     *("attempt", "max_attempts", "life", "outcome", "error_type", "error", "run_at", "waits_for", "batch_id"),
     *("limit_key", "timeout_seconds", "idempotency_key", "correlation_id", "created_by", "created_at", "queued_at"),
     *("started_at", "finished_at", "runtime_ms", "payload_bytes", "description", "payload", "result"),

@@ -22,6 +22,10 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=9)
     runtime_ms = models.FloatField()
     predicted_ms = models.FloatField()
+    # The range p10 to p90, where there was one, and the version of the model that predicted.
+    predicted_low_ms = models.FloatField(null=True)
+    predicted_high_ms = models.FloatField(null=True)
+    model_version = models.IntegerField(null=True)
     error_type = models.CharField(max_length=128, blank=True)
     error = models.TextField(blank=True)
     # When its worker, which had lost the lease, first came with an end and was refused.

@@ -1,7 +1,7 @@
 """What was asked, and how it ended. Cold and wide: written when it is enqueued and when an attempt ends."""
 
-from datetime import datetime
-from typing import Any, Self
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.db import models
@@ -9,12 +9,33 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
 
 from jobs.ids import uuid7
+from jobs.models.classification import CATEGORY_CHARACTERS
 from jobs.models.lease import Lease
 from jobs.states import STORED, TERMINAL, Status
 from orgs.models import Org, User
 
 # PostgreSQL stores `infinity`, which every later read of the row would fail on.
 EARLIEST, LATEST = "1970-01-01T00:00:00+00:00", "2200-01-01T00:00:00+00:00"
+
+
+class Expected(NamedTuple):
+    """When a job is to start and to end: p50, p10 and p90 of each."""
+
+    starts_at: datetime
+    starts_low_at: datetime
+    starts_high_at: datetime
+    ends_at: datetime
+    ends_low_at: datetime
+    ends_high_at: datetime
+
+    @classmethod
+    def of(
+        cls, start: datetime, low: datetime, high: datetime, ms: float, low_ms: float | None, high_ms: float | None
+    ) -> Self:
+        """From its start and what it is predicted to run, in milliseconds."""
+        runs = (ms, ms if low_ms is None else low_ms, ms if high_ms is None else high_ms)
+        ends = (begin + timedelta(milliseconds=run) for begin, run in zip((start, low, high), runs, strict=True))
+        return cls(start, low, high, *ends)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -67,18 +88,29 @@ class Job(models.Model):
     payload: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
     payload_bytes = models.IntegerField()
     urgency = models.CharField(max_length=6, default="medium")
-    # One of settings.JOB_CATEGORIES, or empty.
-    category = models.CharField(max_length=40, blank=True)
+    # One of the organisation's (jobs.categories) when it was set, or empty.
+    category = models.CharField(max_length=CATEGORY_CHARACTERS, blank=True)
+    # What was read out of its text (jobs.classifying.told()); null while nothing was.
+    classification: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(null=True)
 
     predicted_ms = models.FloatField()
     predicted_low_ms = models.FloatField(null=True)
     predicted_high_ms = models.FloatField(null=True)
-    # What made the prediction: model, history, type_median or default.
+    # Of an attempt; null where nothing is known.
+    failure_probability = models.FloatField(null=True)
+    # What made the prediction: model, history, similar or default; type_median before there was similar.
     prediction_source = models.CharField(max_length=16)
     model_version = models.IntegerField(null=True)
     priority = models.FloatField()
-    # rank = time of queueing + this (jobs.ranking); kept so that a promoted or replayed job is ranked alike
+    # rank = time of queueing + these two (jobs.ranking): the organisation's lead, stretched, and how far the queue was
+    # behind, as a negative number. The stretch is kept, so that a promoted or replayed job is ranked alike.
     rank_offset = models.FloatField()
+    share_offset = models.FloatField(default=0, db_default=0)
+    stretch = models.FloatField(default=1, db_default=1)
+    # What was said of its start when it was submitted; null where that could not be said.
+    expected_start_at = models.DateTimeField(null=True)
+    expected_start_low_at = models.DateTimeField(null=True)
+    expected_start_high_at = models.DateTimeField(null=True)
 
     status = models.CharField(max_length=9)
     run_at = models.DateTimeField(null=True)
@@ -196,6 +228,14 @@ class Job(models.Model):
         self.cancel_requested = False
         self.state, self.attempts_made = self.status, self.attempt
         return self
+
+    @property
+    def expected(self) -> Expected | None:
+        """What was said of it when it was submitted."""
+        start, low, high = self.expected_start_at, self.expected_start_low_at, self.expected_start_high_at
+        if start is None or low is None or high is None:
+            return None
+        return Expected.of(start, low, high, self.predicted_ms, self.predicted_low_ms, self.predicted_high_ms)
 
     @property
     def short_id(self) -> str:

@@ -15,6 +15,10 @@ class Lease(models.Model):
     worker_id = models.UUIDField()
     worker_name = models.CharField(max_length=128)
     predicted_ms = models.FloatField()
+    predicted_low_ms = models.FloatField(null=True)
+    predicted_high_ms = models.FloatField(null=True)
+    failure_probability = models.FloatField(null=True)
+    model_version = models.IntegerField(null=True)
     # Of the job, as they were when it was claimed: what the end of the attempt is decided by, without reading the job.
     name = models.CharField(max_length=64)
     rank_offset = models.FloatField()

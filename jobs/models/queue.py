@@ -1,10 +1,12 @@
-"""A named stream of jobs of one organisation, which a person may pause."""
+"""A named stream of jobs of one organisation, with its order, which a person may pause."""
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from jobs.ranking import POLICIES
 from orgs.models import Org, User
 
 
@@ -21,11 +23,16 @@ class Queue(models.Model):
     paused_at = models.DateTimeField(null=True)
     paused_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     pause_reason = models.CharField(max_length=200, blank=True)
+    # One of ranking.POLICIES; empty: as the deployment has it (settings.QUEUE_POLICY).
+    policy = models.CharField(max_length=8, blank=True, default="", db_default="")
 
     objects = QueueQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["org", "name"], name="queue_name_uniq")]
+        constraints = [
+            models.UniqueConstraint(fields=["org", "name"], name="queue_name_uniq"),
+            models.CheckConstraint(condition=Q(policy__in=["", *POLICIES]), name="queue_policy_valid"),
+        ]
         indexes = [
             # Each claim asks who paused the queue of this name, over all organisations.
             models.Index(fields=["name", "org"], condition=Q(paused_at__isnull=False), name="queue_paused_idx"),
@@ -37,3 +44,8 @@ class Queue(models.Model):
     @property
     def paused(self) -> bool:
         return self.paused_at is not None
+
+    @property
+    def ordered_by(self) -> str:
+        """The policy that its new jobs are ranked by."""
+        return self.policy or settings.QUEUE_POLICY

@@ -11,12 +11,12 @@ from jobs.models import Job
 from jobs.queue.enqueue import NewJob
 from orgs.models import Org
 
-OPTIONAL = ("title", "description", "category", "delay_seconds", "timeout_seconds", "max_attempts")
+OPTIONAL = ("urgency", "title", "description", "category", "delay_seconds", "timeout_seconds", "max_attempts")
 
 
 def submit_command(request: HttpRequest, org: Org, job: Job | NewJob) -> str:
     """curl that submits this job, or one like it; masks in it stand for what is not shown."""
-    asked: dict[str, Any] = {"type": job.type, "payload": hide(job.payload), "queue": job.queue, "urgency": job.urgency}
+    asked: dict[str, Any] = {"type": job.type, "payload": hide(job.payload), "queue": job.queue}
     if job.name:
         asked["name"] = job.name
     asked |= {name: value for name in OPTIONAL if (value := getattr(job, name, None))}

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django import forms
-from django.conf import settings
 from django.http import QueryDict
 from django.utils import timezone
 
+from jobs.categories import categories_of
 from jobs.forms.fields import moment_field
 from jobs.handlers import registry
 from jobs.listing import SORTS, Filters, Sort, parse_sort, parse_statuses
@@ -125,7 +125,7 @@ class JobFilterForm(ListForm):
     def __init__(self, data: QueryDict, org: Org) -> None:
         super().__init__(data, org)
         self.fields["within"].label = "Created in the last"
-        self.offer("category", settings.JOB_CATEGORIES)
+        self.offer("category", categories_of(org))
 
     def clean_status(self) -> tuple[Status, ...]:
         words = [word for word in self.cleaned_data["status"].split(",") if word]

@@ -16,6 +16,7 @@ from jobs.pages.history import steps, tries
 from jobs.pages.live import job_version, unchanged
 from jobs.pages.values import parts
 from jobs.pages.waiting import waiting
+from jobs.pages.why import why
 from jobs.states import TERMINAL, Status
 from orgs.pages import org_page, page_or_fragment
 from orgs.roles import Action
@@ -46,6 +47,7 @@ def job_page(request: HttpRequest, scope: Scope, job_id: UUID) -> HttpResponse:
 
 def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
     lease = Lease.objects.filter(job_id=job.pk).first() if job.state == Status.RUNNING else None
+    made = tries(job, lease)
     return {
         "job": job,
         "version": version,
@@ -53,10 +55,12 @@ def context_of(request: HttpRequest, job: Job, version: str) -> dict[str, Any]:
         "ended": job.state in TERMINAL,
         "internal": registry.is_internal(job.type),
         "lease": lease,
-        "tries": tries(job, lease),
+        "tries": made,
+        "first_start": next((one.started_at for one in made if one.number == 1), None),
         "steps": steps(job),
         "waiting": waiting(job),
         "parents": parents(job),
+        "why": why(job),
         "result_parts": parts(job.result) if job.status in TERMINAL else [],
         "artefacts": artefacts(scope_of(request), job).order_by("attempt", "name")[:100],
         "curl": submit_command(request, job.org, job),

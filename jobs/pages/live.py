@@ -12,15 +12,15 @@ NEWEST_MOVES = 64
 
 
 def org_version(org: Org) -> str:
-    """Differs after every move and every progress of the organisation's jobs."""
+    """Differs after every move, progress and classification of the organisation's jobs."""
     (row,) = sql.run("org_version", org_id=org.pk, moves=NEWEST_MOVES)
-    return f"{row.moves}.{row.running}"
+    return f"{row.moves}.{row.running}.{row.told}"
 
 
 def job_version(job_id: UUID) -> str:
     """Differs after whatever the job's page would show."""
     (row,) = sql.run("job_version", job_id=job_id)
-    return f"{row.move}.{row.line}.{row.running}.{row.files}"
+    return f"{row.move}.{row.line}.{row.running}.{row.told}.{row.files}"
 
 
 def is_poll(request: HttpRequest) -> bool:

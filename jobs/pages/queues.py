@@ -11,7 +11,8 @@ from jobs.errors import JobNotFound
 from jobs.models import Queue, serving
 from jobs.pages.live import org_version, unchanged
 from jobs.queue import sql
-from jobs.queue.control import pause, resume
+from jobs.queue.control import order_by, pause, resume
+from jobs.ranking import POLICIES
 from jobs.states import Status
 from orgs.models import Org
 from orgs.pages import org_page, page_or_fragment
@@ -39,11 +40,11 @@ def queue_list(request: HttpRequest, scope: Scope) -> HttpResponse:
     """All queues, live."""
     moves = org_version(scope.org)
     rows = queue_rows(scope.org)
-    facts = [(row.queue.name, row.queue.paused_at, row.workers) for row in rows]
+    facts = [(row.queue.name, row.queue.paused_at, row.queue.policy, row.workers) for row in rows]
     version = f"{moves}.{crc32(repr(facts).encode())}"
     if same := unchanged(request, version):
         return same
-    context = {"rows": rows, "version": version, "statuses": list(Status)}
+    context = {"rows": rows, "version": version, "statuses": list(Status), "policies": POLICIES}
     return page_or_fragment(request, "jobs/queues.html", "jobs/_queues.html", context)
 
 
@@ -60,6 +61,21 @@ def queue_rows(org: Org) -> list[QueueRow]:
         )
         for queue in Queue.objects.for_org(org).select_related("paused_by").order_by("name")[:MOST]
     ]
+
+
+@org_page(Action.PAUSE, methods=("POST",))
+def queue_policy(request: HttpRequest, scope: Scope, name: str) -> HttpResponse:
+    """New jobs of the queue are ordered by it from now on."""
+    policy = request.POST.get("policy", "")
+    if policy not in ("", *POLICIES):
+        messages.error(request, "There is no such order.")
+        return redirect("queues")
+    try:
+        order_by(name, policy, scope=scope, request=request)
+    except JobNotFound as error:
+        raise Http404 from error
+    messages.success(request, f"New jobs of {name} are ordered so from now on; those that wait keep their places.")
+    return redirect("queues")
 
 
 @org_page(Action.PAUSE, methods=("POST",))

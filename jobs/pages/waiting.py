@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models import Q
 
 from jobs.models import Job, Queue, Ready, serving
-from jobs.queue.forecast import waits_seconds
-from jobs.ranking import rank_offset
+from jobs.queue.backlog import Wait
+from jobs.queue.forecast import waits
+from jobs.queue.shares import share_of
 from jobs.states import Status
 from orgs.models import Org
 
@@ -16,16 +16,19 @@ AHEAD_BOUND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued job's place. `ahead` stops at AHEAD_BOUND; None in `starts_in_seconds`: nothing will start it."""
+    """A queued job's place. `ahead` stops at AHEAD_BOUND; None in `wait`: nothing will start it."""
 
     ahead: int
     more_ahead: bool
-    starts_in_seconds: float | None
+    wait: Wait | None
     paused: Queue | None
     served: bool
-    # how far its predicted runtime alone and its urgency move it, in seconds; less is earlier
-    by_runtime: float
-    by_urgency: float
+    policy: str
+    # How far the queue is behind and its organisation ahead of its share, in seconds, and by how much the latter was
+    # multiplied.
+    behind: float
+    lead: float
+    stretch: float
 
 
 def waiting(job: Job) -> Waiting | None:
@@ -36,18 +39,21 @@ def waiting(job: Job) -> Waiting | None:
     if ready is None:
         return None
     before = Ready.objects.filter(queue=ready.queue, held=False, limit_key=None, rank__lt=ready.rank)
-    ahead = len(before.values_list("pk")[: AHEAD_BOUND + 1])
+    ahead_ms = list(before.values_list("predicted_ms", flat=True)[: AHEAD_BOUND + 1])
     paused = Queue.objects.for_org(job.org).filter(name=job.queue, paused_at__isnull=False)
     halted = paused.select_related("paused_by").first()
-    plain = rank_offset(job.predicted_ms, "medium", settings.RANK_TAU_SECONDS)
+    share = share_of(job.org_id, job.queue)
+    share.lead()
     return Waiting(
-        ahead=min(ahead, AHEAD_BOUND),
-        more_ahead=ahead > AHEAD_BOUND,
-        starts_in_seconds=None if halted else waits_seconds(job.org, ready.type, ready.queue, ready.rank),
+        ahead=min(len(ahead_ms), AHEAD_BOUND),
+        more_ahead=len(ahead_ms) > AHEAD_BOUND,
+        wait=None if halted else waits(job.org, ready, sum(ahead_ms)),
         paused=halted,
         served=is_served(job.org, ready.queue, ready.type),
-        by_runtime=plain,
-        by_urgency=job.rank_offset - plain,
+        policy=share.policy,
+        behind=job.share_offset,
+        lead=job.rank_offset / job.stretch,
+        stretch=job.stretch,
     )
 
 

@@ -8,18 +8,33 @@ from django.db import Error
 
 from jobs.errors import NotLeader
 from jobs.processes.courier import Courier
+from jobs.processes.label_learner import LabelLearner
 from jobs.processes.leader import Leadership, fenced
 from jobs.processes.loop import Loop
 from jobs.processes.presence import Presence
 from jobs.processes.ticker import Chore, Ticker
+from jobs.processes.trainer import Trainer
+from jobs.processes.triage import Triage
 from jobs.queue import sql
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
 from jobs.queue.deliveries import close_off
 from jobs.queue.fire import fire
+from jobs.queue.keep_order import compare_starts, keep_backlog, keep_shares
 from jobs.queue.limit_control import forget_buckets, keep_marked
 from jobs.queue.promote import promote
-from jobs.queue.upkeep import Orphans, Prune, expire_artefacts, expire_keys, fold_counts, sample_depth
+from jobs.queue.upkeep import (
+    Orphans,
+    Prune,
+    expire_artefacts,
+    expire_keys,
+    fold_accuracy,
+    fold_counts,
+    fold_memories,
+    forget_answers,
+    note_drift,
+    sample_depth,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +43,18 @@ HOLD_SECONDS = 1.0
 FIRE_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
+SHARE_SECONDS = 1.0
+BACKLOG_SECONDS = 1.0
+COMPARE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 ORPHAN_SECONDS = 3600.0
+DRIFT_LOOK_SECONDS = 30.0
+LEARN_SECONDS = 5.0
 
 
 class Scheduler(Loop):
-    """Any number may run: one leads, the others wait to. All of them send deliveries."""
+    """Any number may run: one leads, the others wait to. All of them send deliveries and read the texts of jobs."""
 
     def __init__(self) -> None:
         super().__init__(idle_seconds=min(settings.PROMOTE_SECONDS, settings.POLL_SECONDS))
@@ -42,6 +62,9 @@ class Scheduler(Loop):
         self.leadership = Leadership(self.presence, on_elected=self.wake)
         self.ticker = Ticker([Chore("beat", settings.HEARTBEAT_SECONDS, self.presence.beat)])
         self.courier = Courier()
+        self.trainer = Trainer()
+        self.triage = Triage()
+        self.label_learner = LabelLearner()
         self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -49,11 +72,20 @@ class Scheduler(Loop):
             Chore("fire schedules", FIRE_SECONDS, self.fire_schedules),
             Chore("release dependents", RELEASE_SECONDS, sweep),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
+            Chore("fold accuracy", FOLD_SECONDS, fold_accuracy),
+            Chore("note drift", DRIFT_LOOK_SECONDS, note_drift),
+            Chore("train", settings.TRAIN_LOOK_SECONDS, self.train),
+            Chore("fold memories", FOLD_SECONDS, fold_memories),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
             Chore("mark limited", MARK_SECONDS, keep_marked),
+            Chore("keep shares", SHARE_SECONDS, keep_shares),
+            Chore("keep backlog", BACKLOG_SECONDS, keep_backlog),
+            Chore("compare starts", COMPARE_SECONDS, compare_starts),
             Chore("beat", settings.LEADER_BEAT_SECONDS, self.beat_term),
             Chore("sample depth", settings.DEPTH_SAMPLE_SECONDS, sample_depth),
             Chore("expire keys", EXPIRE_SECONDS, expire_keys),
+            Chore("learn labels", LEARN_SECONDS, self.label_learner),
+            Chore("forget answers", EXPIRE_SECONDS, forget_answers),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
             Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
@@ -65,12 +97,14 @@ class Scheduler(Loop):
         self.ticker.start()
         self.leadership.start()
         self.courier.start()
+        self.triage.start()
         super().run()
 
     def step(self) -> bool:
         """Run what is due; False when nothing was, or another leads."""
         epoch = self.leadership.epoch
         if epoch is None:
+            self.trainer.stop()
             return False
         due = [chore for chore in self.chores if time.monotonic() >= chore.due]
         for chore in due:
@@ -102,6 +136,10 @@ class Scheduler(Loop):
         epoch = self.leadership.epoch
         return epoch is not None and fire(epoch)
 
+    def train(self) -> None:
+        if (epoch := self.leadership.epoch) is not None:
+            self.trainer.look(epoch)
+
     def hold_paused(self) -> bool:
         """The first time in a term also what was left while nobody led."""
         epoch = self.leadership.epoch
@@ -113,9 +151,15 @@ class Scheduler(Loop):
     def beat_term(self) -> None:
         sql.run("beat_term", epoch=self.leadership.epoch)
 
+    def abandon(self) -> None:
+        self.trainer.stop()
+
     def close(self) -> None:
+        self.trainer.stop()
         self.leadership.stop()
         self.courier.stop()
+        self.triage.stop()
+        self.label_learner.close()
         self.ticker.stop()
         self.presence.leave()
         super().close()

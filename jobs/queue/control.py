@@ -20,6 +20,7 @@ from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.new_job import check_payload, check_role
 from jobs.queue.notify import command, wake
+from jobs.queue.shares import spacing
 from orgs import audit
 from orgs.roles import Action
 from orgs.scope import Scope
@@ -131,6 +132,7 @@ def replay_batch(
             actor=f"user:{scope.user.get_username()}",
             payload=json.dumps(payload) if edited else None,
             payload_bytes=len(canonical(payload)) if edited else None,
+            **spacing(),
         )
         wake((row.queue, row.rank) for row in rows)
         if rows:
@@ -180,6 +182,20 @@ def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> No
         sql.run("unhold", batch=HOLD_BATCH)
         wake([(name, ANYWHERE)], many=True)
         audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request)
+
+
+def order_by(name: str, policy: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
+    """Rank the new jobs of the organisation's queue by this policy; empty: as the deployment has it.
+
+    Those that wait keep their places: each was promised how long it may be passed.
+    """
+    scope.require(Action.PAUSE)
+    with brief():
+        queue = queue_of(name, scope)
+        old, queue.policy = queue.policy, policy
+        queue.save(update_fields=["policy"])
+        changed = {"old": {"policy": old}, "new": {"policy": policy}}
+        audit.record("queue.policy", org=scope.org, actor=scope.user, target=name, request=request, **changed)
 
 
 def queue_of(name: str, scope: Scope) -> Queue:

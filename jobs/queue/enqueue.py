@@ -17,6 +17,7 @@ from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
 from jobs.queue import links, sql
+from jobs.queue.alike import taken_out
 from jobs.queue.artefacts import keep_inputs
 from jobs.queue.brief import brief
 from jobs.queue.new_job import (
@@ -29,6 +30,7 @@ from jobs.queue.new_job import (
     refusal,
 )
 from jobs.queue.notify import wake
+from jobs.queue.places import give_places
 from jobs.queue.release import release_soon
 from jobs.references import Known
 from jobs.states import Status
@@ -155,36 +157,44 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     keep_inputs(new, origin.org)
     ids = uuid7s(len(new))
     rows = described(new, ids, origin.org, origin.user)
+    places = give_places(rows, new, origin.org.pk, waiting_on.keys())
     for index, jobs in waiting_on.items():
         rows[index]["waiting_on"] = jobs
     if origin.batch_id:
         rows = [{**row, "batch_id": origin.batch_id} for row in rows]
-    stored = store(rows, origin)
+    stored = store(rows, places, origin)
     fresh = {row[0] for row in stored}
     if len(new) == 1 and stored:
-        return [Enqueued(ids[0], True, partial(as_job, new[0], rows[0], origin, *stored[0][4:]))]
+        return [Enqueued(ids[0], True, partial(as_job, new[0], rows[0], origin, stored[0][4]))]
     each = list(zip(new, ids, strict=True))
     earlier = earlier_jobs(origin.org, [one for one, job_id in each if job_id not in fresh])
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
 
 
-def as_job(
-    new: NewJob, row: Mapping[str, Any], origin: Origin, status: str, run_at: datetime | None, created_at: datetime
-) -> Job:
+# What enqueue.sql is told beside the columns of a job.
+NO_COLUMNS = {"position", "delay_seconds", "place", "to_classify"}
+
+
+def as_job(new: NewJob, row: Mapping[str, Any], origin: Origin, alone: str) -> Job:
     """What enqueue.sql stored, without reading it back."""
-    known = {name: value for name, value in row.items() if name not in {"position", "delay_seconds"}}
-    known |= {"payload": new.payload, "run_at": run_at, "status": status, "created_at": created_at}
+    stored = orjson.loads(alone)
+    for name in TIMES:
+        stored[name] = stored[name] and datetime.fromisoformat(stored[name])
+    known = {name: value for name, value in row.items() if name not in NO_COLUMNS}
     return Job(
-        **known,
+        **known | stored | {"payload": new.payload},
         org=origin.org,
         created_by=origin.user,
         correlation_id=origin.correlation_id,
         attempt_limit=row["max_attempts"],
-        queued_at=created_at if status == Status.QUEUED else None,
+        queued_at=stored["created_at"] if stored["status"] == Status.QUEUED else None,
     )
 
 
-def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
+TIMES = ("created_at", "run_at", "expected_start_at", "expected_start_low_at", "expected_start_high_at")
+
+
+def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     """One statement for all of them; returns those that were new, and wakes the workers of their queues."""
     org, user, correlation_id = origin.org, origin.user, origin.correlation_id
     alike = taken_out(rows) if len(rows) > 1 else {}
@@ -192,55 +202,38 @@ def store(rows: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
         "enqueue",
         jobs=orjson.dumps(rows).decode(),
         alike=orjson.dumps(alike).decode(),
+        places=orjson.dumps(places).decode(),
         org_id=org.pk,
         user_id=user.pk if user else None,
         correlation_id=correlation_id,
         actor=origin.actor or (f"user:{user.get_username()}" if user else "system"),
         address=origin.address,
         alone=len(rows) == 1,
+        unread=any("to_classify" in row for row in rows),
     )
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored
 
 
-# What each job has, and often all of a call have the same.
-OFTEN_ALIKE = (
-    *("queue", "type", "name", "urgency", "predicted_ms", "prediction_source", "priority", "rank_offset"),
-    *("timeout_seconds", "max_attempts"),
-)
-
-
-def taken_out(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What all the rows have alike, which goes from them."""
-    first = rows[0]
-    alike = {name: first[name] for name in OFTEN_ALIKE if all(row[name] == first[name] for row in rows)}
-    for row in rows:
-        for name in alike:
-            del row[name]
-    return alike
-
-
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
-    """The rows of enqueue.sql, estimated and ranked."""
+    """The rows of enqueue.sql, estimated."""
     # checked by refusal()
     payloads = [written(one.payload) for one in new]
     sizes = [len(payload.encode()) for payload in payloads]
     names = [one.name or default_name(one) for one in new]
-    asked = [Asked(one.type, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
-    estimates = estimate_many(org, asked, user=user.get_username() if user else "")
-    defaults = Defaults(settings.RANK_TAU_SECONDS, settings.JOB_TIMEOUT_SECONDS)
+    asked = [asked_of(one, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
+    estimates = estimate_many(org, asked, user=user)
+    timeout_seconds = settings.JOB_TIMEOUT_SECONDS
     each = zip(new, ids, payloads, asked, estimates, strict=True)
-    return [row(defaults, position, *parts) for position, parts in enumerate(each)]
+    return [row(timeout_seconds, position, *parts) for position, parts in enumerate(each)]
 
 
-class Defaults(NamedTuple):
-    """The settings that a row needs, read once for all of them."""
-
-    tau_seconds: float
-    timeout_seconds: int
+def asked_of(new: NewJob, name: str, payload_bytes: int) -> Asked:
+    """What the predictor is told of a job: an explicit timeout says what its submitter expects."""
+    return Asked(new.type, name, payload_bytes, new.timeout_seconds and new.timeout_seconds * 1000.0)
 
 
-OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry")
+OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry", "to_classify")
 
 
 def default_name(new: NewJob) -> str:
@@ -249,7 +242,7 @@ def default_name(new: NewJob) -> str:
 
 
 def row(
-    defaults: Defaults, position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
+    timeout_seconds: int, position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
 ) -> dict[str, Any]:
     """What enqueue.sql takes for what the caller said nothing about need not be sent."""
     described = {
@@ -260,18 +253,17 @@ def row(
         "name": asked.name,
         "payload": orjson.Fragment(payload),
         "payload_bytes": asked.payload_bytes,
-        "urgency": new.urgency,
+        "urgency": new.first_urgency,
         "predicted_ms": estimate.ms,
+        "predicted_low_ms": estimate.low_ms,
+        "predicted_high_ms": estimate.high_ms,
+        "failure_probability": estimate.failure_probability,
         "prediction_source": estimate.source,
+        "model_version": estimate.model_version,
         "priority": ranking.priority(estimate.ms),
-        "rank_offset": ranking.rank_offset(estimate.ms, new.urgency, defaults.tau_seconds) - new.head_start_seconds,
-        "timeout_seconds": new.timeout_seconds or defaults.timeout_seconds,
+        "timeout_seconds": new.timeout_seconds or timeout_seconds,
         "max_attempts": new.max_attempts or retries.max_attempts(new.type),
     }
-    if estimate.source == "model":
-        described["predicted_low_ms"] = estimate.low_ms
-        described["predicted_high_ms"] = estimate.high_ms
-        described["model_version"] = estimate.model_version
     for name in OPTIONAL:
         if value := getattr(new, name):
             described[name] = value

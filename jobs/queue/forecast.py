@@ -1,74 +1,113 @@
-"""Before a job is stored: what would it take, and when would it start?"""
+"""When will a job start and end? Before it is stored, and while it waits."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.conf import settings
+from django.utils import timezone
 
 from jobs import ranking
 from jobs.estimates import estimate
 from jobs.handlers import registry
+from jobs.handlers.external import ExternalHandler
+from jobs.models import Ready
+from jobs.models.job import Expected
 from jobs.queue import sql
-from jobs.queue.enqueue import NewJob, canonical, default_name
+from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
+from jobs.queue.enqueue import NewJob, asked_of, canonical, default_name
+from jobs.queue.places import at_least, behind_of, stretch
+from jobs.queue.shares import share_of
 from orgs.models import Org, User
 
 # Reading more of a backlog than this would make the question dearer than the answer is worth.
 BACKLOG_BOUND = 20_000
+# Attempts that ended of late, of which those that were a job's first tell how right it was.
+STARTS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Milliseconds to run (p50, p10, p90), and seconds until the start; None when no worker serves the queue."""
+    """Milliseconds to run (p50, p10, p90), the chance of a failure, and seconds until start and end.
+
+    The seconds are None when no worker serves the queue; the range and the chance, where no run is known.
+    """
 
     predicted_ms: float
     low_ms: float | None
     high_ms: float | None
+    failure_probability: float | None
     source: str
     model_version: int | None
     priority: float
-    starts_in_seconds: float | None
+    wait: Wait | None
+    expected: Expected | None
+
+    @property
+    def starts_in_seconds(self) -> float | None:
+        return self.wait.wait_seconds if self.wait else None
 
 
 def forecast(org: Org, new: NewJob, user: User | None) -> Forecast:
     """Estimate without storing anything. Raises UnknownJobType."""
     registry.get(new.type)
-    estimated = estimate(
-        org,
-        type=new.type,
-        name=new.name or default_name(new),
-        payload_bytes=len(canonical(new.payload)),
-        user=user.get_username() if user else "",
-    )
-    offset = ranking.rank_offset(estimated.ms, new.urgency, settings.RANK_TAU_SECONDS)
+    estimated = estimate(org, asked_of(new, new.name or default_name(new), len(canonical(new.payload))), user=user)
+    share = share_of(org.pk, new.queue)
+    lead = share.lead()
+    placed = at_least(lead, share) * stretch(share.policy, new, estimated.ms, share.tuning)
+    wait = wait_of(org, new.type, new.queue, placed, known_ms=lead * share.tuning.rate * 1000)
+    run = (estimated.ms, estimated.low_ms, estimated.high_ms)
     return Forecast(
         predicted_ms=estimated.ms,
         low_ms=estimated.low_ms,
         high_ms=estimated.high_ms,
+        failure_probability=estimated.failure_probability,
         source=estimated.source,
         model_version=estimated.model_version,
         priority=ranking.priority(estimated.ms),
-        starts_in_seconds=starts_in_seconds(org, new.type, new.queue, offset),
+        wait=wait,
+        expected=expected(timezone.now(), wait, *run) if wait else None,
     )
 
 
-def starts_in_seconds(org: Org, type: str, queue: str, rank_offset: float) -> float | None:
-    """For a job queued now."""
-    now = ahead_of(org, type, queue, float("-inf"))
-    return waits_seconds(org, type, queue, now.now + rank_offset) if now.slots else None
+def expected(now: datetime, wait: Wait, predicted_ms: float, low_ms: float | None, high_ms: float | None) -> Expected:
+    """Of a job that waits so long from now and runs as predicted."""
+    start, low, high = (now + timedelta(seconds=seconds) for seconds in wait)
+    return Expected.of(start, low, high, predicted_ms, low_ms, high_ms)
 
 
-def waits_seconds(org: Org, type: str, queue: str, rank: float) -> float | None:
-    """From the predicted work ahead of this rank, over the slots that serve its queue; None when none does."""
-    ahead = ahead_of(org, type, queue, rank)
+def wait_of(org: Org, type: str, queue: str, offset: float, known_ms: float = 0.0) -> Wait | None:
+    """Of a job queued now, so far after those without a lead; None when no worker serves it."""
+    known = profile_of(queue)
+    now = known.now
+    if type == ExternalHandler.type:
+        return own_wait(org, queue, now + offset)
+    return (
+        known.profile.wait(behind_of(known, org.pk, type, now) + offset, now, known_ms) if known.profile.slots else None
+    )
+
+
+def waits(org: Org, ready: Ready, ahead_ms: float) -> Wait | None:
+    """From now until the start of one that waits, with at least so much work before it."""
+    known = profile_of(ready.queue)
+    if ready.type == ExternalHandler.type:
+        return own_wait(org, ready.queue, ready.rank)
+    if not known.profile.slots:
+        return None
+    return known.profile.wait(ready.rank - known.now, known.now, ahead_ms, ready.predicted_ms)
+
+
+def own_wait(org: Org, queue: str, rank: float) -> Wait | None:
+    """By the organisation's own workers: from the predicted work ahead of this rank, over their slots."""
+    (ahead,) = sql.run(
+        "forecast", rank=rank, queue=queue, types=[ExternalHandler.type], org_id=org.pk, bound=BACKLOG_BOUND
+    )
     if not ahead.slots:
         return None
-    if ahead.running < ahead.slots and not ahead.waiting_ms:
-        return 0.0
-    return float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)
+    free = ahead.running < ahead.slots and not ahead.waiting_ms
+    seconds = 0.0 if free else float((ahead.waiting_ms + float(ahead.running_ms)) / 1000 / ahead.slots)
+    return ranged(seconds, EARLY_RATIO, LATE_RATIO)
 
 
-def ahead_of(org: Org, type: str, queue: str, rank: float) -> sql.Row:
-    """By the workers of the deployment, or of the organisation's own for what those alone take."""
-    ours = registry.performed()
-    types, org_id = (ours, None) if type in ours else ([type], org.pk)
-    (row,) = sql.run("forecast", rank=rank, queue=queue, types=types, org_id=org_id, bound=BACKLOG_BOUND)
-    return row
+def start_errors(org: Org) -> sql.Row:
+    """`jobs`, `median_error_seconds` and `within_range` of the jobs that started of late."""
+    (found,) = sql.run("start_errors", org_id=org.pk, attempts=STARTS)
+    return found

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs import ranking, retries
+from jobs.categories import categories_of
 from jobs.errors import InvalidJob, InvalidPayload, QueueError
 from jobs.handlers import registry
 from jobs.handlers.base import Handler
@@ -39,7 +40,8 @@ class NewJob:
     queue: str = "default"
     title: str = ""
     description: str = ""
-    urgency: str = "medium"
+    # high, medium or low; empty: medium, unless its text is found to say otherwise.
+    urgency: str = ""
     category: str = ""
     run_at: datetime | None = None
     delay_seconds: float | None = None
@@ -56,19 +58,31 @@ class NewJob:
     after_end: Sequence[UUID | str] = ()
     # What later jobs of the same call name it by.
     ref: str = ""
-    # Ranked as if it had been queued so much earlier; later, where negative.
-    head_start_seconds: float = 0.0
+    # Ranked so much of the way to the first of what is queued with it, or to the last where negative: within (-1, 1).
+    head_start: float = 0.0
 
     @property
     def waits(self) -> bool:
         return bool(self.after or self.after_end)
+
+    @property
+    def first_urgency(self) -> str:
+        """That it is stored with."""
+        return self.urgency or ranking.USUAL_URGENCY
+
+    @property
+    def to_classify(self) -> str:
+        """Which of "category urgency" its text is to tell: what the caller left open, where there is a text."""
+        if not self.title and not self.description:
+            return ""
+        return " ".join(name for name in ("category", "urgency") if not getattr(self, name))
 
 
 def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN, known: Known | None = None) -> QueueError | None:
     """Why this job cannot be accepted of somebody with this role, or None. `known` spares many jobs a look each."""
     try:
         handler = registry.get(new.type)
-        if errors := list(faults(new, role)):
+        if errors := faults(new, role) + category_faults(new, org):
             return InvalidJob(errors)
         check_payload(handler, new.payload, org, known)
         check_role(handler, new.payload, role)
@@ -108,10 +122,8 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
         found.append(("/idempotency_key", "May not be empty."))
     if not QUEUE_NAME.fullmatch(new.queue):
         found.append(("/queue", "1 to 40 lower-case letters, digits, dashes or underscores."))
-    if new.urgency not in ranking.URGENCY_FACTOR:
+    if new.first_urgency not in ranking.URGENCY_FACTOR:
         found.append(("/urgency", "One of high, medium, low."))
-    if new.category and new.category not in settings.JOB_CATEGORIES:
-        found.append(("/category", f"One of {', '.join(settings.JOB_CATEGORIES)}."))
     if new.timeout_seconds is not None or new.max_attempts is not None:
         timeout_cap, attempts_cap = caps(role)
         found += bounds("timeout_seconds", new.timeout_seconds, 1, timeout_cap)
@@ -119,6 +131,12 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
     if new.retry:
         found += retries.faults(new.retry)
     return found + due_faults(new) + waiting_faults(new) + payload_limit_faults(new.payload)
+
+
+def category_faults(new: NewJob, org: Org) -> list[tuple[str, str]]:
+    if not new.category or new.category in (known := categories_of(org)):
+        return []
+    return [("/category", f"One of {', '.join(known)}.")]
 
 
 def caps(role: str) -> tuple[int, int]:
@@ -190,6 +208,7 @@ def fingerprint(new: NewJob) -> str:
     asked = {name: getattr(new, name) for name in NewJob.__dataclass_fields__ if name != "idempotency_key"}
     # as JSON says it: a caller in Python may give a UUID, say
     asked["payload"] = json.loads(dumps(new.payload))
+    asked["urgency"] = new.first_urgency
     asked["run_at"] = new.run_at.isoformat() if new.run_at else None
     for name in ("after", "after_end"):
         asked[name] = [str(word) for word in asked[name]]
@@ -198,6 +217,6 @@ def fingerprint(new: NewJob) -> str:
         if not asked[name]:
             del asked[name]
     del asked["ref"]
-    if not new.head_start_seconds:
-        del asked["head_start_seconds"]
+    if not new.head_start:
+        del asked["head_start"]
     return hashlib.sha256(canonical(asked)).hexdigest()

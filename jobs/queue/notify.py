@@ -1,5 +1,6 @@
 """Waking workers: one channel for new work, in whichever queue, and one a worker process for commands."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
@@ -24,17 +25,18 @@ def wake(places: Iterable[tuple[str, float]], *, limited: bool = False, many: bo
 
     After the commit and not within it: commits that notify are serialised by PostgreSQL. A notification lost
     between the two costs one poll interval, so it must not raise: what was committed would look refused.
-    `limited`: there may be some among them that wait for their limits. `many`: each place stands for many jobs.
+    `limited`: there may be some among them that wait for their limits. `many`: each place stands for many jobs, at that
+    rank and above it.
     """
     ranks: dict[str, list[float]] = {}
     for queue, rank in places:
         ranks.setdefault(queue, []).append(float(rank))
     if ranks:
+        end = LIMITED if limited else ""
         notes = [
-            (
-                NEW_WORK,
-                f"{queue} {min(found)!r} {max(found)!r} {MANY if many else len(found)}{LIMITED if limited else ''}",
-            )
+            (NEW_WORK, f"{queue} {min(found)!r} {math.inf!r} {MANY}{end}")
+            if many
+            else (NEW_WORK, f"{queue} {min(found)!r} {max(found)!r} {len(found)}{end}")
             for queue, found in sorted(ranks.items())
         ]
         transaction.on_commit(lambda: notify(notes), robust=True)

@@ -13,6 +13,7 @@ from django.db import transaction
 
 from jobs.queue import sql
 from jobs.queue.notify import wake
+from jobs.queue.shares import spacing
 
 BATCH = 1_000
 # By whoever ended the job, who has other things to do: the leader does the rest.
@@ -29,7 +30,7 @@ class Released(NamedTuple):
 
 def release(*, batch: int = BATCH) -> Released:
     """Work off one batch of ends. Any number may run at once: they skip each other's."""
-    (told,) = sql.run("release", batch=batch)
+    (told,) = sql.run("release", batch=batch, **spacing())
     # one rank stands for all queues: too low a place costs a claim's look, too high would cost the job a poll
     wake(((queue, told.rank) for queue in told.queues), many=True)
     return Released(told.more, told.callback)

@@ -1,4 +1,4 @@
-"""What the leader keeps in order: counts, depth samples, idempotency keys, and the age of what is stored.
+"""What the leader keeps in order: counts, memories of runs, depth samples, keys, and the age of what is stored.
 
 Each call does a bounded batch and says whether there is more.
 """
@@ -23,9 +23,13 @@ from jobs.queue.deliveries import forget_previous_secrets
 log = logging.getLogger(__name__)
 
 FOLD_BATCH = 10_000
+# Each is what one statement ended of one kind: a run or some hundreds.
+MEMORIES_BATCH = 1_000
 # A look at a thousand files takes a few milliseconds of the leader's transaction.
 ORPHAN_BATCH = 1_000
 ORPHAN_SECONDS = 24 * 3600
+# Mean |log2(predicted / actual)|: below, a model that is half as good again is still within a tenth.
+DRIFT_LEAST_ERROR = 0.1
 OUR_NAME = re.compile(r"[0-9a-f]{32}")
 OLDEST = UUID(int=0)
 
@@ -33,6 +37,28 @@ OLDEST = UUID(int=0)
 def fold_counts(*, batch: int = FOLD_BATCH) -> bool:
     (taken,) = sql.run("fold_counts", batch=batch)
     return bool(taken.folded == batch)
+
+
+def fold_memories(*, batch: int = MEMORIES_BATCH) -> bool:
+    (taken,) = sql.run("fold_memories", batch=batch)
+    return bool(taken.folded == batch)
+
+
+def fold_accuracy(*, batch: int = FOLD_BATCH) -> bool:
+    (taken,) = sql.run("fold_accuracy", batch=batch)
+    return bool(taken.folded == batch)
+
+
+def note_drift() -> None:
+    """Note whose model has been far worse lately than when it was promoted: it is soon trained again."""
+    for row in sql.run(
+        "note_drift",
+        hours=settings.DRIFT_HOURS,
+        runs=settings.DRIFT_RUNS,
+        factor=settings.DRIFT_PERCENT / 100,
+        least_error=DRIFT_LEAST_ERROR,
+    ):
+        log.info("a model is worse than it was" if row.worse_since else "a model is as good as it was", extra=dict(row))
 
 
 def sample_depth() -> None:
@@ -48,6 +74,15 @@ def expire_keys(*, batch: int | None = None) -> bool:
         for answer in sql.run(name, hours=settings.IDEMPOTENCY_HOURS, batch=batch)
     ]
     return bool(max(freed) == batch)
+
+
+def forget_answers(*, batch: int | None = None) -> bool:
+    """What was answered to texts long ago, and more than is kept."""
+    batch = batch or settings.PRUNE_BATCH
+    (gone,) = sql.run(
+        "forget_answers", days=settings.CLASSIFY_CACHE_DAYS, rows=settings.CLASSIFY_CACHE_MAX_ROWS, batch=batch
+    )
+    return bool(gone.answers == batch)
 
 
 class Prune:
@@ -69,6 +104,7 @@ class Prune:
         transaction.on_commit(lambda: delete_files(looked.files))
         if looked.last is None:
             sql.run("prune_samples", days=settings.RETENTION_DAYS)
+            sql.run("prune_accuracy", days=settings.ACCURACY_RETENTION_DAYS)
             sql.run("prune_batches", days=settings.RETENTION_DAYS)
             sql.run("prune_ticks", days=settings.RETENTION_DAYS)
             sql.run("prune_events", days=settings.SEEN_EVENT_DAYS)

@@ -71,14 +71,29 @@ def shift(value: float) -> str:
 
 
 @register.filter
+def policy(word: str) -> str:
+    """How a queue is ordered."""
+    return {"learned": "short first", "fifo": "first come, first served", "priority": "by priority"}[word]
+
+
+@register.filter
 def source(word: str) -> str:
     """What made a prediction."""
     return {
         "model": "the model",
         "history": "its last runs",
+        "similar": "runs of similar jobs",
         "type_median": "the median of its type",
         "default": "default: nothing like it has run",
     }.get(word, word)
+
+
+@register.filter
+def told_by(word: str) -> str:
+    """What told the category of a job."""
+    plain = word.removesuffix("_cached")
+    words = {"model": "the classifier", "rules": "word rules", "llm": "the operator's model", "user": "a person"}
+    return words.get(plain, plain) + (", of the same text before" if plain != word else "")
 
 
 @register.filter

@@ -6,7 +6,7 @@ from django.contrib.auth.password_validation import validate_password
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from orgs.models import USERNAME_PATTERN, Invitation, Membership, Org, User
+from orgs.models import MAX_WEIGHT, USERNAME_PATTERN, Invitation, Membership, Org, User
 from orgs.names import NAME_MAX, NAME_MIN, check_printable, check_username_free
 from orgs.roles import ALIASES, Role, parse
 from orgs.scope import acting_org
@@ -228,9 +228,16 @@ class PlatformUserSerializer(serializers.Serializer[User]):
     memberships = ProfileMembershipSerializer(many=True)
 
 
+class WeightSerializer(StrictSerializer):
+    weight = serializers.FloatField(
+        min_value=0.01, max_value=MAX_WEIGHT, help_text="Parts of a shared queue, where another organisation gets 1."
+    )
+
+
 class PlatformOrgSerializer(serializers.Serializer[Org]):
     id = serializers.IntegerField()
     slug = serializers.CharField()
     name = serializers.CharField()
+    weight = serializers.FloatField(help_text="Parts of a shared queue.")
     members = serializers.IntegerField()
     created_at = serializers.DateTimeField()

@@ -1,12 +1,11 @@
 """A finished week for a demo organisation, written in bulk. Nothing here runs, and each job says so."""
 
 import heapq
-import statistics
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from operator import itemgetter
 from random import Random
 from secrets import randbits
 from typing import Any
@@ -16,12 +15,16 @@ import numpy as np
 from django.conf import settings
 
 from jobs import ranking
-from jobs.estimates import clamp, recent_average
+from jobs.active_model import first_guesses
+from jobs.estimates import Asked, Estimate, Known, default, estimate_of, submission
 from jobs.ids import first_uuid7
-from jobs.models import Attempt, DepthSample, Job, Queue, RuntimeHistory, Transition
+from jobs.memories import as_rows, person
+from jobs.models import Attempt, DepthSample, Job, Queue, RuntimeMemory, Transition
 from jobs.queue.enqueue import canonical
+from jobs.queue.shares import untuned
 from jobs.states import Outcome, Status
 from orgs.models import Org, User
+from predictor.examples import Memories
 from smartqueue.demo.kinds import BACKUP, FLAKY, NIGHTLY, Dead, Kind, Payload, Trouble
 
 DAYS = 7
@@ -29,7 +32,6 @@ DAYS = 7
 ENDED_AGO = timedelta(hours=1)
 SLOTS = 5
 SAMPLE_SECONDS = 15
-HISTORY_RUNS = 16
 ACTOR = WORKER = "demo-history"
 WORKER_ID = UUID("00000000-0000-7000-8000-000000000000")
 DESCRIPTION = "Part of the demo's history: seed_demo wrote this job, it never ran here."
@@ -59,8 +61,7 @@ class Past:
     tries: list[Try]
     max_attempts: int = 4
     timeout_seconds: int = 300
-    predicted_ms: float = 0.0
-    source: str = "default"
+    estimate: Estimate = field(default_factory=default)
     id: UUID = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,8 +86,9 @@ def write_week(
     week.sort(key=lambda past: past.created)
     run_through(week, random)
     week = [past for past in week if not past.tries or past.tries[-1].ended < end]
-    predict(week)
+    memories = predict(org, people, week)
     store(org, people, week, end)
+    RuntimeMemory.objects.bulk_create(as_rows(org, memories))
     return len(week)
 
 
@@ -148,22 +150,35 @@ def run_through(week: Sequence[Past], random: Random) -> None:
             heapq.heappush(ready, (one.ended + timedelta(seconds=wait), number, index + 1))
 
 
-def predict(week: Sequence[Past]) -> None:
-    """What would have been predicted at each submit, from the runs that had ended by then, without a model."""
-    ends = sorted((one.ended, past.kind.type, past.kind.name, one.ms) for past in week for one in past.tries)
-    known: dict[tuple[str, str], deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY_RUNS))
-    seen = 0
+def predict(org: Org, people: dict[str, User], week: Sequence[Past]) -> Memories:
+    """Say what would have been predicted at each submit, without a model; returns what is remembered in the end."""
+    tries = ((one.ended, number, one) for number, past in enumerate(week) for one in past.tries)
+    ends = deque(sorted(tries, key=itemgetter(0, 1)))
+    memories, known, submissions = Memories(), [], []
     for past in week:
-        while seen < len(ends) and ends[seen][0] < past.created:
-            _, type, name, ms = ends[seen]
-            known[type, name].append(ms)
-            seen += 1
-        if own := known.get((past.kind.type, past.kind.name)):
-            past.predicted_ms, past.source = clamp(recent_average(list(own))), "history"
-        elif alike := [ms for (type, _), runs in known.items() if type == past.kind.type for ms in runs]:
-            past.predicted_ms, past.source = clamp(statistics.median(alike)), "type_median"
-        else:
-            past.predicted_ms = settings.DEFAULT_PREDICTED_MS
+        remember_until(past.created, ends, memories, people, week)
+        known.append(Known(memories.of(person(people[past.kind.user]), past.kind.type, past.kind.name)))
+        asked = Asked(past.kind.type, past.kind.name, len(canonical(past.payload)))
+        submissions.append(submission(asked, known[-1], past.kind.user, past.created.timestamp()))
+    remember_until(NOT_YET, ends, memories, people, week)
+    model = first_guesses(org)
+    for past, of_kind, said in zip(week, known, model.model.predict(submissions), strict=True):
+        if of_kind.seen:
+            past.estimate = estimate_of(said, model, of_kind)
+    return memories
+
+
+def remember_until(
+    moment: datetime, ends: deque[tuple[datetime, int, Try]], memories: Memories, people: dict[str, User],
+    week: Sequence[Past],
+) -> None:  # fmt: skip
+    while ends and ends[0][0] < moment:
+        ended, number, one = ends.popleft()
+        kind = week[number].kind
+        memories.add(
+            person(people[kind.user]), kind.type, kind.name,
+            runtime_ms=one.ms, ended=ended.timestamp(), failed=one.trouble is not None,
+        )  # fmt: skip
 
 
 def store(org: Org, people: dict[str, User], week: Sequence[Past], end: datetime) -> None:
@@ -176,20 +191,20 @@ def store(org: Org, people: dict[str, User], week: Sequence[Past], end: datetime
     Transition.objects.bulk_create(
         sorted((row for past in week for row in transitions(org, past)), key=lambda row: row.at)
     )
-    RuntimeHistory.objects.bulk_create(histories(org, week))
     DepthSample.objects.bulk_create(depth_samples(org, week, end))
 
 
 def job(org: Org, people: dict[str, User], past: Past, number: int) -> Job:
     waited = Try(0, None, ready=past.created, ended=past.created + timedelta(seconds=1))
     last = past.tries[-1] if past.tries else waited
-    trouble, kind = last.trouble, past.kind
+    trouble, kind, predicted = last.trouble, past.kind, past.estimate
     return Job(
         id=past.id, org=org, queue=kind.queue, type=kind.type, name=kind.name, title=kind.title,
         description=DESCRIPTION, payload=past.payload, payload_bytes=len(canonical(past.payload)),
-        urgency=kind.urgency, category=kind.category, predicted_ms=past.predicted_ms, prediction_source=past.source,
-        priority=ranking.priority(past.predicted_ms),
-        rank_offset=ranking.rank_offset(past.predicted_ms, kind.urgency, settings.RANK_TAU_SECONDS),
+        urgency=kind.urgency, category=kind.category, predicted_ms=predicted.ms, predicted_low_ms=predicted.low_ms,
+        predicted_high_ms=predicted.high_ms, failure_probability=predicted.failure_probability,
+        prediction_source=predicted.source, priority=ranking.priority(predicted.ms),
+        rank_offset=ranking.rank_offset(settings.QUEUE_POLICY, predicted.ms, kind.urgency, untuned()),
         status=past.status, run_at=last.ready if len(past.tries) > 1 else None, timeout_seconds=past.timeout_seconds,
         max_attempts=past.max_attempts, attempt=len(past.tries), attempt_limit=past.max_attempts,
         correlation_id=f"demo-history-{number:04}", created_by=people[kind.user], created_at=past.created,
@@ -207,7 +222,7 @@ def attempts(org: Org, past: Past) -> Iterable[Attempt]:
             job_id=past.id, org_id=org.pk, number=number, type=past.kind.type, name=past.kind.name,
             worker_id=WORKER_ID, worker_name=WORKER, started_at=one.started, last_beat_at=one.started,
             ended_at=one.ended, outcome=trouble.outcome if trouble else Outcome.DONE, runtime_ms=one.ms,
-            predicted_ms=past.predicted_ms, error_type=trouble.error_type if trouble else "",
+            predicted_ms=past.estimate.ms, error_type=trouble.error_type if trouble else "",
             error=trouble.error if trouble else "",
         )  # fmt: skip
 
@@ -228,32 +243,6 @@ def transitions(org: Org, past: Past) -> Iterable[Transition]:
         yield move(Status.QUEUED, Status.RUNNING, number, one.started)
         after = past.status if number == len(past.tries) else Status.SCHEDULED
         yield move(Status.RUNNING, after, number, one.ended, one.trouble.error_type if one.trouble else "")
-
-
-def histories(org: Org, week: Sequence[Past]) -> list[RuntimeHistory]:
-    """As the end of each attempt would have kept them."""
-    runs: dict[tuple[str, str], list[Try]] = defaultdict(list)
-    for past in week:
-        runs[past.kind.type, past.kind.name] += past.tries
-    return [history(org, type, name, known) for (type, name), known in runs.items() if known]
-
-
-def history(org: Org, type: str, name: str, runs: list[Try]) -> RuntimeHistory:
-    runs.sort(key=lambda one: one.ended)
-    ends = [one.ended for one in runs]
-    gaps = [0.0, *((later - sooner).total_seconds() for sooner, later in pairwise(ends))]
-    last = runs[-HISTORY_RUNS:]
-    return RuntimeHistory(
-        org_id=org.pk,
-        type=type,
-        name=name,
-        runtimes_ms=[one.ms for one in last],
-        gaps_seconds=gaps[-HISTORY_RUNS:],
-        failed=[one.trouble is not None for one in last],
-        runs=len(runs),
-        failures=sum(one.trouble is not None for one in runs),
-        last_ended_at=ends[-1],
-    )
 
 
 def depth_samples(org: Org, week: Sequence[Past], end: datetime) -> list[DepthSample]:

@@ -45,8 +45,10 @@ class Drop:
     share: float
     make: Callable[[Random, Mapping[str, str]], dict[str, Any]]
     queue: str = "default"
-    urgency: str = "medium"
+    urgency: str = ""
     max_attempts: int | None = None
+    # What it is about and how urgent it is, is read from it.
+    title: str = ""
 
 
 def health(random: Random, files: Mapping[str, str]) -> dict[str, Any]:
@@ -114,11 +116,11 @@ def export(random: Random, files: Mapping[str, str]) -> dict[str, Any]:
 DROPS = (
     Drop("http", "health check", 20, health, urgency="high"),
     Drop("python", "demo.primes", 20, primes, "batch", "low"),
-    Drop("shell", "count words", 14, count_words),
+    Drop("shell", "count words", 14, count_words, title="Weekly word count of the feedback form"),
     Drop("etl", "totals by country", 10, totals, "batch"),
     Drop("email", "send receipts", 10, receipt),
     Drop("image-resize", "thumbnails", 10, thumbnail),
-    Drop("python", "demo.flaky", 5, flaky),
+    Drop("python", "demo.flaky", 5, flaky, title="Sync of orders failed: database connection timed out"),
     Drop("ml", "who will leave", 3, churn, "batch", "low"),
     Drop("data-export", "failures of the week", 2, export, "batch", "low"),
     Drop("python", "demo.fail_always", 0.3, fails, max_attempts=2),
@@ -150,6 +152,7 @@ class Trickle:
             type=kind.type,
             name=kind.name,
             queue=kind.queue,
+            title=kind.title,
             urgency=kind.urgency,
             max_attempts=kind.max_attempts,
             payload=kind.make(self.random, sent(org)),

@@ -91,6 +91,8 @@ PAGES: list[tuple[str, str | None]] = [
     ("/dead-letters/", OWNER),
     ("/dead-letters/", "outsider"),
     ("/dead-letters/replay/", OWNER),
+    ("/classifier/", OWNER),
+    ("/classifier/", "viewer"),
     ("/queues/", OWNER),
     ("/queues/", "operator"),
     ("/artefacts/", OWNER),

@@ -11,14 +11,17 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from jobs import active_model
-from jobs.estimates import estimate
-from jobs.models import ModelVersion, RuntimeHistory
+from jobs.estimates import Asked, estimate
+from jobs.models import Learning, ModelVersion
 from jobs.queue import sql
-from jobs.training import LOCK_SPACE, beats_baselines, runs_to_learn
-from orgs.models import Org
+from jobs.training import LOCK_SPACE, Verdict, judge, runs_to_learn
+from predictor.memory import LEVELS
+from predictor.runtime import Submission
+from predictor.train import TrainedModel
+from predictor.train import train as really_train
 from smartqueue.database import database_url
 from tests.conftest import World
-from tests.factories import PastRun, make_job, make_runs
+from tests.factories import PastRun, make_history, make_job, make_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -40,30 +43,14 @@ def train(*args: str, **options: Any) -> str:
     return out.getvalue()
 
 
-def give_history(org: Org, name: str, runtimes_ms: list[float]) -> None:
-    RuntimeHistory.objects.create(
-        org_id=org.pk,
-        type="python",
-        name=name,
-        runtimes_ms=runtimes_ms,
-        gaps_seconds=[60.0] * len(runtimes_ms),
-        failed=[False] * len(runtimes_ms),
-        runs=len(runtimes_ms),
-        failures=0,
-        last_ended_at="2026-01-01T00:00:00Z",
-    )
-
-
 def test_a_model_is_trained_stored_used_and_predicts_better_than_history(world: World) -> None:
     make_runs(world.org, payload_decides(600), user=world.operator)
-    give_history(world.org, "report 1", [300.0, 20_000.0, 900.0, 5_000.0])
+    make_history(world.org, [300.0, 20_000.0, 900.0, 5_000.0], name="report 1", user=world.operator)
 
     said = train("--org", "acme")
 
     assert "version 1 stored and in use" in said
-    small, large = (
-        estimate(world.org, type="python", name="report 1", payload_bytes=size, user="operator") for size in (40, 6000)
-    )
+    small, large = (estimate(world.org, Asked("python", "report 1", size), user=world.operator) for size in (40, 6000))
     assert (small.source, small.model_version) == ("model", 1)
     assert small.ms < 500 < 5_000 < large.ms
     assert small.low_ms is not None
@@ -73,7 +60,7 @@ def test_a_model_is_trained_stored_used_and_predicts_better_than_history(world: 
 
 def test_a_job_stored_after_training_carries_the_models_version_and_range(world: World) -> None:
     make_runs(world.org, payload_decides(300), user=world.operator)
-    give_history(world.org, "demo.add", [1000.0])
+    make_history(world.org, [1000.0])
     train("--org", "acme")
 
     job = make_job(world.org, world.operator)
@@ -129,7 +116,8 @@ def test_without_an_organisation_each_gets_a_model_of_its_own_runs(world: World)
     ours, theirs = (active_model.read_model(ModelVersion.objects.get(org=org)) for org in (world.org, world.rival))
     assert ours is not None
     assert theirs is not None
-    assert theirs.model.levels.overall - ours.model.levels.overall == pytest.approx(np.log(50.0), abs=0.01)
+    submission = Submission("python", "report 1", "", 500, 1.7e9, (None,) * len(LEVELS))
+    assert theirs.model.predict([submission])[0].ms > ours.model.predict([submission])[0].ms
 
 
 def test_training_reads_no_run_of_another_organisation(world: World) -> None:
@@ -165,36 +153,116 @@ def test_a_model_no_better_than_the_simple_predictors_is_kept_but_not_used(world
     assert list(ModelVersion.objects.filter(active=True).values_list("version", flat=True)) == [1]
 
 
-@pytest.mark.parametrize("worse_than", ["ewma", "last_two", "type_median"])
-def test_a_model_must_beat_each_simple_predictor(worse_than: str) -> None:
-    metrics: dict[str, Any] = {"malr": 0.5, **{name: {"malr": 0.6} for name in ("ewma", "last_two", "type_median")}}
-
-    assert beats_baselines(metrics)
-    assert not beats_baselines({**metrics, worse_than: {"malr": 0.5}})
+RIVALS = {"ewma": "ewma", "last_two": "last_two", "type_median": "type_median", "current": "version 4"}
+BETTER: dict[str, Any] = {"malr": 0.5, **{name: {"malr": 0.6} for name in RIVALS}}
 
 
-def test_versions_grow_and_the_old_ones_go_except_the_one_in_use(world: World, settings: Settings) -> None:
+@pytest.mark.parametrize("rival", RIVALS)
+def test_a_model_must_beat_each_simple_predictor_and_the_one_in_use(rival: str) -> None:
+    verdict = judge({**BETTER, rival: {"malr": 0.5}}, ModelVersion(version=4))
+
+    assert not verdict.better
+    assert verdict.reason == f"kept back: 0.500 is no better than 0.500 of {RIVALS[rival]}"
+
+
+def test_why_it_was_promoted_is_said_against_the_one_in_use() -> None:
+    without_current = {name: found for name, found in BETTER.items() if name != "current"}
+    cases = [
+        (BETTER, ModelVersion(version=4), "promoted: 0.500 against 0.600 of version 4"),
+        (without_current, None, "promoted: 0.500 against 0.600 of ewma"),
+        (
+            without_current,
+            ModelVersion(version=4),
+            "promoted: 0.500 against 0.600 of ewma; version 4 cannot be read",
+        ),
+    ]
+
+    for metrics, active, reason in cases:
+        assert judge(metrics, active).reason == reason
+
+
+def test_a_version_says_who_made_it_and_why_it_is_in_use(world: World) -> None:
+    make_runs(world.org, payload_decides(300))
+    Learning.objects.create(org_id=world.org.pk, runs=300, failures=2, error="It ended with status 1.")
+
+    said = train("--org", "acme")
+
+    stored, learning = ModelVersion.objects.get(), Learning.objects.get()
+    assert (stored.source, stored.promoted_by, stored.previous) == ("command", "command", None)
+    assert stored.reason.startswith("promoted: ")
+    assert stored.reason in said
+    assert stored.trained_seconds is not None
+    assert stored.promoted_at is not None
+    assert (learning.runs, learning.trained_runs, learning.failures, learning.error) == (300, 300, 0, "")
+    assert learning.trained_at is not None
+
+
+def test_training_goes_on_from_the_model_in_use_and_is_measured_against_it(world: World) -> None:
+    make_runs(world.org, payload_decides(400))
+    train("--org", "acme")
+
+    train("--org", "acme", max_seconds=0.1)
+
+    second = ModelVersion.objects.get(version=2)
+    assert second.metrics["current"]["malr"] == pytest.approx(
+        ModelVersion.objects.get(version=1).metrics["malr"], rel=0.2
+    )
+    # a tenth of a second from nothing would be far from it
+    assert second.metrics["malr"] < 2 * second.metrics["current"]["malr"]
+
+
+def test_a_version_put_into_use_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_runs(world.org, payload_decides(300))
+    train("--org", "acme", max_seconds=0.2)
+    ModelVersion.objects.update(active=True)
+
+    def roll_back_meanwhile(*args: Any, **options: Any) -> TrainedModel:
+        trained = really_train(*args, **options)
+        ModelVersion.objects.update(active=False)
+        metrics = {**trained.metrics, "malr": 0.0}
+        return TrainedModel(trained.model, metrics)
+
+    monkeypatch.setattr("jobs.training.train", roll_back_meanwhile)
+    said = train("--org", "acme", max_seconds=0.2)
+
+    assert "version 2 stored but not used (kept back: another version was put into use while it was trained)" in said
+    assert not ModelVersion.objects.filter(active=True).exists()
+
+
+def test_what_a_training_stores_is_stored_as_a_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_runs(world.org, payload_decides(150))
+    Learning.objects.create(org_id=world.org.pk, runs=150)
+
+    def broken(*args: Any, **options: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("jobs.training.switch", broken)
+    monkeypatch.setattr("jobs.training.judge", lambda *_: Verdict(True, "promoted"))
+    with pytest.raises(RuntimeError, match="broken"):
+        train("--org", "acme", max_seconds=0.2)
+
+    assert not ModelVersion.objects.exists()
+    assert Learning.objects.get().trained_at is None
+
+
+def test_the_newest_versions_are_kept_and_the_one_in_use_and_the_one_before_it(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.MODEL_VERSIONS_KEPT = 2
     make_runs(world.org, payload_decides(150))
-    train("--org", "acme", max_seconds=0.2)
-    ModelVersion.objects.update(active=False)
-    for _ in range(3):
-        train("--org", "acme", max_seconds=0.2)
-    ModelVersion.objects.filter(active=True).update(active=False)
-    ModelVersion.objects.filter(version=3).update(active=True)
+    promoted = iter([True, False, True, False, False, False])
+    monkeypatch.setattr("jobs.training.judge", lambda *_: Verdict(next(promoted), "for the test"))
 
-    train("--org", "acme", max_seconds=0.2)
+    for _ in range(6):
+        train("--org", "acme", max_seconds=0.1)
 
-    versions = ModelVersion.objects.order_by("version").values_list("version", flat=True)
-    # a fifth of a second of training may or may not make a better one than the third
-    in_use = ModelVersion.objects.get(active=True).version
-    assert in_use in {3, 5}
-    assert list(versions) == sorted({in_use, 4, 5})
+    versions = ModelVersion.objects.order_by("version").values_list("version", "active", "previous")
+    assert list(versions) == [(1, False, None), (3, True, 1), (5, False, None), (6, False, None)]
 
 
 def test_two_trainings_of_an_organisation_do_not_meet(world: World) -> None:
     make_runs(world.org, payload_decides(150))
-    text = sql.statement("begin_training").text
+    text = sql.statement("lock_training").text
     with psycopg.connect(database_url_of_test(), autocommit=True) as other:
         other.execute(text, {"space": LOCK_SPACE, "org_id": world.org.pk})
 
@@ -217,7 +285,7 @@ def test_the_lock_is_given_back_also_after_a_failure(world: World, monkeypatch: 
 
     with psycopg.connect(database_url_of_test(), autocommit=True) as other:
         row = other.execute(
-            sql.statement("begin_training").text, {"space": LOCK_SPACE, "org_id": world.org.pk}
+            sql.statement("lock_training").text, {"space": LOCK_SPACE, "org_id": world.org.pk}
         ).fetchone()
     assert row == (True,)
 

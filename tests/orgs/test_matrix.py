@@ -76,6 +76,7 @@ API: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "worker-key": [("delete", f"/api/v1/worker-keys/{KEY}/", None, (204, 403, 403, 404, 403, 204, 401))],
     "platform-users": [("get", "/api/v1/platform/users/", None, (403, 403, 403, 403, 403, 200, 401))],
     "platform-orgs": [("get", "/api/v1/platform/orgs/", None, (403, 403, 403, 403, 403, 200, 401))],
+    "platform-org": [("patch", "/api/v1/platform/orgs/acme/", {"weight": 2}, (403, 403, 403, 403, 403, 200, 401))],
 }
 
 # 302 is a redirect; for the anonymous (the last) it leads to sign-in. People of another organisation act in their own

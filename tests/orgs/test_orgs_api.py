@@ -226,6 +226,20 @@ def test_platform_admins_find_users_and_organisations(world: World) -> None:
     assert len(everyone) == 7
 
 
+def test_platform_admins_weigh_organisations(world: World) -> None:
+    client = api(world.platform_admin)
+
+    response = client.patch("/api/v1/platform/orgs/acme/", {"weight": 3})
+
+    assert (response.status_code, response.json()["weight"], response.json()["members"]) == (200, 3, 3)
+    world.org.refresh_from_db()
+    assert world.org.weight == 3
+    assert AuditEntry.objects.get(action="org.weight").detail == {"old": {"weight": 1}, "new": {"weight": 3}}
+    for weight in (0, -1, 1001, "3", None):
+        assert client.patch("/api/v1/platform/orgs/acme/", {"weight": weight}).status_code == 400
+    assert client.patch("/api/v1/platform/orgs/none/", {"weight": 3}).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["users", "orgs"])
 def test_platform_lists_are_paged_and_take_any_words(
     world: World, path: str, django_assert_max_num_queries: Any

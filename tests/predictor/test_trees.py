@@ -50,15 +50,6 @@ def test_few_rows_and_columns_that_never_vary_teach_little_and_break_nothing() -
         assert np.abs(grown.predict(columns(20)) - np.median(np.arange(rows))).max() < rows
 
 
-def test_the_mean_of_trees_says_the_mean_of_what_they_say() -> None:
-    x = columns(300)
-    several = [trees.fit(x, x[:, n].astype(float), np.random.default_rng(n), count=3) for n in range(2)]
-
-    both = trees.mean(several).predict(x)
-
-    np.testing.assert_allclose(both, (several[0].predict(x) + several[1].predict(x)) / 2, atol=1e-6)
-
-
 def test_no_trees_say_nothing() -> None:
     assert trees.none().predict(columns(4)).tolist() == [0.0] * 4
 

@@ -271,6 +271,10 @@ def with_own_job(world: World, body: Any) -> Prepared:
     return client, {}
 
 
+def as_platform_admin(world: World, body: Any) -> Prepared:
+    return api(world.platform_admin), {"slug": "acme"}
+
+
 # By operation: who asks, and what must be there. An operation with examples must have a line here.
 PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "auth_login_create": with_account,
@@ -281,6 +285,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "cancel_job": with_waiting_job,
     "replay_job": with_dead_letter,
     "replay_jobs": as_operator,
+    "change_queue": with_queue,
     "pause_queue": with_queue,
     "set_limit": with_type,
     "set_secret": with_secret_name,
@@ -292,11 +297,14 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "submit_batch": as_operator,
     "link_artefact": with_artefact,
     "change_job_settings": of_acme,
+    "set_categories": as_admin,
+    "correct_job": with_waiting_job,
     "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,
     "create_worker_key": as_admin,
     "claim_external_jobs": with_own_job,
+    "platform_change_org": as_platform_admin,
 }
 
 

@@ -15,13 +15,14 @@ from pytest_django.fixtures import Settings
 
 from analytics import queries
 from jobs.handlers import registry
-from jobs.models import Attempt, DepthSample, Job, ModelVersion, Queue, RuntimeHistory, Transition
+from jobs.models import Attempt, DepthSample, Job, ModelVersion, Queue, RuntimeMemory, Transition
 from jobs.states import Status
 from orgs import accounts
 from orgs.models import AuditEntry, Membership, Org, User
 from smartqueue.demo import seed
 from smartqueue.welcome import demo_logins
 from tests.factories import PASSWORD, make_job, make_org, make_user
+from tests.jobs.test_memories import assert_remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def seed_demo() -> str:
 
 
 def rows() -> list[int]:
-    models = (Org, User, Membership, Job, Attempt, Transition, RuntimeHistory, DepthSample, Queue, ModelVersion)
+    models = (Org, User, Membership, Job, Attempt, Transition, RuntimeMemory, DepthSample, Queue, ModelVersion)
     return [model.objects.count() for model in models]  # type: ignore[attr-defined]
 
 
@@ -207,17 +208,11 @@ def test_moves_attempts_and_jobs_tell_one_story(state: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_the_runtime_history_holds_the_last_runs_of_each_kind(state: Path) -> None:
+def test_what_is_remembered_of_each_key_is_what_the_attempts_say(state: Path) -> None:
     seed_demo()
 
-    for known in RuntimeHistory.objects.all():
-        runs = list(Attempt.objects.filter(org_id=known.org_id, type=known.type, name=known.name).order_by("ended_at"))
-        assert known.runs == len(runs)
-        assert known.failures == sum(run.outcome != "done" for run in runs)
-        assert known.runtimes_ms == [run.runtime_ms for run in runs[-16:]]
-        assert known.failed == [run.outcome != "done" for run in runs[-16:]]
-        assert len(known.gaps_seconds) == len(known.runtimes_ms)
-        assert known.last_ended_at == runs[-1].ended_at
+    for org in Org.objects.all():
+        assert_remembered(org)
 
 
 @pytest.mark.usefixtures("small")

@@ -1,4 +1,4 @@
--- What changes whenever a job of the organisation moves or makes progress. The newest moves are added up, because
+-- What changes whenever a job of the organisation moves, makes progress or is told what it is about. The newest moves are added up, because
 -- one that commits late has a lower number than those already seen.
 SELECT coalesce((SELECT sum(id) FROM (
            SELECT id FROM jobs_transition
@@ -6,4 +6,5 @@ SELECT coalesce((SELECT sum(id) FROM (
            WHERE org_id BETWEEN %(org_id)s AND %(org_id)s ORDER BY org_id DESC, id DESC LIMIT %(moves)s) AS newest), 0)
            ::text AS moves,
        coalesce((SELECT sum(hashtext(job_id::text || coalesce(progress, -1)::text || cancel_requested::text)::bigint)
-                 FROM jobs_lease WHERE org_id = %(org_id)s), 0)::text AS running
+                 FROM jobs_lease WHERE org_id = %(org_id)s), 0)::text AS running,
+       coalesce((SELECT hits + misses + corrections FROM jobs_classifiercount WHERE org_id = %(org_id)s), 0) AS told

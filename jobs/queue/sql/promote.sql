@@ -1,24 +1,25 @@
 -- Queue scheduled jobs that are due, a bounded batch at a time so that no lock is held long.
 WITH due AS MATERIALIZED (
-    SELECT id, due_at
+    SELECT id, due_at, org_id, queue, type, predicted_ms, stretch
     FROM jobs_job
     WHERE due_at <= statement_timestamp()
     ORDER BY due_at
     LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
-), numbered AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY due_at, id) AS place FROM due
-), promoted AS (
+), coming AS MATERIALIZED (
+    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY due_at, id) AS place FROM due
+), {{spaced}}, promoted AS (
     -- in the order in which they were due; by an array too, so that it is never planned as a scan of all jobs
     UPDATE jobs_job AS job
-    SET status = 'queued', queued_at = statement_timestamp() + numbered.place * interval '1 microsecond'
-    FROM numbered
-    WHERE job.id = numbered.id AND job.id = ANY (ARRAY(SELECT id FROM due))
-    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms,
-              job.limit_key
+    SET status = 'queued', queued_at = statement_timestamp() + spaced.place * interval '1 microsecond',
+        share_offset = spaced.share_offset, rank_offset = spaced.rank_offset
+    FROM spaced
+    WHERE job.id = spaced.id AND job.id = ANY (ARRAY(SELECT id FROM due))
+    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.share_offset, job.attempt,
+              job.predicted_ms, job.limit_key
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, attempt,
            predicted_ms, {{held}}, {{limit_key}}
     FROM promoted AS job
 ), moved AS (
@@ -26,4 +27,4 @@ WITH due AS MATERIALIZED (
     SELECT org_id, id, queue, 'scheduled', 'queued', attempt, %(actor)s, 'due', queued_at
     FROM promoted
 )
-SELECT queue, count(*) AS jobs, min(date_part('epoch', queued_at) + rank_offset) AS rank FROM promoted GROUP BY queue
+SELECT queue, count(*) AS jobs, min(date_part('epoch', queued_at) + share_offset + rank_offset) AS rank FROM promoted GROUP BY queue

@@ -29,6 +29,8 @@ WITH scanned AS MATERIALIZED (
     DELETE FROM jobs_transition WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
 ), files AS (
     DELETE FROM jobs_artefact WHERE job_id = ANY ((SELECT old FROM ids)::uuid[]) RETURNING file
+), unread AS (
+    DELETE FROM jobs_toclassify WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
 ), links AS (
     DELETE FROM jobs_dependency WHERE child_id = ANY ((SELECT old FROM ids)::uuid[])
 ), counted AS (

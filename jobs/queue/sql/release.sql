@@ -41,18 +41,29 @@ WITH taken AS MATERIALIZED (
     GROUP BY child_id
 ), locked AS MATERIALIZED (
     -- two releases with the same children wait for each other in one order
-    SELECT id FROM jobs_job WHERE id = ANY (ARRAY(SELECT child_id FROM children)) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, org_id, queue, type, predicted_ms, stretch, status, waiting_on FROM jobs_job
+    WHERE id = ANY (ARRAY(SELECT child_id FROM children)) ORDER BY id FOR NO KEY UPDATE
+), coming AS MATERIALIZED (
+    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY id) AS place
+    FROM locked
+    -- looked up, not joined: that could be planned as each with each; as below
+    WHERE status = 'scheduled' AND waiting_on > 0
+      AND waiting_on <= ((SELECT jsonb_object_agg(child_id, met) FROM children WHERE broken IS NULL) ->> id::text)::int
+), {{spaced}}, placed AS MATERIALIZED (
+    SELECT jsonb_object_agg(id, jsonb_build_array(share_offset, rank_offset)) AS places FROM spaced
 ), told AS (
     UPDATE jobs_job AS job
     SET waiting_on = CASE WHEN broken IS NULL THEN job.waiting_on - met ELSE 0 END,
         status = CASE WHEN broken IS NOT NULL THEN 'cancelled' WHEN job.waiting_on > met THEN 'scheduled' ELSE 'queued' END,
         queued_at = CASE WHEN broken IS NULL AND job.waiting_on <= met THEN clock_timestamp() END,
+        share_offset = coalesce(((SELECT places FROM placed) -> job.id::text ->> 0)::float8, 0),
+        rank_offset = coalesce(((SELECT places FROM placed) -> job.id::text ->> 1)::float8, job.rank_offset),
         finished_at = CASE WHEN broken IS NOT NULL THEN clock_timestamp() END
     FROM children
     WHERE job.id = ANY (ARRAY(SELECT id FROM locked)) AND job.id = children.child_id
       -- one that a person has cancelled meanwhile stays so
       AND job.status = 'scheduled' AND job.waiting_on > 0
-    RETURNING job.id, job.org_id, job.queue, job.type, job.status, job.queued_at, job.finished_at, job.rank_offset,
+    RETURNING job.id, job.org_id, job.queue, job.type, job.status, job.queued_at, job.finished_at, job.rank_offset, job.share_offset,
               job.attempt, job.predicted_ms, job.limit_key, job.has_dependents, job.batch_id, children.broken,
               {{event}} AS event
 ), news AS (
@@ -61,7 +72,7 @@ WITH taken AS MATERIALIZED (
     {{announce}}
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, attempt,
            predicted_ms, {{held}}, {{limit_key}}
     FROM told AS job
     WHERE status = 'queued'
@@ -109,4 +120,4 @@ WITH taken AS MATERIALIZED (
 SELECT (SELECT count(*) FROM taken) = %(batch)s OR EXISTS (SELECT FROM left_over) OR EXISTS (SELECT FROM ended) AS more,
        EXISTS (SELECT FROM counted WHERE callback_due_at IS NOT NULL) AS callback,
        coalesce((SELECT array_agg(DISTINCT queue) FROM told WHERE status = 'queued'), '{}') AS queues,
-       (SELECT min(date_part('epoch', queued_at) + rank_offset) FROM told WHERE status = 'queued') AS rank
+       (SELECT min(date_part('epoch', queued_at) + share_offset + rank_offset) FROM told WHERE status = 'queued') AS rank

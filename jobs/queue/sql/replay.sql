@@ -1,26 +1,28 @@
 -- Give dead letters a new life: queued again, attempts numbered on, as many tries as before, same correlation id.
 WITH chosen AS MATERIALIZED (
-    SELECT id FROM jobs_job
+    SELECT id, org_id, queue, type, predicted_ms, stretch FROM jobs_job
     WHERE id = ANY(%(job_ids)s) AND org_id = %(org_id)s AND status = 'failed'
     ORDER BY id
     FOR UPDATE
-), revived AS (
+), coming AS MATERIALIZED (
+    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY id) AS place FROM chosen
+), {{spaced}}, revived AS (
     UPDATE jobs_job AS job
     SET status = 'queued', queued_at = clock_timestamp(), finished_at = NULL,
-        life = job.life + 1, attempt_limit = job.attempt + job.max_attempts,
+        share_offset = spaced.share_offset, rank_offset = spaced.rank_offset, life = job.life + 1, attempt_limit = job.attempt + job.max_attempts,
         payload = coalesce(%(payload)s::jsonb, job.payload),
         payload_bytes = coalesce(%(payload_bytes)s::int, job.payload_bytes),
         result = NULL
-    FROM chosen
-    WHERE job.id = chosen.id
-    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.attempt, job.predicted_ms,
-              job.limit_key, job.batch_id
+    FROM spaced
+    WHERE job.id = spaced.id
+    RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.share_offset, job.attempt,
+              job.predicted_ms, job.limit_key, job.batch_id
 ), uncounted AS (
     INSERT INTO jobs_ending (org_id, job_id, batch_id, status)
     SELECT org_id, id, batch_id, 'replayed' FROM revived WHERE batch_id IS NOT NULL
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + rank_offset, queued_at, attempt,
+    SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, attempt,
            predicted_ms, {{held}}, {{limit_key}}
     FROM revived AS job
 ), moved AS (
@@ -28,4 +30,4 @@ WITH chosen AS MATERIALIZED (
     SELECT org_id, id, queue, 'failed', 'queued', attempt, %(actor)s, 'replay', queued_at
     FROM revived
 )
-SELECT id AS job_id, queue, date_part('epoch', queued_at) + rank_offset AS rank FROM revived
+SELECT id AS job_id, queue, date_part('epoch', queued_at) + share_offset + rank_offset AS rank FROM revived

@@ -3,7 +3,7 @@
 import pytest
 from jsonschema import Draft202012Validator
 
-from jobs.models import Queue
+from jobs.models import Queue, Ready
 from orgs.models import AuditEntry
 from tests.conftest import World
 from tests.factories import api, claim_all, make_dead_letter, make_done, make_job
@@ -90,3 +90,35 @@ def test_a_queue_that_is_not_ones_own_is_a_404(world: World, name: str) -> None:
     assert client.post(f"{QUEUES}{name}/pause/", {}).status_code == 404
     assert client.delete(f"{QUEUES}{name}/pause/").status_code == 404
     assert not Queue.objects.filter(paused_at__isnull=False).exists()
+
+
+def test_the_order_of_a_queue_is_chosen_and_given_up(world: World) -> None:
+    make_job(world.org)
+    client = api(world.owner)
+
+    chosen = client.patch(f"{QUEUES}default/", {"policy": "priority"})
+    told = client.get(QUEUES).json()["items"][0]["policy"]
+    left = client.patch(f"{QUEUES}default/", {"policy": None})
+
+    assert (chosen.status_code, chosen.json()["policy"], told) == (200, "priority", "priority")
+    assert left.json()["policy"] == "learned"
+    assert AuditEntry.objects.filter(action="queue.policy").count() == 2
+
+
+def test_what_waits_keeps_its_place_when_the_order_changes(world: World) -> None:
+    make_job(world.org, urgency="low")
+    before = Ready.objects.get().rank
+
+    api(world.owner).patch(f"{QUEUES}default/", {"policy": "fifo"})
+    low, high = make_job(world.org, urgency="low"), make_job(world.org, urgency="high")
+
+    assert Ready.objects.order_by("queued_at")[0].rank == before
+    assert low.rank_offset < high.rank_offset
+    assert high.stretch == low.stretch
+
+
+@pytest.mark.parametrize("policy", ["random", "", 3, ["fifo"]])
+def test_an_unknown_order_is_refused(world: World, policy: object) -> None:
+    make_job(world.org)
+
+    assert api(world.owner).patch(f"{QUEUES}default/", {"policy": policy}).status_code == 400

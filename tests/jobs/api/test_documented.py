@@ -133,6 +133,7 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
         ("replay_job", client.post(f"{JOBS}nonsense/replay/", {}), 404),
         ("replay_jobs", client.post(f"{JOBS}replay/", {"filter": {}}), 200),
         ("predict_job", client.post("/api/v1/predict/", add), 200),
+        ("change_queue", client.patch("/api/v1/queues/default/", {"policy": "priority"}), 200),
         ("pause_queue", client.post("/api/v1/queues/default/pause/", {}), 200),
         ("resume_queue", client.delete("/api/v1/queues/default/pause/"), 200),
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"max_running": 1}), 201),

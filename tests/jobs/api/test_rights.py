@@ -18,8 +18,10 @@ from jobs.models import (
     Batch,
     Delivery,
     Job,
+    Label,
     Lease,
     Limit,
+    ModelVersion,
     Queue,
     Ready,
     Schedule,
@@ -33,7 +35,7 @@ from orgs.models import Org, Secret
 from orgs.roles import Action, Role, can
 from orgs.scope import find_scope
 from tests.conftest import World
-from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_webhook
+from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_version, make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +74,7 @@ CALLS = [
     Call("GET", "api-job", Action.READ),
     Call("POST", "api-job-cancellation", Action.CANCEL, body={}),
     Call("POST", "api-job-replay", Action.REPLAY, body={}),
+    Call("POST", "api-job-classification", Action.CLASSIFY, body={"category": "Network", "urgency": "high"}),
     Call("GET", "api-job-attempts", Action.READ),
     Call("GET", "api-job-transitions", Action.READ),
     Call("GET", "api-job-logs", Action.READ),
@@ -90,6 +93,7 @@ CALLS = [
     Call("GET", "api-dead-letters", Action.READ, stranger=200),
     Call("GET", "api-job-types", Action.READ, stranger=200),
     Call("GET", "api-queues", Action.READ, stranger=200),
+    Call("PATCH", "api-queue", Action.PAUSE, body={"policy": "fifo"}),
     Call("POST", "api-queue-pause", Action.PAUSE, body={}),
     Call("DELETE", "api-queue-pause", Action.PAUSE),
     Call("GET", "api-schedules", Action.READ, stranger=200),
@@ -121,6 +125,10 @@ CALLS = [
     Call("DELETE", "api-secret", Action.MANAGE_SECRETS, good=204),
     Call("POST", "api-predict", Action.READ, stranger=200, body=ADD),
     Call("GET", "api-model", Action.READ, stranger=200),
+    Call("POST", "api-model-promote", Action.MANAGE_MODEL),
+    Call("POST", "api-model-rollback", Action.MANAGE_MODEL, stranger=409),
+    Call("GET", "api-classifier", Action.READ, stranger=200),
+    Call("PUT", "api-classifier-categories", Action.MANAGE_ORG, stranger=200, body={"categories": ["A", "B"]}),
     Call("POST", "api-tasks", Action.SUBMIT, good=201, stranger=201, body=ADD),
     Call("GET", "api-tasks", Action.READ, stranger=200),
     Call("GET", "api-task", Action.READ),
@@ -151,6 +159,7 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
         "artefact_id": str(artefact.pk),
         "scope": "type",
         "name": "secret",
+        "version": "1",
         "schedule_id": str(Schedule.objects.create(org=world.org, name="secret", cron="@daily", job=ADD).pk),
     }
     webhook, alert = make_webhook(world.org, "https://example.com/secret"), make_alert(world.org, "secret@example.com")
@@ -158,6 +167,8 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
     known["delivery_id"] = str(make_delivery(webhook).pk)
     Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
     vault.put("mailgun", "hunter1", scope=find_scope(world.owner, world.org.slug))
+    make_version(world.org, 1, reason="secret")
+    make_version(world.org, 2, reason="secret", active=True, previous=1)
     particular = {
         "api-job-replay": {"job_id": str(dead.pk)},
         "api-limit": {"name": "python"},
@@ -187,15 +198,22 @@ def headers_of(call: Call) -> dict[str, str]:
 def state_of(org: Org) -> list[Any]:
     """Everything of an organisation that a call could change."""
     return [
-        list(Job.objects.for_org(org).order_by("pk").values("pk", "status", "life", "payload", "attempt")),
+        list(
+            Job.objects.for_org(org)
+            .order_by("pk")
+            .values("pk", "status", "life", "payload", "attempt", "category", "urgency")
+        ),
+        list(Label.objects.for_org(org).order_by("pk").values()),
+        Org.objects.get(pk=org.pk).job_settings,
         list(Batch.objects.for_org(org).order_by("pk").values()),
         list(Limit.objects.for_org(org).order_by("pk").values()),
         list(Artefact.objects.for_org(org).order_by("pk").values()),
         list(Schedule.objects.for_org(org).order_by("pk").values()),
         list(Subscriber.objects.for_org(org).order_by("pk").values()),
         list(Delivery.objects.filter(org_id=org.pk).order_by("pk").values()),
+        list(ModelVersion.objects.for_org(org).order_by("pk").values("version", "active", "previous")),
         list(Secret.objects.filter(org=org).order_by("pk").values()),
-        list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason")),
+        list(Queue.objects.for_org(org).order_by("name").values("name", "paused_at", "pause_reason", "policy")),
         sorted(Ready.objects.filter(org_id=org.pk).values_list("job_id", "held")),
         list(Lease.objects.filter(org_id=org.pk).values_list("job_id", "cancel_requested")),
         Transition.objects.filter(org_id=org.pk).count(),

@@ -50,7 +50,8 @@ def test_a_submit_shows_the_whole_job(world: World) -> None:
         pytest.approx(0.6),
     )
     assert body["links"]["attempts"] == f"{JOBS}{body['id']}/attempts/"
-    assert set(body["links"]) == {"attempts", "transitions", "logs", "artefacts", "cancellation", "replay"}
+    acts = {"cancellation", "replay", "classification"}
+    assert set(body["links"]) == {"attempts", "transitions", "logs", "artefacts", *acts}
 
 
 def test_times_are_utc_with_microseconds(world: World) -> None:

@@ -4,9 +4,10 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Job, WorkerProcess
+from jobs.queue.keep_order import keep_backlog
 from orgs.models import User
 from tests.conftest import World
-from tests.factories import browser, make_job
+from tests.factories import browser, make_history, make_job
 from tests.jobs.pages.pages import read
 from tests.jobs.pages.test_submit import COMMON, PYTHON, submit
 
@@ -28,11 +29,21 @@ def forecast(user: User, **fields: str) -> str:
 def test_the_forecast_tells_runtime_and_start_before_anything_is_stored(world: World) -> None:
     serve("default")
     make_job(world.org)
+    keep_backlog()
 
     told = forecast(world.operator, **{**PYTHON, "kwargs": "{}"})
 
-    assert "Takes about 2.0 s ; starts in about 2.0 s ." in told
+    assert "Takes about 2.0 s ; starts in about 2.0 s (500 ms to 5.0 s)." in told
     assert Job.objects.count() == 1
+
+
+def test_the_forecast_of_what_has_run_has_a_range_and_a_chance_of_failure(world: World) -> None:
+    make_history(world.org, [900.0] * 20, user=world.operator)
+
+    told = forecast(world.operator, **{**PYTHON, "kwargs": "{}"})
+
+    assert ", between " in told
+    assert "Chance of failure 0 %" in told
 
 
 def test_the_forecast_warns_where_no_worker_serves_the_queue(world: World) -> None:

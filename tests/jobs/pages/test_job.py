@@ -1,6 +1,7 @@
 """The page of one job."""
 
 import hashlib
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from jobs.states import Outcome
 from orgs.roles import Role
 from orgs.scope import Scope
 from tests.conftest import World
-from tests.factories import browser, claim_all, finish_one, make_dead_letter, make_done, make_job
+from tests.factories import browser, claim_all, finish_one, make_dead_letter, make_done, make_history, make_job
 from tests.jobs.pages.pages import Element, read
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +83,16 @@ def test_every_field_is_there(world: World) -> None:
     assert fact(page, "Idempotency") == "order-17"
     assert fact(page, "Correlation") == job.correlation_id
     assert page.by_id("payload").raw == '{\n  "task": "demo.add",\n  "kwargs": {\n    "a": 1,\n    "b": 2\n  }\n}'
+
+
+def test_what_is_predicted_has_a_range_and_a_chance_of_failure(world: World) -> None:
+    make_history(world.org, [900.0] * 20, failed=True)
+
+    page = page_of(world, make_job(world.org))
+
+    assert " – " in fact(page, "Predicted")
+    assert "by its last runs" in fact(page, "Predicted")
+    assert re.match(r"(9\d|100) %", fact(page, "Chance of failure"))
 
 
 def test_the_timeline_has_every_move_with_its_actor_and_wait(world: World) -> None:

@@ -48,6 +48,7 @@ PAGES = {
     "/dead-letters/replay/": (200, 200, 403, 200),
     "/queues/": (200, 200, 200, 200),
     "/artefacts/": (200, 200, 200, 200),
+    "/classifier/": (200, 200, 200, 200),
 }
 ACTIONS = {
     "/jobs/submit/": (400, 400, 403, 400),
@@ -56,10 +57,13 @@ ACTIONS = {
     "/jobs/replays/": (302, 302, 403, 302),
     "/jobs/{queued}/cancellation/": (302, 302, 403, 404),
     "/jobs/{failed}/replay/": (302, 302, 403, 404),
+    "/jobs/{failed}/classification/": (302, 302, 403, 404),
+    "/classifier/categories/": (302, 403, 403, 302),
     "/dead-letters/replay/": (200, 200, 403, 200),
     "/artefacts/": (422, 422, 403, 422),
     "/artefacts/01900000-0000-7000-8000-000000000001/deletion/": (404, 404, 403, 404),
     "/queues/default/pause/": (302, 403, 403, 404),
+    "/queues/default/policy/": (302, 403, 403, 404),
     "/queues/default/resume/": (302, 403, 403, 404),
 }
 ONLY_POST = set(ACTIONS) - set(PAGES)
@@ -129,7 +133,7 @@ def test_an_id_that_is_none_is_not_found(world: World, job: str, tail: str) -> N
     assert response.status_code == 404
 
 
-@pytest.mark.parametrize("action", ["cancellation", "replay"])
+@pytest.mark.parametrize("action", ["cancellation", "replay", "classification"])
 def test_an_action_on_an_unknown_job_is_not_found(world: World, action: str) -> None:
     response = browser(world.owner).post(f"/jobs/{MISSING}/{action}/")
 

@@ -46,7 +46,7 @@ def test_each_queue_shows_its_jobs_by_status_and_who_serves_it(world: World) -> 
     page = read(browser(world.viewer).get("/queues/"))
 
     counts = {"Scheduled": "1", "Queued": "1", "Running": "1", "Done": "1", "Failed": "1", "Cancelled": "0"}
-    assert row_of(page, "a") == {**counts, "Workers": "2"}
+    assert row_of(page, "a") == {**counts, "Workers": "2", "Order": "short first"}
     assert row_of(page, "b")["Workers"] == "1"
     assert page.by_id("queue-a").all("a", href="/jobs/?queue=a&status=failed")
 
@@ -131,3 +131,23 @@ def test_the_page_costs_the_same_queries_however_many_queues(
 
     with django_assert_num_queries(8):
         client.get("/queues/")
+
+
+def test_an_admin_orders_a_queue_and_the_rest_only_see_how(world: World) -> None:
+    make_job(world.org, queue="a")
+    client = browser(world.owner)
+
+    response = client.post("/queues/a/policy/", {"policy": "fifo"}, follow=True)
+
+    assert "those that wait keep their places" in response.content.decode()
+    assert Queue.objects.get(name="a").policy == "fifo"
+    assert row_of(read(browser(world.viewer).get("/queues/")), "a")["Order"] == "first come, first served"
+    assert AuditEntry.objects.get(action="queue.policy").detail == {"old": {"policy": ""}, "new": {"policy": "fifo"}}
+
+
+def test_an_order_that_there_is_not_changes_nothing(world: World) -> None:
+    make_job(world.org, queue="a")
+
+    browser(world.owner).post("/queues/a/policy/", {"policy": "random"})
+
+    assert Queue.objects.get(name="a").policy == ""

@@ -1,18 +1,22 @@
 """Why a job has not started, as its page tells it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from jobs.models import Job, WorkerProcess
+from jobs.models import Attempt, Job, Queue, WorkerProcess
 from jobs.queue.control import pause
 from orgs.roles import Role
 from orgs.scope import Scope
 from tests.conftest import World
-from tests.factories import browser, make_job
+from tests.factories import browser, make_done, make_job
 from tests.jobs.pages.pages import Element, read
 
 pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 
 
 def page_of(world: World, job: Job) -> Element:
@@ -35,8 +39,40 @@ def test_a_waiting_job_says_what_stands_before_it_and_when_it_starts(world: Worl
     page = page_of(world, job)
 
     waits = page.one("section", css="queued").text
-    assert "2 jobs of the queue before it; starts in about 4.0 s, takes about 2.0 s" in waits
+    assert "2 jobs of the queue before it; starts in about 4.0 s (1.5 s to 9.0 s), takes about 2.0 s" in waits
     assert "Why this place?" in waits
+    assert "plus 1.0 s that its share of the workers takes for what Acme had put in before, multiplied by 1.00" in waits
+
+
+def test_each_part_of_the_rank_is_told(world: World) -> None:
+    worker("default")
+    job = make_job(world.org, urgency="low")
+    Job.objects.update(rank_offset=1200, stretch=20, share_offset=-60)
+
+    waits = page_of(world, job).one("section", css="queued").text
+
+    assert "minus 1 m by which the queue was behind, plus 1 m that its share of the workers takes" in waits
+    assert "multiplied by 20.00 for a predicted runtime of 2.0 s beside what is usual there and low urgency." in waits
+
+
+def test_a_queue_in_order_of_arrival_says_so(world: World) -> None:
+    worker("default")
+    Queue.objects.create(org=world.org, name="default", policy="fifo")
+
+    waits = page_of(world, make_job(world.org)).one("section", css="queued").text
+
+    assert "had put in before. It goes by the time of queueing alone." in waits
+
+
+def test_the_page_says_when_it_was_to_start_and_when_it_did(world: World) -> None:
+    worker("default")
+    job = make_done(world.org)
+    Job.objects.update(
+        expected_start_at=NOON, expected_start_low_at=NOON - MINUTE, expected_start_high_at=NOON + MINUTE
+    )
+    Attempt.objects.update(started_at=NOON + MINUTE / 2)
+
+    assert "to start 12:00:00 11:59:00 – 12:01:00 started 12:00:30" in page_of(world, job).text
 
 
 def test_a_job_that_no_worker_takes_names_the_command(world: World) -> None:

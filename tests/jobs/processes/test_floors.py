@@ -16,6 +16,7 @@ from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, claim
 from jobs.queue.claim import params as claim_params
 from jobs.queue.enqueue import enqueue_many
+from jobs.queue.promote import promote
 from tests.concurrency import elsewhere
 from tests.conftest import World
 from tests.eventually import eventually
@@ -23,10 +24,11 @@ from tests.factories import WORKER, make_job, make_org
 from tests.jobs.handlers.fakes import make_claimed
 from tests.jobs.processes.stepping import MakeWorker, idle, step_until
 from tests.jobs.queue.acts import new_job
+from tests.jobs.queue.whole import make_due
 
 pytestmark = pytest.mark.django_db
 
-EARLIER = 3600.0
+EARLIER = 0.9
 
 
 class Clock:
@@ -192,10 +194,25 @@ def test_a_job_below_the_floor_is_taken_at_once_when_it_is_heard_of(make_worker:
     make_job(org)
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 1)
 
-    enqueue_many([new_job(head_start_seconds=EARLIER)], org=org, user=None)
+    enqueue_many([new_job(head_start=EARLIER)], org=org, user=None)
 
     # The clock stands still: there is no further look everywhere.
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_that_become_due_below_the_floor_are_taken_at_once(make_worker: MakeWorker, clock: Clock) -> None:
+    """They are told of together, by the lowest rank."""
+    org, worker = make_org(), make_worker()
+    make_job(org, urgency="low")
+    step_until(worker, lambda: Job.objects.filter(status="done").count() == 1)
+    enqueue_many([new_job(delay_seconds=60)] * 3, org=org, user=None)
+    make_due()
+
+    promote()
+
+    # The clock stands still: there is no further look everywhere.
+    step_until(worker, lambda: Job.objects.filter(status="done").count() == 4)
 
 
 def test_no_job_is_left_behind_however_ranks_and_steps_are_mixed(make_worker: MakeWorker, world: World) -> None:
@@ -298,6 +315,6 @@ def test_a_lost_listening_session_costs_no_job(make_worker: MakeWorker) -> None:
     step_until(worker, lambda: Job.objects.filter(status="done").count() == 1)
     worker.lookout.listener.lost(psycopg.OperationalError("gone"))
 
-    enqueue_many([new_job(head_start_seconds=EARLIER)] * 5, org=org, user=None)
+    enqueue_many([new_job(head_start=EARLIER)] * 5, org=org, user=None)
 
     eventually(lambda: (worker.step(), Job.objects.filter(status="done").count() == 6)[1])

@@ -64,25 +64,33 @@ LINES = """
     FROM (SELECT id FROM jobs_job WHERE status = 'failed' LIMIT 1000) AS job, generate_series(1, 100) AS line
 """
 KINDS = """
-    INSERT INTO jobs_runtimehistory (org_id, type, name, runtimes_ms, gaps_seconds, failed, runs, failures,
-        last_ended_at)
-    SELECT %(org_id)s, 'python', 'n' || kind, '{1, 2}', '{0, 1}', '{false, true}', 2, 1, now()
+    INSERT INTO jobs_runtimememory (org_id, level, key, runs, failures, means, squares, failed, last_ended, recent_ms,
+        recent_failed, recent_ended)
+    SELECT %(org_id)s, 1, 'python' || chr(31) || 'n' || kind, 2, 1, '{0.3, 0.1, 0.03}', '{0.2, 0.1, 0.02}', 0.2, 1,
+           '{1, 2}', '{false, true}', '{0, 1}'
     FROM generate_series(1, 100000) AS kind
+"""
+RUNS = """
+    INSERT INTO jobs_memorydelta (org_id, person, type, name, runtimes_ms, failed, ended)
+    SELECT %(org_id)s, '1', 'python', 'n' || kind, '{1, 2}', '{false, true}', '{2, 3}'
+    FROM generate_series(1, 50000) AS kind
 """
 SAMPLES = """
     INSERT INTO jobs_depthsample (org_id, queue, at, queued, running, scheduled)
     SELECT %(org_id)s, 'q', now() - make_interval(secs => sample * 15), 1, 0, 0
     FROM generate_series(1, 100000) AS sample
 """
-FURTHER = [DELTAS, MOVES, ATTEMPTS, LINES, KINDS, SAMPLES]
+FURTHER = [DELTAS, MOVES, ATTEMPTS, LINES, KINDS, RUNS, SAMPLES]
 # Read from end to end by nothing.
 GREAT = {
+    "jobs_accuracydelta",
     "jobs_attempt",
     "jobs_depthsample",
     "jobs_job",
     "jobs_logline",
+    "jobs_memorydelta",
     "jobs_ready",
-    "jobs_runtimehistory",
+    "jobs_runtimememory",
     "jobs_statusdelta",
     "jobs_transition",
 }

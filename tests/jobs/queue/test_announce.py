@@ -10,6 +10,7 @@ from jobs.models import Delivery, Job
 from jobs.queue import sql
 from jobs.queue.control import cancel, replay
 from jobs.queue.finish import Ended, finish
+from jobs.queue.promote import promote
 from jobs.queue.release import release
 from jobs.states import Outcome
 from tests.conftest import World
@@ -85,7 +86,7 @@ def test_a_retry_and_a_release_are_no_ends(world: World) -> None:
     make_job(world.org, max_attempts=2)
     finish_one(claim_all()[0], Outcome.ERROR)
     make_due()
-    sql.run("promote", batch=10, actor="leader")
+    promote()
     (again,) = claim_all()
     finish_one(again, Outcome.RELEASED)
     assert told() == []

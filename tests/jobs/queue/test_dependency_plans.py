@@ -13,6 +13,7 @@ from jobs.models import Batch, Dependency, Ending, Job
 from jobs.queue.batches import unended
 from jobs.queue.callbacks import call_back
 from jobs.queue.release import release
+from jobs.queue.shares import spacing
 from orgs.models import Org
 from tests.factories import make_org
 from tests.jobs.queue.plans import MANY, Explain, assert_by_index, plan, plan_for_any
@@ -82,7 +83,7 @@ def assert_reads(found: list[dict[str, Any]], *, most_rows: int) -> None:
 def test_a_release_reads_its_batch(org: Org) -> None:
     assert Dependency.objects.count() == 2 * WAITING
 
-    found = plan("release", batch=100)
+    found = plan("release", batch=100, **spacing())
 
     # an end and its children may each be looked at in a few places, none of them more than once a row
     assert_reads(found, most_rows=202)
@@ -93,7 +94,7 @@ def test_a_release_reads_its_batch(org: Org) -> None:
 def test_a_release_of_the_last_parents_reads_only_their_children(org: Org) -> None:
     Ending.objects.exclude(pk__in=Ending.objects.values("pk")[:3]).delete()
 
-    found = plan("release", batch=1_000)
+    found = plan("release", batch=1_000, **spacing())
 
     assert_reads(found, most_rows=1_000)
     assert Dependency.objects.count() == 2 * WAITING - 3 * 80

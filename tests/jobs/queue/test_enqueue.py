@@ -10,6 +10,7 @@ from jobs.errors import InvalidJob, InvalidPayload, UnknownJobType
 from jobs.models import Job, Queue, Ready, Transition
 from jobs.queue.control import pause
 from jobs.queue.enqueue import Enqueued, enqueue, enqueue_many
+from jobs.queue.shares import untuned
 from jobs.ranking import rank_offset
 from orgs.roles import Role
 from orgs.scope import Scope
@@ -33,7 +34,7 @@ def test_a_job_is_stored_queued_and_written_down_in_one_commit(world: World) -> 
     assert (job.attempt, job.max_attempts, job.attempt_limit) == (0, 4, 4)
     assert (move.from_status, move.to_status, move.actor, move.at) == (None, "queued", "user:operator", job.created_at)
     assert Ready.objects.get(job_id=job.pk).rank == pytest.approx(
-        job.queued_at.timestamp() + rank_offset(job.predicted_ms, "medium", 60), abs=0.001
+        job.queued_at.timestamp() + rank_offset("learned", job.predicted_ms, "medium", untuned()), abs=0.001
     )
     assert_whole()
 

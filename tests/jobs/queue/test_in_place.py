@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from jobs.models import Job, Ready
 from jobs.queue.enqueue import Enqueued, enqueue_many
@@ -82,19 +83,17 @@ def test_a_renewal_is_made_in_place(world: World) -> None:
 # --- places ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_head_start_moves_a_job_by_so_many_seconds(world: World) -> None:
-    heads = {"none": 0.0, "minute": 60.0, "hour": 3600.0, "late": -60.0}
-    enqueue_many(
-        [new_job(name=name, head_start_seconds=seconds) for name, seconds in heads.items()], org=world.org, user=None
-    )
+def test_a_head_start_goes_that_part_of_the_way(world: World, settings: Settings) -> None:
+    heads = {"none": 0.0, "quarter": 0.25, "nearly all": 0.99, "late": -0.5, "last": -0.99}
+    enqueue_many([new_job(name=name, head_start=part) for name, part in heads.items()], org=world.org, user=None)
 
-    offsets = dict(Job.objects.values_list("name", "rank_offset"))
-    assert {name: round(offsets["none"] - offset, 6) for name, offset in offsets.items()} == heads
-    assert [one.name for one in claim_all()] == ["hour", "minute", "none", "late"]
+    stretches = dict(Job.objects.values_list("name", "stretch"))
+    assert stretches == pytest.approx({name: settings.RANK_STRETCH**-part for name, part in heads.items()})
+    assert [one.name for one in claim_all()] == ["nearly all", "quarter", "none", "late", "last"]
 
 
 def test_a_head_start_is_kept_at_the_next_try(world: World) -> None:
-    (first,) = enqueue_many([new_job(head_start_seconds=3600.0)], org=world.org, user=None)
+    (first,) = enqueue_many([new_job(head_start=0.9)], org=world.org, user=None)
     enqueue_many([new_job()], org=world.org, user=None)
     ahead, _ = claim_all(slots=1)[0], claim_all()
     assert isinstance(first, Enqueued)

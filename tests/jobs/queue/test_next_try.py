@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from jobs.models import Attempt, Job, Lease, LogLine, Ready, RuntimeHistory, Transition
+from jobs.models import Attempt, Job, Lease, LogLine, MemoryDelta, Ready, Transition
 from jobs.queue.control import replay
 from jobs.queue.finish import Ended, finish, retry_seconds
 from jobs.states import Outcome
@@ -19,7 +19,7 @@ from tests.jobs.queue.whole import assert_whole
 
 pytestmark = pytest.mark.django_db
 
-TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, RuntimeHistory)
+TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, MemoryDelta)
 
 
 def everything() -> list[Any]:
@@ -53,30 +53,6 @@ def test_the_backoff_starts_anew_with_a_replayed_life_and_ignores_releases(world
         assert claimed.failures == 1
         assert retry_seconds(Ended(claimed, Outcome.ERROR)) <= settings.RETRY_BASE_SECONDS + 1
         finish_one(claimed, Outcome.ERROR, permanent=True)
-
-
-def test_the_last_sixteen_runs_of_a_kind_are_remembered(world: World) -> None:
-    for number in range(20):
-        make_job(world.org, name="nightly")
-        (claimed,) = claim_all()
-        finish_one(claimed, Outcome.ERROR if number == 19 else Outcome.DONE, permanent=True)
-
-    known = RuntimeHistory.objects.get(org_id=world.org.pk, type="python", name="nightly")
-    assert (len(known.runtimes_ms), len(known.gaps_seconds), len(known.failed)) == (16, 16, 16)
-    assert (known.runs, known.failures, known.failed[-1], any(known.failed[:-1])) == (20, 1, True, False)
-    assert all(gap >= 0 for gap in known.gaps_seconds)
-    took = list(Attempt.objects.order_by("id").values_list("runtime_ms", flat=True))
-    assert known.runtimes_ms == pytest.approx(took[-16:])
-
-
-def test_a_batch_of_one_kind_is_remembered_too(world: World) -> None:
-    for batch in (30, 3):
-        for _ in range(batch):
-            make_job(world.org, name="bulk")
-        finish([Ended(one, Outcome.DONE) for one in claim_all()], worker_name="tester-1")
-
-    known = RuntimeHistory.objects.get(name="bulk")
-    assert (len(known.runtimes_ms), len(known.gaps_seconds), len(known.failed), known.runs) == (16, 16, 16, 33)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,9 +7,21 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.models import Delivery, EventType, Job, Lease, LogLine, Ready, StatusDelta, Subscriber
+from jobs.models import (
+    Delivery,
+    EventType,
+    Job,
+    Lease,
+    LogLine,
+    MemoryDelta,
+    Ready,
+    RuntimeMemory,
+    StatusDelta,
+    Subscriber,
+)
 from jobs.queue import sql
 from jobs.queue.enqueue import enqueue_many
+from jobs.queue.shares import spacing
 from orgs.models import Org
 from tests.factories import WORKER, make_org
 from tests.jobs.queue.acts import new_job
@@ -95,7 +107,7 @@ def test_a_look_for_what_waits_reads_one_row_a_type(explain: Explain, org: Org) 
 
 
 def test_a_promotion_reads_its_batch_in_order_of_the_due_time(org: Org) -> None:
-    found = plan("promote", batch=500, actor="leader")
+    found = plan("promote", batch=500, actor="leader", **spacing())
 
     assert_by_index(found, most_rows=501)
     assert any(node.get("Index Name") == "job_due_idx" for node in found)
@@ -184,7 +196,16 @@ def test_a_replay_reads_the_jobs_it_is_given(org: Org) -> None:
     dead = list(Job.objects.dead_letters().values_list("pk", flat=True)[:100])
 
     assert_by_index(
-        plan("replay", job_ids=dead, org_id=org.pk, actor="a", payload=None, payload_bytes=None), most_rows=100
+        plan(
+            "replay",
+            job_ids=dead,
+            org_id=org.pk,
+            actor="a",
+            payload=None,
+            payload_bytes=None,
+            **spacing(),
+        ),
+        most_rows=100,
     )
 
 
@@ -263,12 +284,18 @@ def test_a_report_reads_the_leases_only(org: Org) -> None:
     assert_by_index(found, most_rows=RUNNING)
 
 
-def test_what_is_known_of_kinds_is_read_by_kind_and_no_further_than_the_bound(explain: Explain, org: Org) -> None:
-    names = ["n1", "n50000", "new"]
+def test_what_is_remembered_is_read_by_its_keys(explain: Explain, org: Org) -> None:
+    keys = [f"python\x1fn{number}" for number in (*range(1, 100), 10**9)]
 
-    found = explain("known_kinds", org_id=org.pk, types=["python"] * 3, names=names, bound=200)
+    found = explain("memories", org_id=org.pk, levels=[1] * 100, keys=keys)
 
-    assert_by_index(found, most_rows=400)  # of each of the 200 kinds its two runs
+    assert_by_index(found, most_rows=100)
+
+
+def test_a_fold_of_memories_reads_its_batch_and_the_rows_it_moves(org: Org) -> None:
+    assert_by_index(plan("fold_memories", batch=500), most_rows=5 * 1_000)
+    assert MemoryDelta.objects.count() == 49_500
+    assert RuntimeMemory.objects.filter(level=1, runs=4).count() == 500
 
 
 def test_one_jobs_page_reads_its_own_rows(org: Org) -> None:

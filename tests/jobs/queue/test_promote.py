@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from jobs.models import Job, Ready
 from jobs.queue.control import pause
 from jobs.queue.promote import promote
+from jobs.queue.shares import untuned
 from jobs.ranking import rank_offset
 from jobs.states import Outcome
 from orgs.roles import Role
@@ -43,7 +44,7 @@ def test_a_promoted_job_is_ranked_from_the_time_it_is_queued(world: World) -> No
     assert job.run_at is not None
     assert job.queued_at > job.run_at
     assert Ready.objects.get().rank == pytest.approx(
-        job.queued_at.timestamp() + rank_offset(job.predicted_ms, "high", 60), abs=0.001
+        job.queued_at.timestamp() + rank_offset("learned", job.predicted_ms, "high", untuned()), abs=0.001
     )
 
 
