@@ -191,7 +191,7 @@ def test_without_even_the_rules_nothing_is_said(world: World, monkeypatch: pytes
     def broken(*_: Any) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(classifying.rules, "classify", broken)
+    monkeypatch.setattr(classifying.word_rules, "classify", broken)
 
     assert ask(world.org) == [Answer("", "medium", 0.0, 0.0, "rules")]
 
