@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import proofs, results, tables
+from bench.policy.class_tables import of_classes
 from bench.policy.tables import of_accuracy
 from bench.workers import ROOT
 
@@ -19,6 +20,7 @@ def of(name: str, shape: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
 
 
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "docs" / "classification.md": {"classes": of("policy-classes", of_classes)},
     ROOT / "docs" / "performance.md": {
         "peers": of("peers", tables.of_peers),
         "smartqueue": of("smartqueue", tables.of_ours),
