@@ -118,6 +118,7 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
     client = api(world.owner)
     add = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
     settings.MEDIA_ROOT = tmp_path
+    make_version(world.org, 2)
     sent = f"/api/v1/artefacts/{client.post('/api/v1/artefacts/', {}).json()['id']}/"
 
     for operation_id, response, status in [
@@ -133,6 +134,10 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
         ("replay_job", client.post(f"{JOBS}nonsense/replay/", {}), 404),
         ("replay_jobs", client.post(f"{JOBS}replay/", {"filter": {}}), 200),
         ("predict_job", client.post("/api/v1/predict/", add), 200),
+        ("promote_model", client.post("/api/v1/model/versions/2/promote/"), 200),
+        ("promote_model", client.post("/api/v1/model/versions/2/promote/"), 409),
+        ("promote_model", client.post("/api/v1/model/versions/9/promote/"), 404),
+        ("rollback_model", client.post("/api/v1/model/rollback/"), 409),
         ("pause_queue", client.post("/api/v1/queues/default/pause/", {}), 200),
         ("resume_queue", client.delete("/api/v1/queues/default/pause/"), 200),
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"max_running": 1}), 201),
