@@ -64,12 +64,12 @@ UNION ALL
 SELECT gen_random_uuid(), %(rival)s, 'q', 'python', n, to_timestamp(n), 0, 100, false
 FROM generate_series(1, %(rows)s) AS n
 """
-# By the hour, of two models.
+# By the hour, of two models; its rival is one of many.
 ACCURACY = """
 INSERT INTO jobs_accuracy (org_id, hour, model_version, runs, log2_error, log2_bias, relative_error, within_2x, ranged,
     in_range, risked, risk, failed)
 SELECT org, date_trunc('hour', now()) - make_interval(hours => n), version, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0
-FROM generate_series(1, 2160) AS n, unnest(ARRAY[%(org)s, %(rival)s]) AS org, generate_series(0, 1) AS version
+FROM generate_series(1, 120) AS n, generate_series(%(org)s, %(rival)s + 400) AS org, generate_series(0, 1) AS version
 """
 QUESTIONS: dict[str, dict[str, Any]] = {
     "counts": {"dead_seconds": 15},

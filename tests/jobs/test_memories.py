@@ -251,7 +251,8 @@ def test_an_upgrade_fills_kinds_types_and_organisations_from_the_history_before(
 
 
 HISTORY = """
-    INSERT INTO jobs_runtimehistory (org_id, type, name, runtimes_ms, gaps_seconds, failed, runs, failures, last_ended_at)
+    INSERT INTO jobs_runtimehistory (
+        org_id, type, name, runtimes_ms, gaps_seconds, failed, runs, failures, last_ended_at)
     VALUES (%s, 'http', %s, %s, %s, %s, %s, %s, %s)
 """
 

@@ -14,7 +14,7 @@ from jobs.queue.fire import fire
 from jobs.queue.lease import report
 from jobs.states import Outcome
 from tests.conftest import World
-from tests.factories import api, claim_all, finish_one, make_dead_letter, make_done, make_job
+from tests.factories import api, claim_all, finish_one, make_dead_letter, make_done, make_job, make_version
 from tests.smartqueue.test_openapi import BY_ID, DOCUMENT, assert_fits, resolved
 
 pytestmark = pytest.mark.django_db

@@ -1,6 +1,7 @@
 """/model/: how the model in use does, and another version in its place."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -117,3 +118,14 @@ def test_that_of_another_organisation_is_not_touched(world: World) -> None:
     assert outsider.post(f"{MODEL}versions/1/promote/").status_code == 404
     assert outsider.post(f"{MODEL}rollback/").status_code == 409
     assert in_use(world) == 2
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("path", [MODEL, "/api/v1/predictions/"])
+def test_it_is_told_with_few_questions(world: World, path: str, django_assert_max_num_queries: Any) -> None:
+    for version in range(3, 30):
+        make_version(world.org, version)
+    client = api(world.viewer)
+
+    with django_assert_max_num_queries(12):
+        assert client.get(path).status_code == 200
