@@ -19,6 +19,8 @@ from predictor.train import LogRow, Metrics, TrainedModel, examples_from_log, tr
 from predictor.weights import dump
 
 LOCK_SPACE = 0x5351
+# On fewer runs that are new to both, a model is better than the one in use by chance.
+FEWEST_HELD_OUT = 20
 
 # What the version is stored in: the command's plain transaction, or one that is the leader's as long as it leads.
 Transaction = Callable[[], AbstractContextManager[None]]
@@ -120,6 +122,8 @@ def judge(metrics: Metrics, active: ModelVersion | None) -> Verdict:
     if active is not None and "current" in metrics:
         rivals[f"version {active.version}"] = malr(metrics, "current")
     best = min(rivals, key=lambda name: rivals[name])
+    if "current" in metrics and number(metrics, "held_out") < FEWEST_HELD_OUT:
+        return Verdict(False, f"kept back: {number(metrics, 'held_out'):.0f} new runs are too few to measure it with")
     if not better(metrics):
         return Verdict(False, f"kept back: {ours:.3f} is no better than {rivals[best]:.3f} of {best}")
     # the one in use, where there is one: it was put in last

@@ -244,6 +244,12 @@ def mark_when(context: Context, gate: str, path: str) -> int:
 
 
 @task
+def nap(seconds: float, note: str) -> None:
+    """Takes so long, and has so much to say for it."""
+    time.sleep(seconds)
+
+
+@task
 def mark_and_wait(context: Context, path: str, seconds: float) -> None:
     """Leave a line in a file, which is the first thing it does, and listen while it waits."""
     mark(context, path)

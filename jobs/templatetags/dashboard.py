@@ -85,6 +85,12 @@ def percent(share: float) -> str:
 
 
 @register.filter
+def factor(log2_error: float | None) -> str:
+    """A mean |log2(predicted / actual)| as people say it: off by ×1.4."""
+    return "–" if log2_error is None else f"×{2**log2_error:.2f}"
+
+
+@register.filter
 def unlocalized(value: float) -> str:
     """A number as an attribute has it."""
     return f"{value:.4g}"

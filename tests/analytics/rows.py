@@ -1,11 +1,12 @@
 """Rows of the pool with defaults."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from jobs.models import LeaderTerm, WorkerProcess
+from jobs.models import Accuracy, LeaderTerm, WorkerProcess
+from orgs.models import Org
 from tests.factories import WORKER
 
 
@@ -33,3 +34,10 @@ def make_term(beat_seconds_ago: float, **fields: Any) -> LeaderTerm:
     beat = timezone.now() - timedelta(seconds=beat_seconds_ago)
     fields = {"process_id": WORKER, "hostname": "host", "pid": 9, "elected_at": beat, "beat_at": beat, **fields}
     return LeaderTerm.objects.create(**fields)
+
+
+def make_accuracy(org: Org, hour: datetime, **sums: Any) -> Accuracy:
+    """An hour in which every run took what was predicted, but for what is given."""
+    names = ("log2_error", "log2_bias", "relative_error", "within_2x", "ranged", "in_range", "risked", "risk", "failed")
+    known = {**dict.fromkeys(names, 0), "model_version": 0, "runs": 1, **sums}
+    return Accuracy.objects.create(org_id=org.pk, hour=hour, **known)

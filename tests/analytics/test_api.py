@@ -12,7 +12,7 @@ from analytics import queries
 from jobs.models import DepthSample
 from jobs.states import Outcome
 from orgs.models import Org
-from tests.analytics.rows import make_process, make_term
+from tests.analytics.rows import make_accuracy, make_process, make_term
 from tests.conftest import World
 from tests.factories import (
     WORKER,
@@ -29,7 +29,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 ENDPOINTS = ("counts", "workers", "leader", "throughput", "depth", "predictions", "summary")
-TIMED = ("throughput", "depth", "summary")
+TIMED = ("throughput", "depth", "predictions", "summary")
 
 
 def get(world: World, what: str, who: str = "viewer", **query: Any) -> Any:
@@ -127,7 +127,8 @@ def test_no_number_of_another_organisation_leaks(world: World) -> None:
     assert get(world, "counts")["total"] == 0
     assert sum(one["done"] + one["failed"] for one in get(world, "throughput")["buckets"]) == 0
     assert get(world, "depth")["buckets"] == []
-    assert get(world, "predictions") == {"accuracy": None, "points": []}
+    predictions = get(world, "predictions")
+    assert (predictions["accuracy"], predictions["points"], predictions["over_time"]["buckets"]) == (None, [], [])
     summary = get(world, "summary")
     assert summary["by_type"] == []
     assert summary["measured"]["attempts"] == 0
@@ -273,6 +274,24 @@ def test_predictions_are_the_last_runs_with_how_near_they_were(world: World) -> 
 
     assert [one["runtime_ms"] for one in found["points"]] == [4000.0, 1000.0, 2000.0]
     assert found["accuracy"] == {"runs": 2, "mape": 0.5, "mdape": 0.5, "malr": 0.5, "within_2x": 1.0}
+
+
+def test_how_near_predictions_were_is_summed_by_the_hour_over_all_models(world: World) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    make_accuracy(world.org, hour, model_version=0, runs=10, log2_error=5.0, log2_bias=-5.0, within_2x=9)
+    make_accuracy(world.org, hour, model_version=3, runs=30, log2_error=6.0, within_2x=30, ranged=20, in_range=15,
+                  risked=20, risk=4.0, failed=5)  # fmt: skip
+    make_accuracy(world.org, hour - timedelta(hours=30), runs=7)
+    make_accuracy(world.rival, hour, runs=99)
+
+    over_time = get(world, "predictions")["over_time"]
+
+    (bucket,) = over_time["buckets"]
+    assert over_time["bucket_seconds"] == 3600
+    assert (bucket["runs"], bucket["malr"], bucket["bias"]) == (40, 0.275, -0.125)
+    assert (bucket["within_2x"], bucket["coverage"]) == (0.975, 0.75)
+    assert (bucket["failures_expected"], bucket["failures"]) == (0.2, 0.25)
+    assert [one["runs"] for one in get(world, "predictions", hours=48)["over_time"]["buckets"]] == [7, 40]
 
 
 def test_the_summary_says_what_ran_waited_and_came_of_it(world: World) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 ROWS = 100_000
 # Leases are as many as slots.
-LARGE = {"jobs_job", "jobs_attempt", "jobs_transition", "jobs_depthsample", "jobs_ready"}
+LARGE = {"jobs_job", "jobs_attempt", "jobs_transition", "jobs_depthsample", "jobs_ready", "jobs_accuracy"}
 
 # Every second job is acme's, but the newest moves are all its rival's. A hundredth failed, the last two thousand wait.
 # One a second, up to now.
@@ -64,6 +64,13 @@ UNION ALL
 SELECT gen_random_uuid(), %(rival)s, 'q', 'python', n, to_timestamp(n), 0, 100, false
 FROM generate_series(1, %(rows)s) AS n
 """
+# By the hour, of two models; its rival is one of many.
+ACCURACY = """
+INSERT INTO jobs_accuracy (org_id, hour, model_version, runs, log2_error, log2_bias, relative_error, within_2x, ranged,
+    in_range, risked, risk, failed)
+SELECT org, date_trunc('hour', now()) - make_interval(hours => n), version, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0
+FROM generate_series(1, 120) AS n, generate_series(%(org)s, %(rival)s + 400) AS org, generate_series(0, 1) AS version
+"""
 QUESTIONS: dict[str, dict[str, Any]] = {
     "counts": {"dead_seconds": 15},
     "health": {"bound": queries.DEAD_BOUND},
@@ -71,6 +78,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "throughput": {"stride_seconds": 60, "buckets": 60, "bound": queries.CHART_BOUND},
     "depth": {"stride_seconds": 60, "buckets": 60},
     "predictions": {"points": queries.PREDICTION_POINTS},
+    "accuracy": {"hours": 720, "stride_seconds": 43_200},
     "summary": {"hours": 1, "bound": queries.SUMMARY_BOUND},
     "steps": {"actor": "user:ada", "bound": 2_000},
 }
@@ -98,7 +106,7 @@ def faults(name: str, text: str, **params: Any) -> Iterator[str]:
 def test_every_question_is_answered_from_an_index_and_reads_what_it_needs(world: World) -> None:
     params = {"org": world.org.pk, "rival": world.rival.pk, "rows": ROWS}
     with connection.cursor() as cursor:
-        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES, READY):
+        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES, READY, ACCURACY):
             cursor.execute(statement, params)
         cursor.execute("ANALYZE")
 

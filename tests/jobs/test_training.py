@@ -1,5 +1,6 @@
 """manage.py train, from stored runs to a model that predicts."""
 
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -8,11 +9,12 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 from pytest_django.fixtures import Settings
 
 from jobs import active_model
 from jobs.estimates import Asked, estimate
-from jobs.models import Learning, ModelVersion
+from jobs.models import Attempt, Job, Learning, ModelVersion
 from jobs.queue import sql
 from jobs.training import LOCK_SPACE, Verdict, judge, runs_to_learn
 from predictor.memory import LEVELS
@@ -154,7 +156,7 @@ def test_a_model_no_better_than_the_simple_predictors_is_kept_but_not_used(world
 
 
 RIVALS = {"ewma": "ewma", "last_two": "last_two", "type_median": "type_median", "current": "version 4"}
-BETTER: dict[str, Any] = {"malr": 0.5, **{name: {"malr": 0.6} for name in RIVALS}}
+BETTER: dict[str, Any] = {"malr": 0.5, "held_out": 20.0, **{name: {"malr": 0.6} for name in RIVALS}}
 
 
 @pytest.mark.parametrize("rival", RIVALS)
@@ -181,6 +183,13 @@ def test_why_it_was_promoted_is_said_against_the_one_in_use() -> None:
         assert judge(metrics, active).reason == reason
 
 
+def test_a_few_new_runs_show_nothing() -> None:
+    verdict = judge({**BETTER, "held_out": 19.0}, ModelVersion(version=4))
+
+    assert not verdict.better
+    assert verdict.reason == "kept back: 19 new runs are too few to measure it with"
+
+
 def test_a_version_says_who_made_it_and_why_it_is_in_use(world: World) -> None:
     make_runs(world.org, payload_decides(300))
     Learning.objects.create(org_id=world.org.pk, runs=300, failures=2, error="It ended with status 1.")
@@ -199,14 +208,17 @@ def test_a_version_says_who_made_it_and_why_it_is_in_use(world: World) -> None:
 
 def test_training_goes_on_from_the_model_in_use_and_is_measured_against_it(world: World) -> None:
     make_runs(world.org, payload_decides(400))
+    Job.objects.update(created_at=F("created_at") - timedelta(days=1))
+    Attempt.objects.update(ended_at=F("ended_at") - timedelta(days=1))
     train("--org", "acme")
+    make_runs(world.org, payload_decides(100))
 
     train("--org", "acme", max_seconds=0.1)
 
     second = ModelVersion.objects.get(version=2)
-    assert second.metrics["current"]["malr"] == pytest.approx(
-        ModelVersion.objects.get(version=1).metrics["malr"], rel=0.2
-    )
+    # half of what is new to both
+    assert second.metrics["held_out"] == 50
+    assert second.metrics["current"]["malr"] < 0.8 * second.metrics["ewma"]["malr"]
     # a tenth of a second from nothing would be far from it
     assert second.metrics["malr"] < 2 * second.metrics["current"]["malr"]
 

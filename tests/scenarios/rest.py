@@ -24,15 +24,15 @@ class Answer(NamedTuple):
 
 
 class Rest:
-    """Calls with the token of an operator of the organisation.
+    """Calls with the token of somebody of the organisation.
 
     Each over a connection of its own: one that is kept may be closed by the server, idle, just when it is used again.
     """
 
-    def __init__(self, fleet: Fleet, org: Org) -> None:
+    def __init__(self, fleet: Fleet, org: Org, role: Role = Role.OPERATOR) -> None:
         self.url = fleet.web()
         self.pool = urllib3.PoolManager(maxsize=CROWD, retries=False, timeout=120)
-        token = give_tokens(make_member(org, Role.OPERATOR)).access_token
+        token = give_tokens(make_member(org, role)).access_token
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Connection": "close"}
         patiently(self.ready)
 

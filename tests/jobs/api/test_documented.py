@@ -14,7 +14,7 @@ from jobs.queue.fire import fire
 from jobs.queue.lease import report
 from jobs.states import Outcome
 from tests.conftest import World
-from tests.factories import api, claim_all, finish_one, make_dead_letter, make_done, make_job
+from tests.factories import api, claim_all, finish_one, make_dead_letter, make_done, make_job, make_version
 from tests.smartqueue.test_openapi import BY_ID, DOCUMENT, assert_fits, resolved
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +118,7 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
     client = api(world.owner)
     add = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
     settings.MEDIA_ROOT = tmp_path
+    make_version(world.org, 2)
     sent = f"/api/v1/artefacts/{client.post('/api/v1/artefacts/', {}).json()['id']}/"
 
     for operation_id, response, status in [
@@ -134,6 +135,10 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
         ("replay_jobs", client.post(f"{JOBS}replay/", {"filter": {}}), 200),
         ("predict_job", client.post("/api/v1/predict/", add), 200),
         ("change_queue", client.patch("/api/v1/queues/default/", {"policy": "priority"}), 200),
+        ("promote_model", client.post("/api/v1/model/versions/2/promote/"), 200),
+        ("promote_model", client.post("/api/v1/model/versions/2/promote/"), 409),
+        ("promote_model", client.post("/api/v1/model/versions/9/promote/"), 404),
+        ("rollback_model", client.post("/api/v1/model/rollback/"), 409),
         ("pause_queue", client.post("/api/v1/queues/default/pause/", {}), 200),
         ("resume_queue", client.delete("/api/v1/queues/default/pause/"), 200),
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"max_running": 1}), 201),

@@ -8,7 +8,7 @@ from django.test import Client
 
 from jobs.models import Job
 from tests.conftest import World
-from tests.factories import browser, make_dead_letter, make_done, make_job
+from tests.factories import browser, make_dead_letter, make_done, make_job, make_version
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +30,7 @@ class Jobs:
 @pytest.fixture
 def jobs(world: World) -> Jobs:
     done, failed = make_done(world.org), make_dead_letter(world.org)
+    make_version(world.org, 1)
     return Jobs(queued=make_job(world.org), done=done, failed=failed)
 
 
@@ -47,6 +48,7 @@ PAGES = {
     "/dead-letters/": (200, 200, 200, 200),
     "/dead-letters/replay/": (200, 200, 403, 200),
     "/queues/": (200, 200, 200, 200),
+    "/model/": (200, 200, 200, 200),
     "/artefacts/": (200, 200, 200, 200),
     "/classifier/": (200, 200, 200, 200),
 }
@@ -65,6 +67,8 @@ ACTIONS = {
     "/queues/default/pause/": (302, 403, 403, 404),
     "/queues/default/policy/": (302, 403, 403, 404),
     "/queues/default/resume/": (302, 403, 403, 404),
+    "/model/versions/1/promote/": (302, 403, 403, 404),
+    "/model/rollback/": (302, 403, 403, 302),
 }
 ONLY_POST = set(ACTIONS) - set(PAGES)
 PEOPLE = ("owner", "operator", "viewer", "outsider")
