@@ -37,6 +37,21 @@ class QueueCollector(Collector):
         count = ClassifierCount.objects.aggregate(hits=Sum("hits"), misses=Sum("misses"))
         yield counter("classification_cache_hits", "Texts of jobs answered from memory.", count["hits"])
         yield counter("classification_cache_misses", "Texts of jobs read anew.", count["misses"])
+        yield from predictions()
+
+
+def predictions() -> Iterable[Metric]:
+    """How near they came over the runs that ended in this hour and the one before; nothing of a quiet time."""
+    (near,) = sql.run("accuracy_totals")
+    if near.runs:
+        yield gauge("prediction_mape", "Mean |predicted - actual| / actual of run times.", near.mape)
+        yield gauge("prediction_log2_error", "Mean |log2(predicted / actual)| of run times.", near.log2_error)
+    if near.coverage is not None:
+        yield gauge("prediction_coverage", "Share of run times within p10 to p90; should be 0.8.", near.coverage)
+    (models,) = sql.run("model_totals", drift_seconds=settings.DRIFT_SECONDS)
+    yield gauge("models_active", "Organisations with a model in use.", models.active)
+    yield gauge("models_drifting", "Those of them whose model drifts.", models.drifting)
+    yield gauge("training_failures", "Trainings that failed since one ended well.", models.failures)
 
 
 def gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

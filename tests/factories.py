@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from jobs.delivery.signing import new_secret, sealed
 from jobs.handlers import registry
 from jobs.memories import person
-from jobs.models import Attempt, Delivery, EventType, Job, MemoryDelta, ModelVersion, Subscriber
+from jobs.models import Accuracy, Attempt, Delivery, EventType, Job, MemoryDelta, ModelVersion, Subscriber
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
@@ -172,6 +172,20 @@ def make_version(org: Org, version: int, **fields: Any) -> ModelVersion:
     """A version of a model that can be used, of which little is said."""
     about: dict[str, Any] = {"weights": some_weights(), "samples": 100, "metrics": {"malr": 1.0}}
     return ModelVersion.objects.create(org=org, version=version, **{**about, **fields})
+
+
+# The columns of Nearness that are sums.
+NEARNESS_SUMS = (
+    "runs", "log2_error", "log2_bias", "relative_error", "within_2x", "ranged", "in_range", "risked", "risk", "failed",
+)  # fmt: skip
+
+
+def make_hour(org: Org, hours_ago: float = 0.0, **fields: Any) -> Accuracy:
+    """An hour of a hundred runs whose predictions by version 1 were off by a factor of two, unless said otherwise."""
+    about: dict[str, Any] = dict.fromkeys(NEARNESS_SUMS, 0)
+    about |= {"runs": 100, "log2_error": 100.0, "model_version": 1, "org_id": org.pk}
+    about |= {"hour": timezone.now() - timedelta(hours=hours_ago)}
+    return Accuracy.objects.create(**{**about, **fields})
 
 
 @cache

@@ -28,7 +28,7 @@ MEMORIES_BATCH = 1_000
 # A look at a thousand files takes a few milliseconds of the leader's transaction.
 ORPHAN_BATCH = 1_000
 ORPHAN_SECONDS = 24 * 3600
-# Mean |log2(predicted / actual)|: below, a model that is half as good again is still within a tenth.
+# Mean |log2(predicted / actual)| that a smaller held-out error is taken for: half as much again is next to nothing.
 DRIFT_LEAST_ERROR = 0.1
 OUR_NAME = re.compile(r"[0-9a-f]{32}")
 OLDEST = UUID(int=0)
