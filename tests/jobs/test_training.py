@@ -1,5 +1,6 @@
 """manage.py train, from stored runs to a model that predicts."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -13,17 +14,18 @@ from django.db.models import F
 from pytest_django.fixtures import Settings
 
 from jobs import active_model
-from jobs.estimates import Asked, estimate
+from jobs.estimates import Asked, estimate, estimate_many
 from jobs.models import Attempt, Job, Learning, ModelVersion
 from jobs.queue import sql
 from jobs.training import LOCK_SPACE, Verdict, judge, runs_to_learn
+from orgs.models import Org
 from predictor.memory import LEVELS
 from predictor.runtime import Submission
 from predictor.train import TrainedModel
 from predictor.train import train as really_train
 from smartqueue.database import database_url
 from tests.conftest import World
-from tests.factories import PastRun, make_history, make_job, make_runs
+from tests.factories import PastRun, claim_all, finish_one, make_history, make_job, make_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -142,6 +144,23 @@ def test_only_the_newest_runs_are_read_in_the_order_of_their_submits(world: Worl
         (8.0, True, "viewer"),
         (9.0, False, "viewer"),
     ]
+
+
+def test_what_is_learned_of_a_timeout_is_what_was_told_at_submit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float | None] = []
+
+    def listening(org: Org, asked: Sequence[Asked], **options: Any) -> Any:
+        told.extend(one.requested_ms for one in asked)
+        return estimate_many(org, asked, **options)
+
+    monkeypatch.setattr("jobs.queue.enqueue.estimate_many", listening)
+    for timeout in (None, 300, 90):
+        make_job(world.org, timeout_seconds=timeout)
+    for claimed in claim_all():
+        finish_one(claimed)
+
+    assert told == [None, None, 90_000.0]
+    assert [row.requested_ms for row in runs_to_learn(world.org)] == told
 
 
 def test_a_model_no_better_than_the_simple_predictors_is_kept_but_not_used(world: World) -> None:
