@@ -67,12 +67,7 @@ def health(org: Org) -> Health:
 def recent(org: Org, active: ModelVersion | None) -> Recent:
     since = Now() - timedelta(hours=settings.DRIFT_HOURS)
     of_model = Accuracy.objects.filter(org_id=org.pk, hour__gt=since, model_version=active.version if active else -1)
-    sums: dict[str, Any] = of_model.aggregate(
-        **{
-            name: Sum(name, default=0)
-            for name in ("runs", "log2_error", "log2_bias", "within_2x", "ranged", "in_range")
-        }
-    )
+    sums: dict[str, Any] = of_model.aggregate(**{name: Sum(name, default=0) for name in SUMS})
     runs = sums["runs"]
     return Recent(
         hours=settings.DRIFT_HOURS,

@@ -99,7 +99,9 @@ def train_org(
 
 def runs_to_learn(org: Org) -> list[LogRow]:
     """The organisation's own newest runs, and no other's, in the order of their submits."""
-    rows = sql.rows("runs_to_learn", org_id=org.pk, bound=settings.TRAIN_MAX_RUNS)
+    rows = sql.rows(
+        "runs_to_learn", org_id=org.pk, bound=settings.TRAIN_MAX_RUNS, usual_timeout=settings.JOB_TIMEOUT_SECONDS
+    )
     return [
         LogRow(
             submitted_at=submitted_at,
@@ -110,8 +112,9 @@ def runs_to_learn(org: Org) -> list[LogRow]:
             payload_bytes=payload_bytes,
             runtime_ms=runtime_ms,
             failed=failed,
+            requested_ms=requested_ms,
         )
-        for submitted_at, ended_at, type, name, username, payload_bytes, runtime_ms, failed in rows
+        for submitted_at, ended_at, type, name, username, payload_bytes, runtime_ms, failed, requested_ms in rows
     ]
 
 

@@ -229,8 +229,9 @@ def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User |
 
 
 def asked_of(new: NewJob, name: str, payload_bytes: int) -> Asked:
-    """What the predictor is told of a job: an explicit timeout says what its submitter expects."""
-    return Asked(new.type, name, payload_bytes, new.timeout_seconds and new.timeout_seconds * 1000.0)
+    """What the predictor is told of a job: a timeout other than the usual says what its submitter expects."""
+    expected = new.timeout_seconds if new.timeout_seconds != settings.JOB_TIMEOUT_SECONDS else None
+    return Asked(new.type, name, payload_bytes, expected and expected * 1000.0)
 
 
 OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry", "to_classify")

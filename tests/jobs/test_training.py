@@ -1,5 +1,6 @@
 """manage.py train, from stored runs to a model that predicts."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -13,17 +14,18 @@ from django.db.models import F
 from pytest_django.fixtures import Settings
 
 from jobs import active_model
-from jobs.estimates import Asked, estimate
+from jobs.estimates import Asked, estimate, estimate_many
 from jobs.models import Attempt, Job, Learning, ModelVersion
 from jobs.queue import sql
-from jobs.training import LOCK_SPACE, Verdict, judge, runs_to_learn
+from jobs.training import LOCK_SPACE, Verdict, runs_to_learn
+from orgs.models import Org
 from predictor.memory import LEVELS
 from predictor.runtime import Submission
 from predictor.train import TrainedModel
 from predictor.train import train as really_train
 from smartqueue.database import database_url
 from tests.conftest import World
-from tests.factories import PastRun, make_history, make_job, make_runs
+from tests.factories import PastRun, claim_all, finish_one, make_history, make_job, make_runs
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +146,23 @@ def test_only_the_newest_runs_are_read_in_the_order_of_their_submits(world: Worl
     ]
 
 
+def test_what_is_learned_of_a_timeout_is_what_was_told_at_submit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float | None] = []
+
+    def listening(org: Org, asked: Sequence[Asked], **options: Any) -> Any:
+        told.extend(one.requested_ms for one in asked)
+        return estimate_many(org, asked, **options)
+
+    monkeypatch.setattr("jobs.queue.enqueue.estimate_many", listening)
+    for timeout in (None, 300, 90):
+        make_job(world.org, timeout_seconds=timeout)
+    for claimed in claim_all():
+        finish_one(claimed)
+
+    assert told == [None, None, 90_000.0]
+    assert [row.requested_ms for row in runs_to_learn(world.org)] == told
+
+
 def test_a_model_no_better_than_the_simple_predictors_is_kept_but_not_used(world: World) -> None:
     ModelVersion.objects.create(org=world.org, version=1, weights=b"", samples=100, active=True)
     # The last run says it all: nothing can be better.
@@ -153,41 +172,6 @@ def test_a_model_no_better_than_the_simple_predictors_is_kept_but_not_used(world
 
     assert "version 2 stored but not used" in said
     assert list(ModelVersion.objects.filter(active=True).values_list("version", flat=True)) == [1]
-
-
-RIVALS = {"ewma": "ewma", "last_two": "last_two", "type_median": "type_median", "current": "version 4"}
-BETTER: dict[str, Any] = {"malr": 0.5, "held_out": 20.0, **{name: {"malr": 0.6} for name in RIVALS}}
-
-
-@pytest.mark.parametrize("rival", RIVALS)
-def test_a_model_must_beat_each_simple_predictor_and_the_one_in_use(rival: str) -> None:
-    verdict = judge({**BETTER, rival: {"malr": 0.5}}, ModelVersion(version=4))
-
-    assert not verdict.better
-    assert verdict.reason == f"kept back: 0.500 is no better than 0.500 of {RIVALS[rival]}"
-
-
-def test_why_it_was_promoted_is_said_against_the_one_in_use() -> None:
-    without_current = {name: found for name, found in BETTER.items() if name != "current"}
-    cases = [
-        (BETTER, ModelVersion(version=4), "promoted: 0.500 against 0.600 of version 4"),
-        (without_current, None, "promoted: 0.500 against 0.600 of ewma"),
-        (
-            without_current,
-            ModelVersion(version=4),
-            "promoted: 0.500 against 0.600 of ewma; version 4 cannot be read",
-        ),
-    ]
-
-    for metrics, active, reason in cases:
-        assert judge(metrics, active).reason == reason
-
-
-def test_a_few_new_runs_show_nothing() -> None:
-    verdict = judge({**BETTER, "held_out": 19.0}, ModelVersion(version=4))
-
-    assert not verdict.better
-    assert verdict.reason == "kept back: 19 new runs are too few to measure it with"
 
 
 def test_a_version_says_who_made_it_and_why_it_is_in_use(world: World) -> None:

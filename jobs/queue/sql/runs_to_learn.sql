@@ -8,7 +8,8 @@ WITH newest AS MATERIALIZED (
 )
 SELECT job.created_at AS submitted_at, newest.ended_at, newest.type, newest.name,
        coalesce(person.username, '') AS username, job.payload_bytes, newest.runtime_ms,
-       newest.outcome <> 'done' AS failed
+       newest.outcome <> 'done' AS failed,
+       nullif(job.timeout_seconds, %(usual_timeout)s) * 1000::float8 AS requested_ms
 FROM newest
 JOIN jobs_job AS job ON job.id = newest.job_id AND job.org_id = %(org_id)s
 LEFT JOIN orgs_user AS person ON person.id = job.created_by_id

@@ -306,7 +306,7 @@ def test_one_jobs_page_reads_its_own_rows(org: Org) -> None:
 
 
 def test_learning_reads_the_newest_runs_and_their_jobs(org: Org) -> None:
-    assert_by_index(plan("runs_to_learn", org_id=org.pk, bound=500), most_rows=501)
+    assert_by_index(plan("runs_to_learn", org_id=org.pk, bound=500, usual_timeout=300), most_rows=501)
 
 
 def test_forgetting_samples_reads_the_old_ones(org: Org) -> None:
