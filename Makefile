@@ -1,6 +1,6 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos proofs check bench lock user reset screenshots
+.PHONY: help up test chaos proofs check bench bench-policy lock user reset screenshots
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,7 +12,7 @@ up user reset: export SMARTQUEUE_DEBUG ?= 1
 check: export SMARTQUEUE_TESTING := 1
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 up: ## Run everything: database, web, scheduler, worker, watchdog (PORT=8000 DEMO=1)
 	@exec $(START) run -m smartqueue
@@ -37,6 +37,9 @@ check: ## Formatting, lint, types, Django's checks, missing migrations
 
 bench: ## Measure beside other queues, half an hour; ARGS=ours alone, at scale; writes bench/results/
 	@exec $(START) dev -m bench $(ARGS)
+
+bench-policy: ## Predictions, order and classes, an hour; SMARTQUEUE_TRACES, SMARTQUEUE_TICKETS: folders of *.csv.gz
+	@exec $(START) dev -m bench policy
 
 lock: ## Compile the lock files, with hashes, from the *.in files
 	@$(START) dev -c ""

@@ -4,15 +4,22 @@ python -m bench                  SmartQueue and its peers in one run: ratios, an
 python -m bench NAME ...         only these of them, for looking
 python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under fire: bench/results/smartqueue.json
 python -m bench etl              an etl job beside the csv module, and what its walls cost: bench/results/etl.json
+python -m bench policy          predictions, orders and classes over traces and tickets: bench/results/policy-*.json
 python -m bench docs             write the figures of the files into the pages of docs/
 """
 
+import os
 import subprocess
 import sys
 
 from bench import cluster, compare, etl, machine, pages, redis_server, results, sizes, tables
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
+
+
+POLICY = ("accuracy", "order", "classes", "serving")
+# The figures are of one core, whatever a library would take.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "SMARTQUEUE_TESTING": "1"}
 
 
 def main(words: list[str]) -> None:
@@ -23,8 +30,17 @@ def main(words: list[str]) -> None:
             ours.main(names)
         case ["etl"]:
             etl.main()
+        case ["policy"]:
+            policy()
         case _:
             beside_peers(words)
+
+
+def policy() -> None:
+    """Each in a process of its own: what one leaves in memory must not count for the next."""
+    for part in POLICY:
+        subprocess.run([sys.executable, "-m", f"bench.policy.{part}"], check=True, env={**os.environ, **ONE_THREAD})
+    pages.write()
 
 
 def beside_peers(names: list[str]) -> None:
