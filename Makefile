@@ -12,7 +12,7 @@ up user reset: export SMARTQUEUE_DEBUG ?= 1
 check: export SMARTQUEUE_TESTING := 1
 
 help: ## Show this
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 up: ## Run everything: database, web, scheduler, worker, watchdog (PORT=8000 DEMO=1)
 	@exec $(START) run -m smartqueue

@@ -4,7 +4,7 @@ python -m bench                  SmartQueue and its peers in one run: ratios, an
 python -m bench NAME ...         only these of them, for looking
 python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under fire: bench/results/smartqueue.json
 python -m bench etl              an etl job beside the csv module, and what its walls cost: bench/results/etl.json
-python -m bench policy          predictions, orders and classes over traces and tickets: bench/results/policy-*.json
+python -m bench policy           predictions, orders and classes over traces and tickets: bench/results/policy-*.json
 python -m bench docs             write the figures of the files into the pages of docs/
 """
 
