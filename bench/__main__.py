@@ -16,7 +16,6 @@ from bench import cluster, compare, etl, machine, pages, redis_server, results, 
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
-
 POLICY = ("accuracy", "order", "classes", "serving")
 # The figures are of one core, whatever a library would take.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "SMARTQUEUE_TESTING": "1"}
