@@ -30,6 +30,13 @@ from tests.factories import PastRun, claim_all, finish_one, make_history, make_j
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def patient(db: None) -> None:
+    """These train within the transaction of the test, which is idle meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
 def payload_decides(count: int, scale: float = 1.0) -> list[PastRun]:
     """Runs of four kinds whose time grows with the payload, which no simple predictor looks at."""
     rng = np.random.default_rng(1)
@@ -215,7 +222,7 @@ def test_a_version_put_into_use_meanwhile_stays(world: World, monkeypatch: pytes
     def roll_back_meanwhile(*args: Any, **options: Any) -> TrainedModel:
         trained = really_train(*args, **options)
         ModelVersion.objects.update(active=False)
-        metrics = {**trained.metrics, "malr": 0.0}
+        metrics = {**trained.metrics, "malr": 0.0, "held_out": 60.0}
         return TrainedModel(trained.model, metrics)
 
     monkeypatch.setattr("jobs.training.train", roll_back_meanwhile)
