@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,23 +79,26 @@ class Bench:
         self.oracle = self.order(Ranked(self.runtimes))
 
     def orders(self) -> dict[str, dict[str, float]]:
-        """Figures by order. `ewma` are predictions without a model, from the mean of a job's own runs backed off."""
+        """Figures by order. `ewma` are predictions without a model, from the mean of a job's own runs backed off.
+
+        `sjf`, `learned` and what is by ewma learn from the runs that have ended in that very order; the others, for
+        the time that trainings take, are given the predictions that were made under `learned`.
+        """
         ours = Predicting(self.trace)
         found = {
             "fifo": self.figures(self.fifo),
             "oracle sjf": self.figures(self.oracle),
-            "sjf": self.timed(lambda: ours),
+            "learned": self.timed(lambda: self.shared(ours, "learned", orgs=False)),
+            "sjf": self.timed(lambda: Predicting(self.trace)),
             "sjf by ewma": self.timed(self.ewma),
             "ewma, linear ageing": self.timed(lambda: Aged(self.ewma(), linear)),
             "ewma, logarithmic ageing": self.timed(lambda: Aged(self.ewma(), self.logarithmic)),
-            "learned": self.timed(lambda: self.shared(Predicting(self.trace), "learned", orgs=False)),
-            "learned, tenants as orgs": self.timed(lambda: self.shared(Predicting(self.trace), "learned", orgs=True)),
+            "learned by ewma": self.timed(lambda: self.shared(self.ewma(), "learned", orgs=False)),
         }
         known = Known(ours.predicted_s)
-        found["learned by ewma"] = self.timed(lambda: self.shared(self.ewma(), "learned", orgs=False))
-        found["priority"] = self.timed(lambda: self.shared(known, "priority", orgs=False))
-        found["fifo with shares, tenants as orgs"] = self.timed(lambda: self.shared(known, "fifo", orgs=True))
-        return found
+        for policy in ("learned", "priority", "fifo"):
+            found[f"{policy}, tenants as orgs"] = self.timed(partial(self.shared, known, policy, orgs=True))
+        return found | {"priority": self.timed(lambda: self.shared(known, "priority", orgs=False))}
 
     def ewma(self) -> Predicting:
         return Predicting(self.trace, learns=False)
