@@ -24,7 +24,9 @@ MOST_FEATURES = 1 << 16
 RARE_FROM = 2000  # examples from which a feature of a single text is not worth keeping
 # Per head: strength of the prior on weights, and how far rare labels are weighed up (1: all labels weigh the same).
 CATEGORY_PENALTY, CATEGORY_BALANCE = 1 / 20, 0.5
-URGENCY_PENALTY, URGENCY_BALANCE = 1 / 10, 1.0
+URGENCY_PENALTY, URGENCY_BALANCE = 1 / 3, 1.0
+# Opinions of urgency contradict each other: only many of them are followed closely. From here on the penalty falls.
+PENALTY_UNTIL = 1000  # examples
 # Labels at which the rules, and a base model, weigh half of what they do without any.
 RULES_HALF, BASE_HALF = 50.0, 200.0
 STEPS = 25
@@ -179,9 +181,10 @@ def _learn(given: Examples, labels: int, deadline: float | None) -> Linear:
     capacity = min(MOST_FEATURES, LARGEST_WEIGHTS // (2 * columns))
     vocabulary = linear.measure(given.counts, len(given), 2 if len(given) >= RARE_FROM else 1, capacity)
     entries = vocabulary.look_up(given.counts)
+    urgency_penalty = URGENCY_PENALTY * min(1.0, PENALTY_UNTIL / len(given)) ** 0.5
     heads = (
         _head(given.category, given.offset[:, :labels], CATEGORY_PENALTY, CATEGORY_BALANCE),
-        _head(given.urgency, given.offset[:, labels:], URGENCY_PENALTY, URGENCY_BALANCE),
+        _head(given.urgency, given.offset[:, labels:], urgency_penalty, URGENCY_BALANCE),
     )
     problem = softmax.problem(
         len(given), len(vocabulary.features), entries.texts, entries.columns, entries.values, heads
