@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from jobs.models import Job
 from jobs.queue.claim import Claimed
 from jobs.queue.lease import report
+from jobs.queue.upkeep import fold_memories
 from tests.browser.conftest import Site
 from tests.conftest import World
 from tests.factories import browser as signed_in
@@ -213,8 +214,9 @@ def test_the_copy_button_copies(site: Site, world: World) -> None:
 
 def test_choosing_another_task_brings_its_arguments_and_its_forecast(site: Site, world: World) -> None:
     make_done(world.org, name="demo.primes")
+    fold_memories()
     page = site.visit("/jobs/submit/?type=python", world.operator)
-    expect(page.locator("#forecast")).to_contain_text("the median of its type")
+    expect(page.locator("#forecast")).to_contain_text("runs of similar jobs")
 
     page.get_by_role("combobox", name="Task").select_option("demo.primes")
 
