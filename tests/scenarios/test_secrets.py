@@ -182,6 +182,7 @@ def known_things(org: Org) -> dict[str, list[str]]:
         "alert_id": ["none"],
         "lease": ["none"],
         "word": ["none"],
+        "version": ["1"],
     }
 
 
