@@ -33,7 +33,7 @@ PEOPLE: dict[str, tuple[Role, str] | None] = {
 }
 MARK = "demo.seed"
 ACME_JOBS, GLOBEX_JOBS = 1_850, 90
-TRAIN_SECONDS = 0.6
+TRAIN_SECONDS = 10.0
 
 
 def seed(state: Path, *, model: bool = True) -> str:

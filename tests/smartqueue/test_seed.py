@@ -63,7 +63,7 @@ def test_a_week_of_two_thousand_jobs_is_counted_exactly_and_trains_a_model(state
     assert 1_950 <= Job.objects.for_org(acme).count() <= 2_100
     assert Job.objects.for_org(acme).dead_letters().count() == 12
     model = ModelVersion.objects.get(org=acme)
-    assert model.active
+    assert model.active, (model.reason, model.metrics)
     assert model.metrics["malr"] < model.metrics["ewma"]["malr"]
     assert make_job(acme).prediction_source == "model"
 
