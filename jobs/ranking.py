@@ -47,7 +47,7 @@ USUAL_DOUBT = 20
 class Tuning(NamedTuple):
     """How one job is ranked among those of its organisation in its queue."""
 
-    tau_seconds: float  # its lead
+    lead_seconds: float
     typical_ms: float  # geometric mean of what is predicted for its organisation in the queue
     rate: float  # predicted seconds of work that its organisation's share does in a second
     spread: float = 1.0  # standard deviation of ln ms of the same
@@ -72,8 +72,8 @@ def stretch(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> f
 
 
 def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) -> float:
-    """Seconds after the base, within [0, STRETCH * tau]: the lead, stretched."""
-    return max(tuning.tau_seconds, settings.RANK_LEAD_MIN_SECONDS) * stretch(policy, predicted_ms, urgency, tuning)
+    """Seconds after the base, within [0, STRETCH * lead]: the lead, stretched."""
+    return max(tuning.lead_seconds, settings.RANK_LEAD_MIN_SECONDS) * stretch(policy, predicted_ms, urgency, tuning)
 
 
 def shrunk(own: float, whole: float, submits: int) -> float:

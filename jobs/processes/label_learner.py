@@ -5,12 +5,11 @@ transaction, and of two for one organisation the second finds that another is at
 """
 
 import logging
-import subprocess
-import sys
 import time
 
 from django.conf import settings
 
+from jobs.processes.aside import Aside
 from jobs.queue import sql
 from orgs.models import Org
 
@@ -21,24 +20,24 @@ GRACE_SECONDS = 60.0
 PUT_OFF_SECONDS = 300.0
 # Looked at for one that is not put off.
 MOST_DUE = 100
-COMMAND = [sys.executable, str(settings.BASE_DIR / "manage.py"), "learn_labels", "--org"]
 
 
 class LabelLearner:
     """A chore: begins a process where one is due, and sees to its end. It waits for none."""
 
     def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
+        self.aside: Aside | None = None
         self.org_id = 0
-        self.ends_by = 0.0
         self.put_off: dict[int, float] = {}
 
     def __call__(self) -> None:
-        if self.process is not None and not self.ended(self.process):
-            return
+        if self.aside is not None:
+            if not self.aside.over:
+                return
+            self.settle(self.aside)
         if (org := self.due()) is not None:
-            self.org_id, self.ends_by = org.pk, time.monotonic() + 3 * settings.LABELS_MAX_SECONDS + GRACE_SECONDS
-            self.process = subprocess.Popen([*COMMAND, org.slug], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            seconds = 3 * settings.LABELS_MAX_SECONDS + GRACE_SECONDS
+            self.org_id, self.aside = org.pk, Aside("learn_labels", "--org", org.slug, seconds=seconds)
 
     def due(self) -> Org | None:
         now = time.monotonic()
@@ -48,22 +47,15 @@ class LabelLearner:
         found = [row.org_id for row in rows if self.put_off.get(row.org_id, 0.0) <= now]
         return Org.objects.filter(pk=found[0]).first() if found else None
 
-    def ended(self, process: "subprocess.Popen[bytes]") -> bool:
-        """Whether it has, also of one whose time is over; one that failed is put off."""
-        if process.poll() is None:
-            if time.monotonic() < self.ends_by:
-                return False
-            process.kill()
-            process.wait()
-        if process.returncode:
-            log.warning("learning from corrections failed", extra={"org": self.org_id, "status": process.returncode})
+    def settle(self, aside: Aside) -> None:
+        """One that failed is put off."""
+        if (status := aside.end()) != 0:
+            log.warning("learning from corrections failed", extra={"org": self.org_id, "status": status})
             self.put_off[self.org_id] = time.monotonic() + PUT_OFF_SECONDS
-        self.process = None
-        return True
+        self.aside = None
 
     def close(self) -> None:
         """What it has stored, it has; the next leader begins anew."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        if self.aside is not None:
+            self.aside.end()
+            self.aside = None

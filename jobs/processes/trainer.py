@@ -1,29 +1,24 @@
 """The leader's trainings: one at a time, each in a process of its own that ends with the leader's term.
 
-The process (`manage.py train --epoch`) bounds itself in memory and gives way to others (`bound`); how long it may take
-is watched here. It stores its model in one transaction that is the leader's: when the term is over, nothing is stored.
+The process (`manage.py train --epoch`) bounds itself in memory and gives way to others (aside.bound); how long it
+may take is watched here. It stores its model in one transaction that is the leader's: when the term is over, nothing
+is stored.
 """
 
 import errno
 import logging
-import os
-import resource
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
 
-from jobs.handlers.launcher import PR_SET_PDEATHSIG, lower, prctl
 from jobs.models import Learning
+from jobs.processes.aside import Aside
 from jobs.queue import sql
 
 log = logging.getLogger(__name__)
 
-NICE = 10
 RETRY_CAP_SECONDS = 6 * 3600.0
 # What the process ends with when memory was refused to it.
 NO_MEMORY = errno.ENOMEM
@@ -33,11 +28,10 @@ NO_MEMORY = errno.ENOMEM
 class Running:
     """A training under way."""
 
-    process: subprocess.Popen[bytes]
+    aside: Aside
     org_id: int
     slug: str
     epoch: int
-    until: float
 
 
 class Trainer:
@@ -57,32 +51,24 @@ class Trainer:
             transaction.on_commit(lambda: self.start(due.slug, due.org_id, epoch))
 
     def watch(self, running: Running) -> None:
-        status = running.process.poll()
-        if status is None and time.monotonic() < running.until:
+        if not running.aside.over:
             return
-        self.stop()
-        if status != 0:
+        self.running = None
+        if (status := running.aside.end()) != 0:
             error = why(status)
             log.error("a training failed", extra={"org": running.slug, "error": error})
             Learning.objects.filter(org_id=running.org_id).update(error=error)
 
     def start(self, slug: str, org_id: int, epoch: int) -> None:
-        command = [sys.executable, "manage.py", "train", "--org", slug]
-        process = subprocess.Popen(
-            [*command, "--epoch", str(epoch), "--parent", str(os.getpid())],
-            cwd=settings.BASE_DIR,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        until = time.monotonic() + settings.TRAIN_MAX_SECONDS + settings.TRAIN_GRACE_SECONDS
-        self.running = Running(process, org_id, slug, epoch, until)
-        log.info("training", extra={"org": slug, "child": process.pid})
+        seconds = settings.TRAIN_MAX_SECONDS + settings.TRAIN_GRACE_SECONDS
+        aside = Aside("train", "--org", slug, "--epoch", str(epoch), seconds=seconds)
+        self.running = Running(aside, org_id, slug, epoch)
+        log.info("training", extra={"org": slug, "child": aside.process.pid})
 
     def stop(self) -> None:
         """No training of ours goes on after this."""
         if self.running is not None:
-            self.running.process.kill()
-            self.running.process.wait()
+            self.running.aside.end()
             self.running = None
 
 
@@ -110,13 +96,3 @@ def why(status: int | None) -> str:
     if status < 0:
         return f"It was ended by {signal.Signals(-status).name}."
     return f"It ended with status {status}; the scheduler's log tells more."
-
-
-def bound(parent: int) -> None:
-    """For the process of a training: end with the scheduler that started it, give way, and have memory refused."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        # it is gone already
-        sys.exit(1)
-    os.nice(NICE)
-    lower(resource.RLIMIT_AS, settings.TRAIN_MEMORY_MAX_BYTES)

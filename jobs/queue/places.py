@@ -122,7 +122,7 @@ def stretch(policy: str, new: NewJob, predicted_ms: float, tuning: Tuning) -> fl
     """By how much its lead is multiplied; a head start goes that part of the way to the least or, below 0, the most."""
     if not new.head_start or policy == FIFO:
         return ranking.stretch(policy, predicted_ms, new.first_urgency, tuning)
-    plain = ranking.stretch(policy, predicted_ms, "medium", tuning)
+    plain = ranking.stretch(policy, predicted_ms, ranking.USUAL_URGENCY, tuning)
     return float(plain ** (1.0 - abs(new.head_start)) * settings.RANK_STRETCH**-new.head_start)
 
 

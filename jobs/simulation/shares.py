@@ -63,11 +63,11 @@ class Usual:
         step = 1.0 / min(self.submits + DOUBT_SUBMITS, USUAL_SUBMITS)
         self.square += step * ((x - self.mean) ** 2 - self.square)
 
-    def tuning(self, whole: "Usual", tau_seconds: float, rate: float) -> Tuning:
+    def tuning(self, whole: "Usual", lead_seconds: float, rate: float) -> Tuning:
         """Of an organisation in the whole queue."""
         mean = ranking.shrunk(self.mean, whole.mean, self.submits)
         square = ranking.shrunk(self.square, whole.square, self.submits)
-        return Tuning(tau_seconds, math.exp(mean), rate, math.sqrt(square))
+        return Tuning(lead_seconds, math.exp(mean), rate, math.sqrt(square))
 
 
 class Shares:

@@ -11,7 +11,7 @@ from jobs import active_classifier, label_training
 from jobs.classifying import Asked, answer_many
 from jobs.label_training import NothingToLearn, learn_labels
 from jobs.models import ClassifierCount, ClassifierVersion, Label
-from jobs.processes import label_learner
+from jobs.processes import aside, label_learner
 from jobs.processes.label_learner import LabelLearner
 from jobs.queue import sql
 from orgs.models import Org
@@ -215,7 +215,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
         found.append(Process(command))
         return found[-1]
 
-    monkeypatch.setattr(label_learner.subprocess, "Popen", popen)
+    monkeypatch.setattr(aside.subprocess, "Popen", popen)
     return found
 
 
@@ -227,12 +227,12 @@ def test_the_leader_begins_one_child_at_a_time(world: World, settings: Settings,
 
     learner()
     learner()
-    assert [one.command[-3:] for one in begun] == [["learn_labels", "--org", "acme"]]
+    assert [one.command[2:5] for one in begun] == [["learn_labels", "--org", "acme"]]
 
     learn_labels(world.org)
     begun[0].returncode = 0
     learner()
-    assert [one.command[-1] for one in begun] == ["acme", "rival"]
+    assert [one.command[4] for one in begun] == ["acme", "rival"]
 
 
 def test_one_that_fails_is_put_off_and_one_that_hangs_is_ended(
@@ -243,7 +243,8 @@ def test_one_that_fails_is_put_off_and_one_that_hangs_is_ended(
     learner = LabelLearner()
     learner()
 
-    learner.ends_by = 0.0
+    assert learner.aside is not None
+    learner.aside.ends_by = 0.0
     learner()
     assert begun[0].killed
     learner()

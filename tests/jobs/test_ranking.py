@@ -57,12 +57,12 @@ def test_a_spread_more_counts_as_the_power_says(spreads: float) -> None:
     st.floats(1, 1e9), st.floats(0, 20),
 )  # fmt: skip
 def test_no_wait_is_stretched_beyond_its_bounds(
-    ms: float, urgency: str, policy: str, tau: float, typical_ms: float, spread: float
+    ms: float, urgency: str, policy: str, lead: float, typical_ms: float, spread: float
 ) -> None:
-    offset = rank_offset(policy, ms, urgency, Tuning(tau, typical_ms, 5, spread))
+    offset = rank_offset(policy, ms, urgency, Tuning(lead, typical_ms, 5, spread))
 
-    tau = max(tau, settings.RANK_LEAD_MIN_SECONDS)
-    assert tau / settings.RANK_STRETCH * (1 - 1e-9) <= offset <= settings.RANK_STRETCH * tau * (1 + 1e-9)
+    lead = max(lead, settings.RANK_LEAD_MIN_SECONDS)
+    assert lead / settings.RANK_STRETCH * (1 - 1e-9) <= offset <= settings.RANK_STRETCH * lead * (1 + 1e-9)
 
 
 def test_fifo_makes_no_difference_between_jobs() -> None:
@@ -138,11 +138,11 @@ class Queue:
     def put(self, now: float, number: int, one: Arrival) -> None:
         lead = max(self.until[one.org] - now, 0.0)
         self.until[one.org] = now + lead_after(lead, one.predicted_ms, SLOTS / ORGS)
-        tau = max(lead, settings.RANK_LEAD_MIN_SECONDS)
-        tuning = Tuning(tau, one.typical_ms, SLOTS / ORGS, one.spread)
+        lead = max(lead, settings.RANK_LEAD_MIN_SECONDS)
+        tuning = Tuning(lead, one.typical_ms, SLOTS / ORGS, one.spread)
         begins = base(now, min((there.rank for there in self.waiting if there.org != one.org), default=None))
         rank = begins + rank_offset(self.policies[one.org], one.predicted_ms, one.urgency, tuning)
-        heapq.heappush(self.waiting, Waiting(rank, number, one.org, begins, tau, one.runtime_seconds))
+        heapq.heappush(self.waiting, Waiting(rank, number, one.org, begins, lead, one.runtime_seconds))
 
 
 def claimed_in_order(found: list[Arrival], policies: list[str]) -> list[tuple[Waiting, list[Waiting]]]:

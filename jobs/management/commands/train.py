@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from jobs.processes.aside import bound
 from jobs.processes.leader import fenced
-from jobs.processes.trainer import NO_MEMORY, bound
+from jobs.processes.trainer import NO_MEMORY
 from jobs.training import AlreadyTraining, TooFewRuns, Training, malr, train_org
 from orgs.models import Org
 from predictor.rules import BASELINES
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         if org and not orgs:
             raise CommandError(f"There is no organisation {org!r}.")
         if epoch is not None:
-            bound(parent)
+            bound(parent, settings.TRAIN_MEMORY_MAX_BYTES)
         for one in orgs:
             try:
                 self.train(one, epoch, max_seconds=options["max_seconds"], dry_run=options["dry_run"])

@@ -162,7 +162,7 @@ def test_a_training_becomes_a_version_and_the_leader_goes_on_meanwhile(
     assert (known.trained_runs, known.failures, known.not_before, known.error) == (300, 0, None, "")
     version = ModelVersion.objects.get()
     assert (version.org, version.source, version.active, version.promoted_by) == (org, "leader", True, "leader")
-    assert not psutil.pid_exists(running.process.pid)
+    assert not psutil.pid_exists(running.aside.process.pid)
 
 
 def test_it_is_one_at_a_time(trainer: Trainer, term: LeaderTerm, org: Org) -> None:
@@ -181,7 +181,7 @@ def test_a_training_that_dies_leaves_nothing_and_is_put_off(trainer: Trainer, te
     running = begun(trainer, term)
     eventually(lambda: trains(running), within_seconds=60.0)
 
-    os.kill(running.process.pid, signal.SIGKILL)
+    os.kill(running.aside.process.pid, signal.SIGKILL)
     known = ended(trainer, term)
 
     assert (known.error, known.failures, known.trained_at) == ("It was ended by SIGKILL.", 1, None)
@@ -220,7 +220,7 @@ def test_one_that_takes_too_long_is_ended(trainer: Trainer, term: LeaderTerm, or
     known = ended(trainer, term)
 
     assert known.error == "It took longer than 0.2 s and was ended."
-    assert not psutil.pid_exists(running.process.pid)
+    assert not psutil.pid_exists(running.aside.process.pid)
     assert not ModelVersion.objects.exists()
 
 
@@ -232,7 +232,7 @@ def test_it_ends_with_the_term(trainer: Trainer, term: LeaderTerm, org: Org) -> 
     with fenced(following.epoch):
         trainer.look(following.epoch)
 
-    assert not psutil.pid_exists(running.process.pid)
+    assert not psutil.pid_exists(running.aside.process.pid)
     assert trainer.running is None
 
 
@@ -241,7 +241,7 @@ def test_one_that_outlives_its_term_stores_nothing(trainer: Trainer, term: Leade
 
     LeaderTerm.objects.update(ended_at=Now())
 
-    assert running.process.wait(60) == 1
+    assert running.aside.process.wait(60) == 1
     assert not ModelVersion.objects.exists()
     assert Learning.objects.get().trained_at is None
 
@@ -250,8 +250,8 @@ def test_it_ends_with_the_process_that_began_it(org: Org, term: LeaderTerm) -> N
     """Its parent is not the one it was told of: as when that ended before it could ask."""
     trainer = Trainer()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("jobs.processes.trainer.os.getpid", lambda: 1)
+        patched.setattr("jobs.processes.aside.os.getpid", lambda: 1)
         running = begun(trainer, term)
 
-    assert running.process.wait(60) == 1
+    assert running.aside.process.wait(60) == 1
     assert not ModelVersion.objects.exists()
