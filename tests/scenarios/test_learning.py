@@ -9,7 +9,7 @@ from jobs.models import Job, Learning, ModelVersion
 from jobs.queue.enqueue import NewJob, enqueue_many
 from orgs.roles import Role
 from orgs.scope import find_scope
-from tests.factories import make_member, make_org, make_version
+from tests.factories import make_history, make_member, make_org, make_version
 from tests.processes import Fleet, patiently
 from tests.scenarios.rest import Rest
 
@@ -30,6 +30,8 @@ def test_every_process_uses_another_version_within_seconds(fleet: Fleet) -> None
     org = make_org("acme")
     make_version(org, 1, active=True)
     make_version(org, 2)
+    # of what nothing like it has run, no model is asked
+    make_history(org, [5.0])
     site = Rest(fleet, org, Role.ORG_ADMIN)
     assert versions_said(site) == {1}
 
