@@ -8,18 +8,16 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 from django.db import transaction
 
-from jobs import ranking, retries
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
-from jobs.estimates import Asked, Estimate, estimate_many
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
 from jobs.queue import links, sql
 from jobs.queue.alike import taken_out
 from jobs.queue.artefacts import keep_inputs
 from jobs.queue.brief import brief
+from jobs.queue.described import described
 from jobs.queue.new_job import (
     MAX_LENGTHS,
     QUEUE_NAME,
@@ -34,7 +32,6 @@ from jobs.queue.places import give_places
 from jobs.queue.release import release_soon
 from jobs.references import Known
 from jobs.states import Status
-from jobs.strict_json import written
 from orgs.models import Org, User
 from orgs.roles import Role
 
@@ -196,83 +193,26 @@ TIMES = ("created_at", "run_at", "expected_start_at", "expected_start_low_at", "
 
 def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     """One statement for all of them; returns those that were new, and wakes the workers of their queues."""
-    org, user, correlation_id = origin.org, origin.user, origin.correlation_id
-    alike = taken_out(rows) if len(rows) > 1 else {}
-    stored = sql.rows(
-        "enqueue",
-        jobs=orjson.dumps(rows).decode(),
-        alike=orjson.dumps(alike).decode(),
-        places=orjson.dumps(places).decode(),
-        org_id=org.pk,
-        user_id=user.pk if user else None,
-        correlation_id=correlation_id,
-        actor=origin.actor or (f"user:{user.get_username()}" if user else "system"),
-        address=origin.address,
-        alone=len(rows) == 1,
-        unread=any("to_classify" in row for row in rows),
-    )
+    org, user = origin.org, origin.user
+    known = {
+        "org_id": org.pk,
+        "user_id": user.pk if user else None,
+        "correlation_id": origin.correlation_id,
+        "actor": origin.actor or (f"user:{user.get_username()}" if user else "system"),
+        "address": origin.address,
+        "unread": any("to_classify" in row for row in rows),
+    }
+    if len(rows) == 1:
+        stored = sql.rows("enqueue_one", job=sent(rows[0] | places[0]), **known)
+    else:
+        alike = taken_out(rows)
+        stored = sql.rows("enqueue", jobs=sent(rows), alike=sent(alike), places=sent(places), **known)
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored
 
 
-def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
-    """The rows of enqueue.sql, estimated."""
-    # checked by refusal()
-    payloads = [written(one.payload) for one in new]
-    sizes = [len(payload.encode()) for payload in payloads]
-    names = [one.name or default_name(one) for one in new]
-    asked = [asked_of(one, name, size) for one, name, size in zip(new, names, sizes, strict=True)]
-    estimates = estimate_many(org, asked, user=user)
-    timeout_seconds = settings.JOB_TIMEOUT_SECONDS
-    each = zip(new, ids, payloads, asked, estimates, strict=True)
-    return [row(timeout_seconds, position, *parts) for position, parts in enumerate(each)]
-
-
-def asked_of(new: NewJob, name: str, payload_bytes: int) -> Asked:
-    """What the predictor is told of a job: a timeout other than the usual says what its submitter expects."""
-    expected = new.timeout_seconds if new.timeout_seconds != settings.JOB_TIMEOUT_SECONDS else None
-    return Asked(new.type, name, payload_bytes, expected and expected * 1000.0)
-
-
-OPTIONAL = ("title", "description", "category", "limit_key", "run_at", "idempotency_key", "retry", "to_classify")
-
-
-def default_name(new: NewJob) -> str:
-    """Jobs without a name are told apart by their task, where they have one, else by their type."""
-    return str(new.payload.get("task", new.type))[:64]
-
-
-def row(
-    timeout_seconds: int, position: int, new: NewJob, job_id: UUID, payload: str, asked: Asked, estimate: Estimate
-) -> dict[str, Any]:
-    """What enqueue.sql takes for what the caller said nothing about need not be sent."""
-    described = {
-        "id": job_id,
-        "position": position,
-        "queue": new.queue,
-        "type": new.type,
-        "name": asked.name,
-        "payload": orjson.Fragment(payload),
-        "payload_bytes": asked.payload_bytes,
-        "urgency": new.first_urgency,
-        "predicted_ms": estimate.ms,
-        "predicted_low_ms": estimate.low_ms,
-        "predicted_high_ms": estimate.high_ms,
-        "failure_probability": estimate.failure_probability,
-        "prediction_source": estimate.source,
-        "model_version": estimate.model_version,
-        "priority": ranking.priority(estimate.ms),
-        "timeout_seconds": new.timeout_seconds or timeout_seconds,
-        "max_attempts": new.max_attempts or retries.max_attempts(new.type),
-    }
-    for name in OPTIONAL:
-        if value := getattr(new, name):
-            described[name] = value
-    if new.delay_seconds is not None:
-        described["delay_seconds"] = new.delay_seconds
-    if new.idempotency_key is not None:
-        described["fingerprint"] = fingerprint(new)
-    return described
+def sent(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def earlier_jobs(org: Org, new: Sequence[NewJob]) -> dict[str, tuple[UUID, str]]:

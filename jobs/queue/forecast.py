@@ -13,7 +13,8 @@ from jobs.models import Ready
 from jobs.models.job import Expected
 from jobs.queue import sql
 from jobs.queue.backlog import EARLY_RATIO, LATE_RATIO, Wait, profile_of, ranged
-from jobs.queue.enqueue import NewJob, asked_of, canonical, default_name
+from jobs.queue.described import asked_of, default_name
+from jobs.queue.new_job import NewJob, canonical
 from jobs.queue.places import at_least, behind_of, stretch
 from jobs.queue.shares import share_of
 from orgs.models import Org, User

@@ -160,7 +160,7 @@ def test_what_is_learned_of_a_timeout_is_what_was_told_at_submit(world: World, m
         told.extend(one.requested_ms for one in asked)
         return estimate_many(org, asked, **options)
 
-    monkeypatch.setattr("jobs.queue.enqueue.estimate_many", listening)
+    monkeypatch.setattr("jobs.queue.described.estimate_many", listening)
     for timeout in (None, 300, 90):
         make_job(world.org, timeout_seconds=timeout)
     for claimed in claim_all():
