@@ -76,7 +76,7 @@ def rank_offset(policy: str, predicted_ms: float, urgency: str, tuning: Tuning) 
     return max(tuning.lead_seconds, settings.RANK_LEAD_MIN_SECONDS) * stretch(policy, predicted_ms, urgency, tuning)
 
 
-def shrunk(own: float, whole: float, submits: int) -> float:
+def shrunk(own: float, whole: float, submits: float) -> float:
     """A mean or variance of an organisation, drawn to that of the whole queue while it has few submits."""
     return (submits * own + USUAL_DOUBT * whole) / (submits + USUAL_DOUBT)
 

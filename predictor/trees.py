@@ -16,10 +16,10 @@ from predictor import optim
 from predictor.history import Floats
 from predictor.lstm import Array
 
-TREES, DEPTH, BINS = 80, 6, 128
+TREES, DEPTH, BINS = 120, 6, 128
 MOST_TREES = 4 * TREES  # that stored weights may hold
 RATE = 0.15
-ROWS, ROWS_SHARE = 8192, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
+ROWS, ROWS_SHARE = 16_384, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
 COLUMNS_SHARE = 0.5  # of the columns each tree may ask about
 LEAF_DOUBT = 15.0  # examples at which a leaf is believed halfway
 GAIN_DOUBT = 3.0  # the same in choosing a question

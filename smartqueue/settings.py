@@ -142,7 +142,7 @@ RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minim
 SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
-MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 5)
+MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 3)
 # The longest a submit waits for the model; one that is slower, or fails, is then left alone for a while.
 PREDICT_SECONDS = env_seconds("SMARTQUEUE_PREDICT_SECONDS", 0.25, minimum=0.001)
 MODEL_REST_SECONDS = env_seconds("SMARTQUEUE_MODEL_REST_SECONDS", 60)

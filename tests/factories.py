@@ -15,11 +15,11 @@ from rest_framework.test import APIClient
 from jobs.delivery.signing import new_secret, sealed
 from jobs.handlers import registry
 from jobs.memories import person
-from jobs.models import Accuracy, Attempt, Delivery, EventType, Job, MemoryDelta, ModelVersion, Subscriber
+from jobs.models import Accuracy, Attempt, Delivery, EventType, Job, ModelVersion, RunDelta, Subscriber
 from jobs.queue.claim import Claimed, claim
 from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
-from jobs.queue.upkeep import fold_memories
+from jobs.queue.upkeep import fold_runs
 from jobs.states import Outcome
 from orgs.accounts import give_tokens
 from orgs.models import Membership, Org, User
@@ -115,11 +115,11 @@ def make_history(
 ) -> None:
     """Runs that are remembered, one a minute up to now."""
     runs, now = len(runtimes_ms), timezone.now().timestamp()
-    MemoryDelta.objects.create(
+    RunDelta.objects.create(
         org_id=org.pk, person=person(user), type=type, name=name, runtimes_ms=list(runtimes_ms),
         failed=[failed] * runs, ended=[now - 60.0 * (runs - number) for number in range(runs)],
     )  # fmt: skip
-    fold_memories()
+    fold_runs()
 
 
 class PastRun(NamedTuple):

@@ -10,7 +10,7 @@ from bench.ours import web
 from bench.ours.stage import Stage
 from bench.ours.stream import Stream, accepted, summary
 from jobs.models import ModelVersion
-from jobs.queue.upkeep import fold_memories
+from jobs.queue.upkeep import fold_runs
 from jobs.training import train_org
 from orgs.models import Org
 
@@ -54,7 +54,7 @@ def one_run(stage: Stage) -> dict[str, Any]:
 def learn(stage: Stage) -> None:
     """Let there be a model, so that each submit asks it. How good it is does not matter here."""
     stage.drain(sizes.REST_RUNS, 1, str(sizes.SLOTS))
-    while fold_memories():
+    while fold_runs():
         pass
     train_org(Org.objects.get(slug="bench"), max_seconds=3)
     ModelVersion.objects.update(active=True)

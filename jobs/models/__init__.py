@@ -13,7 +13,7 @@ from jobs.models.classification import (
 from jobs.models.dependency import Dependency, Ending
 from jobs.models.event import SeenEvent
 from jobs.models.job import Job, JobQuerySet
-from jobs.models.learning import Accuracy, AccuracyDelta, Learning
+from jobs.models.learning import Accuracy, Learning
 from jobs.models.lease import Lease
 from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
 from jobs.models.process import LeaderTerm, WorkerProcess, serving
@@ -23,13 +23,12 @@ from jobs.models.schedule import Missed, Schedule, ScheduleTick
 from jobs.models.share import Backlog, QueueShare
 from jobs.models.subscriber import TEST_EVENT, Delivery, EventType, Subscriber
 from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
-from jobs.models.weights import MemoryDelta, ModelVersion, RuntimeMemory
+from jobs.models.weights import ModelVersion, RunDelta, RuntimeMemory
 
 __all__ = [
     "EVERY",
     "TEST_EVENT",
     "Accuracy",
-    "AccuracyDelta",
     "Artefact",
     "Attempt",
     "Backlog",
@@ -53,12 +52,12 @@ __all__ = [
     "LimitScope",
     "LimitSweep",
     "LogLine",
-    "MemoryDelta",
     "Missed",
     "ModelVersion",
     "Queue",
     "QueueShare",
     "Ready",
+    "RunDelta",
     "RuntimeMemory",
     "Schedule",
     "ScheduleTick",

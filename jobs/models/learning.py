@@ -3,10 +3,10 @@
 from django.db import models
 
 
-class Nearness(models.Model):
-    """Sums over runs that came to an end: divided by `runs`, `ranged` or `risked` they are means.
+class Accuracy(models.Model):
+    """Sums over runs that came to an end, by the hour: divided by `runs`, `ranged` or `risked` they are means.
 
-    A ratio is predicted / actual milliseconds, both of at least one.
+    Folded by the leader. A ratio is predicted / actual milliseconds, both of at least one.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -29,20 +29,6 @@ class Nearness(models.Model):
     risked = models.BigIntegerField()
     risk = models.FloatField()
     failed = models.BigIntegerField()
-
-    class Meta:
-        abstract = True
-
-
-class AccuracyDelta(Nearness):
-    """Ends not yet folded: inserted with them, a row for each batch and hour, so no row is fought over."""
-
-    def __str__(self) -> str:
-        return f"{self.org_id} {self.hour:%F %H}:00 +{self.runs}"
-
-
-class Accuracy(Nearness):
-    """The sums of an hour, folded by the leader."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org_id", "hour", "model_version"], name="accuracy_hour_uniq")]

@@ -56,6 +56,10 @@ class Backlog(models.Model):
     # The same of what came in of late: offsets from the time of queueing, and milliseconds of work a second up to each.
     offsets = ArrayField(models.FloatField())
     arriving_ms = ArrayField(models.FloatField())
+    # What is usual in the queue: mean and variance of the logarithms of what was predicted, over the recent jobs of all
+    # its organisations, none counted for more than its own means are made of.
+    usual_log_ms = models.FloatField(null=True)
+    usual_variance = models.FloatField(null=True)
     # How waits of late compared with what was expected: p10 and p90 of the ratio.
     early_ratio = models.FloatField()
     late_ratio = models.FloatField()

@@ -33,8 +33,11 @@ class RuntimeMemory(models.Model):
         return f"{self.org_id} {LEVELS[self.level]} {self.key!r}: {self.runs} runs"
 
 
-class MemoryDelta(models.Model):
-    """Runs of one user, type and name that ended together and are not yet remembered: folded in by the leader."""
+class RunDelta(models.Model):
+    """Runs of one user, type and name that ended together and are not yet folded in by the leader.
+
+    Inserted with their ends, a row for each such batch, so no row is fought over.
+    """
 
     id = models.BigAutoField(primary_key=True)
     org_id = models.BigIntegerField()
@@ -46,6 +49,12 @@ class MemoryDelta(models.Model):
     runtimes_ms = ArrayField(models.FloatField())
     failed = ArrayField(models.BooleanField())
     ended = ArrayField(models.FloatField())
+    # What was predicted of them, parallel to the others. Empty: not to be compared with what they took.
+    predicted_ms = ArrayField(models.FloatField(), default=list)
+    predicted_low_ms = ArrayField(models.FloatField(null=True), default=list)
+    predicted_high_ms = ArrayField(models.FloatField(null=True), default=list)
+    failure_probability = ArrayField(models.FloatField(null=True), default=list)
+    model_version = ArrayField(models.IntegerField(null=True), default=list)
 
     def __str__(self) -> str:
         return f"{self.org_id} {self.type} {self.name}: {len(self.ended)} runs"

@@ -76,6 +76,7 @@ def keep_backlog() -> None:
             points=POINTS,
             rates=RATES,
             arrivals=ARRIVALS // len(queues),
+            orgs=ORGS,
             span_seconds=SPAN_SECONDS,
             early_ratio=EARLY_RATIO,
             late_ratio=LATE_RATIO,

@@ -19,7 +19,7 @@ from django.db import Error, connection, transaction
 from jobs.estimates import unspoilt
 from jobs.queue import sql
 from jobs.queue.backlog import STALE_SECONDS
-from jobs.ranking import SHORTEST_MS, Tuning, lead_after
+from jobs.ranking import SHORTEST_MS, Tuning, lead_after, shrunk
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ FIFO = "fifo"
 MANY = 100
 # The means are over about so many jobs of late.
 MEAN_JOBS = 500
+# Of ln ms, where nothing was predicted yet.
+UNKNOWN_VARIANCE = 1.0
 SHARES_KEPT = 20_000
 
 
@@ -49,8 +51,8 @@ NOTHING = Added()
 
 
 def untuned() -> Tuning:
-    """Of an organisation of which nothing is known in a queue."""
-    return Tuning(settings.RANK_LEAD_MIN_SECONDS, settings.DEFAULT_PREDICTED_MS, float(settings.WORKER_SLOTS))
+    """Of an organisation of which nothing is known in a queue of which nothing is known."""
+    return tuning_of(None, None, None, None, None, None)
 
 
 class Share:
@@ -136,7 +138,7 @@ class Share:
         if looked is not None and self._added_at < now - looked:
             # the leader has seen it by itself
             self._added = self._added._replace(cost_ms=0.0)
-        tuning = untuned() if looked is None else tuning_of(*tuned)
+        tuning = tuning_of(*tuned)
         # no more of it than is left here: time has taken from that too
         untold = min(self._added.cost_ms / 1000.0 / tuning.rate, max(self._lead_until - now, 0.0))
         self.learn(policy, tuning, (lead or 0.0) + untold, newest_rank or 0.0)
@@ -186,8 +188,25 @@ class Share:
         return max(float(after) - more_ms / 1000.0 / self.tuning.rate, 0.0)
 
 
-def tuning_of(rate: float, typical_ms: float, spread: float) -> Tuning:
-    return Tuning(settings.RANK_LEAD_MIN_SECONDS, typical_ms, rate, spread)
+def tuning_of(
+    rate: float | None,
+    mean_log_ms: float | None,
+    mean_square: float | None,
+    jobs: float | None,
+    usual_log_ms: float | None,
+    usual_variance: float | None,
+) -> Tuning:
+    """Of the columns of a row (None: there is none), and of what is usual in the whole queue (None: not known yet)."""
+    seen, own = jobs or 0.0, mean_log_ms or 0.0
+    if usual_log_ms is None:
+        usual_log_ms = math.log(settings.DEFAULT_PREDICTED_MS) if mean_log_ms is None else own
+    mean = shrunk(own, usual_log_ms, seen)
+    variance = shrunk(
+        max((mean_square or 0.0) - own * own, 0.0), UNKNOWN_VARIANCE if usual_variance is None else usual_variance, seen
+    )
+    return Tuning(
+        settings.RANK_LEAD_MIN_SECONDS, math.exp(mean), rate or float(settings.WORKER_SLOTS), math.sqrt(variance)
+    )
 
 
 _shares: dict[tuple[int, str], Share] = {}

@@ -1,4 +1,4 @@
-"""What the leader keeps in order: counts, memories of runs, depth samples, keys, and the age of what is stored.
+"""What the leader keeps in order: counts, what is learned of runs, depth samples, keys, and the age of what is stored.
 
 Each call does a bounded batch and says whether there is more.
 """
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FOLD_BATCH = 10_000
 # Each is what one statement ended of one kind: a run or some hundreds.
-MEMORIES_BATCH = 1_000
+RUNS_BATCH = 1_000
 # A look at a thousand files takes a few milliseconds of the leader's transaction.
 ORPHAN_BATCH = 1_000
 ORPHAN_SECONDS = 24 * 3600
@@ -39,13 +39,14 @@ def fold_counts(*, batch: int = FOLD_BATCH) -> bool:
     return bool(taken.folded == batch)
 
 
-def fold_memories(*, batch: int = MEMORIES_BATCH) -> bool:
-    (taken,) = sql.run("fold_memories", batch=batch)
+def fold_runs(*, batch: int = RUNS_BATCH) -> bool:
+    (taken,) = sql.run("fold_runs", batch=batch)
     return bool(taken.folded == batch)
 
 
-def fold_accuracy(*, batch: int = FOLD_BATCH) -> bool:
-    (taken,) = sql.run("fold_accuracy", batch=batch)
+def fold_earlier(*, batch: int = RUNS_BATCH) -> bool:
+    """What workers of the version before leave. Goes with the tables of theirs."""
+    (taken,) = sql.run("fold_earlier", batch=batch)
     return bool(taken.folded == batch)
 
 

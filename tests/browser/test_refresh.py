@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from jobs.models import Job
 from jobs.queue.claim import Claimed
 from jobs.queue.lease import report
-from jobs.queue.upkeep import fold_memories
+from jobs.queue.upkeep import fold_runs
 from tests.browser.conftest import Site
 from tests.conftest import World
 from tests.factories import browser as signed_in
@@ -214,7 +214,7 @@ def test_the_copy_button_copies(site: Site, world: World) -> None:
 
 def test_choosing_another_task_brings_its_arguments_and_its_forecast(site: Site, world: World) -> None:
     make_done(world.org, name="demo.primes")
-    fold_memories()
+    fold_runs()
     page = site.visit("/jobs/submit/?type=python", world.operator)
     expect(page.locator("#forecast")).to_contain_text("runs of similar jobs")
 

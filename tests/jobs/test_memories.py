@@ -16,9 +16,9 @@ from rest_framework.test import APIClient
 
 from jobs import estimates
 from jobs.memories import as_rows, gaps, recall
-from jobs.models import Attempt, Job, Lease, MemoryDelta, RuntimeMemory
+from jobs.models import Attempt, Job, Lease, RunDelta, RuntimeMemory
 from jobs.queue.finish import Ended, finish
-from jobs.queue.upkeep import fold_memories
+from jobs.queue.upkeep import fold_runs
 from jobs.states import Outcome
 from orgs.models import Membership, Org
 from orgs.roles import Role
@@ -55,9 +55,9 @@ runs = st.builds(
 
 def fold(org: Org, batch: Sequence[Took], ended: Sequence[float]) -> None:
     """As ends leave runs: those of one user, type and name in one row."""
-    kinds: dict[tuple[str, str, str], MemoryDelta] = {}
+    kinds: dict[tuple[str, str, str], RunDelta] = {}
     for run, end in zip(batch, ended, strict=True):
-        of_kind = MemoryDelta(org_id=org.pk, person=run.person, type=run.type, name=run.name)
+        of_kind = RunDelta(org_id=org.pk, person=run.person, type=run.type, name=run.name)
         of_kind.runtimes_ms, of_kind.failed, of_kind.ended = [], [], []
         known = kinds.setdefault(run[:3], of_kind)
         known.runtimes_ms.append(run.runtime_ms)
@@ -65,7 +65,7 @@ def fold(org: Org, batch: Sequence[Took], ended: Sequence[float]) -> None:
         known.ended.append(end)
     for row in kinds.values():
         row.save()
-    fold_memories()
+    fold_runs()
 
 
 def remember(memories: Memories, batch: Sequence[Took], ended: Sequence[float]) -> None:
@@ -110,7 +110,7 @@ def test_folds_of_any_batches_are_what_remembering_each_run_is(batches: list[lis
     assert found.keys() == memories.known.keys()
     for key, memory in memories.known.items():
         assert_alike(found[key], memory)
-    assert not MemoryDelta.objects.exists()
+    assert not RunDelta.objects.exists()
 
 
 def test_thousands_of_short_runs_after_a_long_one_are_no_number_too_small(world: World) -> None:
@@ -151,7 +151,7 @@ def test_ends_of_attempts_are_remembered_by_user_kind_type_and_organisation(worl
             make_job(world.org, user=random.choice(people), name=random.choice("xy"), max_attempts=1)
         ends = [Ended(one, random.choice([Outcome.DONE, Outcome.ERROR, Outcome.TIMEOUT])) for one in claim_all()]
         finish(ends, worker_name="tester-1")
-        fold_memories()
+        fold_runs()
 
     assert_remembered(world.org)
 
@@ -183,16 +183,16 @@ def test_what_did_not_come_to_its_own_end_is_not_remembered(world: World, outcom
 
     finish_one(claimed, outcome)
 
-    assert not MemoryDelta.objects.exists()
+    assert not RunDelta.objects.exists()
 
 
 def test_a_fold_takes_its_batch_oldest_first_and_says_whether_there_is_more(world: World) -> None:
     for number in range(3):
-        MemoryDelta.objects.create(
+        RunDelta.objects.create(
             org_id=world.org.pk, type="t", name="n", runtimes_ms=[1e3 * 10**number], failed=[False], ended=[number]
         )
 
-    assert [fold_memories(batch=2), fold_memories(batch=2)] == [True, False]
+    assert [fold_runs(batch=2), fold_runs(batch=2)] == [True, False]
 
     (memory,) = recall(world.org, [(1, "t\x1fn")]).values()
     assert [run.runtime_ms for run in memory.recent] == [1e3, 1e4, 1e5]
@@ -222,7 +222,7 @@ def run_all(client: APIClient, bodies: list[dict[str, Any]], take_ms: Callable[[
         lease.leased_at -= timedelta(milliseconds=min(take_ms(), 1e9))
         lease.save()
     assert len(finish(ends, worker_name="tester-1")) == len(bodies)
-    fold_memories()
+    fold_runs()
 
 
 def test_an_upgrade_fills_kinds_types_and_organisations_from_the_history_before(world: World) -> None:

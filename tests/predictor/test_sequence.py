@@ -58,4 +58,4 @@ def test_the_sequence_tells_what_the_summary_cannot(following: Next) -> None:
     )
 
     miss, blind_miss = (np.abs(one - lesson.log_ms[3000:]).mean() for one in (seen, unseen))
-    assert miss < 0.7 * blind_miss
+    assert miss < 0.75 * blind_miss

@@ -21,8 +21,8 @@ GREAT = {
     "jobs_scheduletick",
     "jobs_job", "jobs_attempt", "jobs_transition", "jobs_logline", "jobs_artefact", "jobs_ready", "jobs_lease",
     "jobs_dependency", "jobs_ending", "jobs_batch", "jobs_statusdelta", "jobs_statuscount", "jobs_depthsample",
-    "jobs_runtimememory", "jobs_memorydelta", "jobs_limitbucket", "jobs_seenevent", "jobs_delivery", "orgs_auditentry",
-    "jobs_accuracy", "jobs_accuracydelta", "jobs_toclassify", "jobs_classifiedtext",
+    "jobs_runtimememory", "jobs_rundelta", "jobs_limitbucket", "jobs_seenevent", "jobs_delivery", "orgs_auditentry",
+    "jobs_accuracy", "jobs_toclassify", "jobs_classifiedtext",
 }  # fmt: skip
 
 # A statement on a great table that is like the first, unless it is also like the second, breaks the rule.

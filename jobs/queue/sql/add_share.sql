@@ -34,7 +34,7 @@ WITH quick AS MATERIALIZED (
     )
     SELECT %(org_id)s::bigint, %(queue)s::text,
            clock_timestamp() + make_interval(secs => (%(more_seconds)s + %(cost_seconds)s) / %(rate)s),
-           %(rate)s, %(mean_log_ms)s, %(mean_square)s, %(jobs)s,
+           %(rate)s, %(mean_log_ms)s, %(mean_square)s, least(%(jobs)s, %(mean_jobs)s),
            CASE WHEN %(fifo)s THEN greatest(%(newest_rank)s, %(base)s) + %(more_seconds)s / %(rate)s ELSE 0 END,
            to_timestamp(0)
     WHERE NOT EXISTS (SELECT FROM known)
@@ -43,7 +43,7 @@ WITH quick AS MATERIALIZED (
 )
 SELECT queue.policy, greatest(date_part('epoch', share.lead_until - clock_timestamp()), 0) AS lead_seconds,
        share.newest_rank, 0 AS looked_seconds,
-       share.rate, exp(share.mean_log_ms) AS typical_ms,
-       sqrt(greatest(share.mean_square - share.mean_log_ms * share.mean_log_ms, 0)) AS spread
+       share.rate, share.mean_log_ms, share.mean_square, share.jobs, backlog.usual_log_ms, backlog.usual_variance
 FROM (TABLE added UNION ALL TABLE made) AS share
 CROSS JOIN queue
+LEFT JOIN jobs_backlog AS backlog ON backlog.queue = %(queue)s::text

@@ -1,20 +1,15 @@
--- How near the predictions were to the runs that settle.sql ends, for fold_accuracy.sql.
+-- How near the prediction of each run (`run`) was, as jobs_accuracy sums it up. A ratio is predicted / actual.
 judged AS (
-    INSERT INTO jobs_accuracydelta (
-        org_id, hour, model_version, runs, log2_error, log2_bias, relative_error, within_2x, ranged, in_range,
-        risked, risk, failed
-    )
-    SELECT org_id, date_trunc('hour', ended_at, 'UTC'), coalesce(model_version, 0), count(*), sum(abs(log2_ratio)),
-           sum(log2_ratio), sum(abs(2 ^ log2_ratio - 1)), count(*) FILTER (WHERE abs(log2_ratio) <= 1),
-           count(predicted_low_ms),
-           count(*) FILTER (WHERE milliseconds BETWEEN predicted_low_ms AND predicted_high_ms),
-           count(failure_probability), coalesce(sum(failure_probability), 0),
-           count(failure_probability) FILTER (WHERE outcome <> 'done')
-    FROM decided
-    CROSS JOIN LATERAL (SELECT date_part('epoch', ended_at - leased_at) * 1000 AS milliseconds) AS took
+    SELECT org_id, date_trunc('hour', to_timestamp(ended), 'UTC') AS hour, coalesce(model_version, 0) AS model_version,
+           1 AS runs, abs(log2_ratio) AS log2_error, log2_ratio AS log2_bias, abs(2 ^ log2_ratio - 1) AS relative_error,
+           (abs(log2_ratio) <= 1)::int AS within_2x,
+           (predicted_low_ms IS NOT NULL)::int AS ranged,
+           coalesce(runtime_ms BETWEEN predicted_low_ms AND predicted_high_ms, false)::int AS in_range,
+           (failure_probability IS NOT NULL)::int AS risked, coalesce(failure_probability, 0) AS risk,
+           (failure_probability IS NOT NULL AND failed)::int AS failed
+    FROM run
     CROSS JOIN LATERAL (
-        SELECT ln(greatest(predicted_ms, 1) / greatest(milliseconds, 1)) / ln(2::float8) AS log2_ratio
+        SELECT ln(greatest(predicted_ms, 1) / greatest(runtime_ms, 1)) / ln(2::float8) AS log2_ratio
     ) AS compared
-    WHERE outcome IN ('done', 'error', 'timeout')
-    GROUP BY 1, 2, 3
+    WHERE predicted_ms IS NOT NULL
 )

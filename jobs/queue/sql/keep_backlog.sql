@@ -45,6 +45,13 @@ WITH {{waiting_work}}, cut AS MATERIALIZED (
            coalesce(array_agg(other ORDER BY type), '{}') AS others,
            coalesce(array_agg(served ORDER BY type), '{}') AS served
     FROM fronts
+), usual AS (
+    SELECT mean AS log_ms, greatest(square - mean * mean, 0) AS variance
+    FROM (SELECT sum(jobs * mean_log_ms) / sum(jobs) AS mean, sum(jobs * mean_square) / sum(jobs) AS square
+          FROM (SELECT jobs, mean_log_ms, mean_square FROM jobs_queueshare
+                WHERE queue = %(queue)s AND jobs > 0
+                ORDER BY lead_until DESC
+                LIMIT %(orgs)s) AS latest) AS means
 ), running AS (
     SELECT count(*) AS jobs,
            coalesce(sum(greatest(predicted_ms - date_part('epoch', clock_timestamp() - leased_at) * 1000, 0)), 0) AS ms
@@ -52,14 +59,16 @@ WITH {{waiting_work}}, cut AS MATERIALIZED (
     WHERE queue = %(queue)s AND type = ANY(%(types)s::text[])
 )
 INSERT INTO jobs_backlog AS known (
-    queue, measured_at, running, running_ms, head_types, heads, head_orgs, others, served, more, ranks, waiting_ms, offsets, arriving_ms, early_ratio, late_ratio
+    queue, measured_at, running, running_ms, head_types, heads, head_orgs, others, served, more, ranks, waiting_ms, offsets, arriving_ms, usual_log_ms,
+    usual_variance, early_ratio, late_ratio
 )
 SELECT %(queue)s, clock_timestamp(), running.jobs, running.ms, front.head_types, front.heads,
        front.head_orgs, front.others, front.served, cut.rank IS NOT NULL, points.ranks, waiting_ms, offsets, arriving_ms,
-       %(early_ratio)s, %(late_ratio)s
-FROM points, rates, running, cut, front
+       usual.log_ms, usual.variance, %(early_ratio)s, %(late_ratio)s
+FROM points, rates, usual, running, cut, front
 ON CONFLICT (queue) DO UPDATE
 SET measured_at = excluded.measured_at, running = excluded.running, running_ms = excluded.running_ms,
     head_types = excluded.head_types, heads = excluded.heads,
     head_orgs = excluded.head_orgs, others = excluded.others, served = excluded.served, more = excluded.more, ranks = excluded.ranks, waiting_ms = excluded.waiting_ms,
-    offsets = excluded.offsets, arriving_ms = excluded.arriving_ms
+    offsets = excluded.offsets, arriving_ms = excluded.arriving_ms,
+    usual_log_ms = excluded.usual_log_ms, usual_variance = excluded.usual_variance

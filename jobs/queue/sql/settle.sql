@@ -20,7 +20,7 @@ decided AS MATERIALIZED (
            outcome, date_part('epoch', ended_at - leased_at) * 1000, predicted_ms,
            predicted_low_ms, predicted_high_ms, model_version, error_type, error
     FROM decided
-), {{judged}}, settled AS (
+), settled AS (
     UPDATE jobs_job AS job
     SET status = decided.to_status,
         attempt = decided.attempt,
@@ -41,8 +41,9 @@ decided AS MATERIALIZED (
     FROM decided
     WHERE job.id = decided.job_id
     RETURNING job.id, job.org_id, job.queue, job.type, job.status, job.has_dependents, job.batch_id, {{event}} AS event,
-              job.queued_at, job.attempt, job.predicted_ms, job.limit_key, job.created_by_id, job.name, job.outcome,
-              job.runtime_ms, decided.ended_at,
+              job.queued_at, job.attempt, job.limit_key, job.created_by_id, job.name, job.outcome, job.runtime_ms,
+              decided.ended_at, decided.predicted_ms, decided.predicted_low_ms, decided.predicted_high_ms,
+              decided.failure_probability, decided.model_version,
               date_part('epoch', job.queued_at) + job.share_offset + job.rank_offset AS rank
 ), news AS (
     SELECT id, org_id, type, status, event FROM settled WHERE event IS NOT NULL
@@ -67,11 +68,16 @@ decided AS MATERIALIZED (
            left(concat_ws(': ', nullif(nullif(outcome, to_status), 'error'), nullif(error_type, '')), 200), ended_at
     FROM decided
 ), learned AS (
-    -- For the leader to fold into what is remembered of each key (fold_memories.sql). Inserted, never updated: the row of
-    -- an organisation would be fought over by all its workers.
-    INSERT INTO jobs_memorydelta (org_id, person, type, name, runtimes_ms, failed, ended)
+    -- For the leader to fold (fold_runs.sql). Inserted, never updated: the row of an organisation would be fought over by
+    -- all its workers.
+    INSERT INTO jobs_rundelta (
+        org_id, person, type, name, runtimes_ms, failed, ended, predicted_ms, predicted_low_ms, predicted_high_ms,
+        failure_probability, model_version
+    )
     SELECT org_id, coalesce(created_by_id::text, ''), type, name,
-           array_agg(runtime_ms), array_agg(outcome <> 'done'), array_agg(date_part('epoch', ended_at))
+           array_agg(runtime_ms), array_agg(outcome <> 'done'), array_agg(date_part('epoch', ended_at)),
+           array_agg(predicted_ms), array_agg(predicted_low_ms), array_agg(predicted_high_ms),
+           array_agg(failure_probability), array_agg(model_version)
     FROM settled
     WHERE outcome IN ('done', 'error', 'timeout')
     GROUP BY org_id, created_by_id, type, name

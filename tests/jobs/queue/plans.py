@@ -71,8 +71,10 @@ KINDS = """
     FROM generate_series(1, 100000) AS kind
 """
 RUNS = """
-    INSERT INTO jobs_memorydelta (org_id, person, type, name, runtimes_ms, failed, ended)
-    SELECT %(org_id)s, '1', 'python', 'n' || kind, '{1, 2}', '{false, true}', '{2, 3}'
+    INSERT INTO jobs_rundelta (org_id, person, type, name, runtimes_ms, failed, ended, predicted_ms, predicted_low_ms,
+        predicted_high_ms, failure_probability, model_version)
+    SELECT %(org_id)s, '1', 'python', 'n' || kind, '{1, 2}', '{false, true}', '{2, 3}', '{1, 1}', '{1, NULL}',
+           '{2, NULL}', '{NULL, 0.5}', '{1, NULL}'
     FROM generate_series(1, 50000) AS kind
 """
 SAMPLES = """
@@ -90,6 +92,7 @@ GREAT = {
     "jobs_logline",
     "jobs_memorydelta",
     "jobs_ready",
+    "jobs_rundelta",
     "jobs_runtimememory",
     "jobs_statusdelta",
     "jobs_transition",

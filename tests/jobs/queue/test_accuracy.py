@@ -1,4 +1,4 @@
-"""How near predictions were is summed with each end and folded by the leader, exactly."""
+"""How near predictions were is left with each end and summed up by the leader, exactly."""
 
 import math
 import random
@@ -10,34 +10,36 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs.models import Accuracy, AccuracyDelta, Attempt, Job, Learning, Lease, ModelVersion
+from jobs.models import Accuracy, Attempt, Job, Learning, Lease, ModelVersion, RunDelta, RuntimeMemory
 from jobs.queue import sql
 from jobs.queue.enqueue import NewJob, enqueue_many
 from jobs.queue.finish import Ended, finish
-from jobs.queue.upkeep import fold_accuracy, note_drift
+from jobs.queue.upkeep import fold_runs, note_drift
 from jobs.states import Outcome
 from orgs.models import Org
 from tests.concurrency import elsewhere
 from tests.conftest import World
-from tests.factories import claim_all, finish_one, make_job, make_org, make_version
-from tests.jobs.queue.plans import assert_by_index, plan
+from tests.factories import claim_all, finish_one, make_history, make_job, make_org, make_version
 
 pytestmark = pytest.mark.django_db
 
 SUMS = (
     "runs", "log2_error", "log2_bias", "relative_error", "within_2x", "ranged", "in_range", "risked", "risk", "failed",
 )  # fmt: skip
-DELTAS = """
-    INSERT INTO jobs_accuracydelta (org_id, hour, model_version, runs, log2_error, log2_bias, relative_error, within_2x,
-        ranged, in_range, risked, risk, failed)
-    SELECT %(org_id)s + n %% %(orgs)s, now(), 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0
-    FROM generate_series(1, %(deltas)s) AS n
+ARRAYS = (
+    "runtimes_ms", "failed", "ended", "predicted_ms", "predicted_low_ms", "predicted_high_ms", "failure_probability",
+    "model_version",
+)  # fmt: skip
+DELTA = """
+    INSERT INTO jobs_rundelta (org_id, person, type, name, runtimes_ms, failed, ended, predicted_ms, predicted_low_ms,
+        predicted_high_ms, failure_probability, model_version)
+    VALUES (%(org_id)s, '', 't', 'n', '{1}', '{false}', '{1}', '{1}', '{NULL}', '{NULL}', '{NULL}', '{NULL}')
 """
 OUTCOMES = (Outcome.DONE, Outcome.ERROR, Outcome.TIMEOUT, Outcome.CRASHED, Outcome.CANCELLED, Outcome.RELEASED)
 
 
 def fold_all() -> None:
-    while fold_accuracy():
+    while fold_runs():
         pass
 
 
@@ -103,7 +105,7 @@ def test_the_sums_of_an_hour_are_those_of_its_attempts(world: World) -> None:
     assert stored().keys() == wanted.keys()
     for key, sums in wanted.items():
         assert stored()[key] == pytest.approx(sums)
-    assert not AccuracyDelta.objects.exists()
+    assert not RunDelta.objects.exists()
     of_org = Counter({row.org_id: row.runs for row in Learning.objects.all()})
     assert of_org == Counter(
         Attempt.objects.filter(outcome__in=["done", "error", "timeout"]).values_list("org_id", flat=True)
@@ -117,42 +119,69 @@ def test_an_attempt_keeps_what_was_predicted_of_its_job(world: World) -> None:
 
     assert finish_one(claimed)
 
-    attempt, delta = Attempt.objects.get(), AccuracyDelta.objects.get()
+    attempt, delta = Attempt.objects.get(), RunDelta.objects.get()
     assert (attempt.predicted_low_ms, attempt.predicted_high_ms, attempt.model_version) == (5.0, 50.0, 7)
-    assert (delta.model_version, delta.runs, delta.ranged) == (7, 1, 1)
+    assert (delta.predicted_low_ms, delta.predicted_high_ms, delta.model_version) == ([5.0], [50.0], [7])
+    assert (delta.predicted_ms, delta.failure_probability) == ([attempt.predicted_ms], [job.failure_probability])
 
 
-def test_ends_of_one_batch_leave_one_row_behind(world: World) -> None:
+def test_ends_of_one_kind_and_batch_leave_one_row_behind(world: World) -> None:
     enqueue_many([NewJob(type="python", payload={"task": "demo.fail_always"})] * 50, org=world.org, user=None)
 
     finish([Ended(claimed, Outcome.DONE) for claimed in claim_all()], worker_name="tester-1")
 
-    # two where an hour began in between
-    assert AccuracyDelta.objects.count() <= 2
-    assert sum(AccuracyDelta.objects.values_list("runs", flat=True)) == 50
+    delta = RunDelta.objects.get()
+    assert {len(getattr(delta, name)) for name in ARRAYS} == {50}
+
+
+def test_runs_of_which_nothing_was_predicted_are_remembered_and_not_compared(world: World) -> None:
+    make_history(world.org, [1.0, 2.0])
+
+    assert RuntimeMemory.objects.get(level=4).runs == 2
+    assert not Accuracy.objects.exists()
+    assert not Learning.objects.exists()
+
+
+def test_the_hour_of_a_run_is_that_of_its_end_in_utc(world: World) -> None:
+    ends = [datetime(2026, 3, 1, 9, 59, 59, 999_999, UTC), datetime(2026, 3, 1, 10, 0, 0, 1, UTC)]
+    with connection.cursor() as cursor:
+        # half an hour beside
+        cursor.execute("SET LOCAL TimeZone = 'Asia/Kolkata'")
+        leave_runs(world.org, [end.timestamp() for end in ends])
+        fold_all()
+        cursor.execute("SET LOCAL TimeZone = 'UTC'")
+
+    hours = Accuracy.objects.order_by("hour").values_list("hour", "runs")
+    assert list(hours) == [(datetime(2026, 3, 1, hour, tzinfo=UTC), 1) for hour in (9, 10)]
+
+
+def leave_runs(org: Org, ended: list[float]) -> RunDelta:
+    each = dict.fromkeys(("runtimes_ms", "predicted_ms"), [1.0] * len(ended))
+    return RunDelta.objects.create(org_id=org.pk, type="t", name="n", failed=[False] * len(ended), ended=ended, **each)
 
 
 def test_a_fold_that_is_undone_has_counted_nothing(world: World) -> None:
     run_many(world.org, 20, random.Random(2))
-    waiting = sum(AccuracyDelta.objects.values_list("runs", flat=True))
+    waiting = sum(len(ended) for ended in RunDelta.objects.values_list("ended", flat=True))
 
     with transaction.atomic():
         fold_all()
         # as when the leader is gone
         transaction.set_rollback(True)
     assert not Accuracy.objects.exists()
+    assert not RuntimeMemory.objects.exists()
     fold_all()
 
-    assert sum(Accuracy.objects.values_list("runs", flat=True)) == waiting == Learning.objects.get().runs
+    assert sum(Accuracy.objects.values_list("runs", flat=True)) == waiting
+    assert Learning.objects.get().runs == RuntimeMemory.objects.get(level=4).runs == waiting
 
 
 @pytest.mark.django_db(transaction=True)
 def test_ends_not_yet_committed_are_folded_later() -> None:
     org = make_org()
     with elsewhere() as session:
-        session.execute(DELTAS, {"org_id": org.pk, "orgs": 1, "deltas": 1})
-        with connection.cursor() as cursor:
-            cursor.execute(DELTAS, {"org_id": org.pk, "orgs": 1, "deltas": 1})
+        session.execute(DELTA, {"org_id": org.pk})
+        leave_runs(org, [1.0])
         fold_all()
         assert Learning.objects.get().runs == 1
         session.execute("COMMIT")
@@ -160,15 +189,6 @@ def test_ends_not_yet_committed_are_folded_later() -> None:
     fold_all()
 
     assert Learning.objects.get().runs == 2
-
-
-def test_a_fold_reads_its_batch(world: World) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(DELTAS, {"org_id": 0, "orgs": 500, "deltas": 50_000})
-        cursor.execute("ANALYZE jobs_accuracydelta")
-
-    # grouped twice, for the hours and for the counts
-    assert_by_index(plan("fold_accuracy", batch=1000), most_rows=1001)
 
 
 def test_old_hours_are_forgotten(world: World) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import DataError, transaction
 
-from jobs.models import Attempt, Job, Lease, LogLine, MemoryDelta, Ready, Transition
+from jobs.models import Attempt, Job, Lease, LogLine, Ready, RunDelta, Transition
 from jobs.queue.control import pause
 from jobs.queue.finish import Ended, finish
 from jobs.queue.lease import rescue
@@ -23,7 +23,7 @@ from tests.jobs.queue.whole import assert_whole, lapse_leases, make_due, path_of
 
 pytestmark = pytest.mark.django_db
 
-TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, MemoryDelta)
+TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, RunDelta)
 
 
 def everything() -> list[Any]:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from jobs.models import Attempt, Job, Lease, LogLine, MemoryDelta, Ready
+from jobs.models import Attempt, Job, Lease, LogLine, Ready, RunDelta
 from jobs.queue.lease import give_back, renew, report, rescue
 from jobs.states import Outcome
 from tests.concurrency import Background, elsewhere, waiting_for_locks
@@ -133,7 +133,7 @@ def test_what_a_lost_attempt_took_says_nothing_of_its_run_time(world: World) -> 
 
     rescue()
 
-    assert not MemoryDelta.objects.exists()
+    assert not RunDelta.objects.exists()
 
 
 def test_a_lease_of_a_job_that_is_no_more_is_cleared_away(world: World) -> None:

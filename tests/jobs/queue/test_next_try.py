@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from jobs.models import Attempt, Job, Lease, LogLine, MemoryDelta, Ready, Transition
+from jobs.models import Attempt, Job, Lease, LogLine, Ready, RunDelta, Transition
 from jobs.queue.control import replay
 from jobs.queue.finish import Ended, finish, retry_seconds
 from jobs.states import Outcome
@@ -19,7 +19,7 @@ from tests.jobs.queue.whole import assert_whole
 
 pytestmark = pytest.mark.django_db
 
-TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, MemoryDelta)
+TABLES = (Job, Ready, Lease, Attempt, Transition, LogLine, RunDelta)
 
 
 def everything() -> list[Any]:

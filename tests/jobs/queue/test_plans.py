@@ -11,10 +11,11 @@ from jobs.models import (
     Delivery,
     EventType,
     Job,
+    Learning,
     Lease,
     LogLine,
-    MemoryDelta,
     Ready,
+    RunDelta,
     RuntimeMemory,
     StatusDelta,
     Subscriber,
@@ -292,10 +293,11 @@ def test_what_is_remembered_is_read_by_its_keys(explain: Explain, org: Org) -> N
     assert_by_index(found, most_rows=100)
 
 
-def test_a_fold_of_memories_reads_its_batch_and_the_rows_it_moves(org: Org) -> None:
-    assert_by_index(plan("fold_memories", batch=500), most_rows=5 * 1_000)
-    assert MemoryDelta.objects.count() == 49_500
+def test_a_fold_of_runs_reads_its_batch_and_the_rows_it_moves(org: Org) -> None:
+    assert_by_index(plan("fold_runs", batch=500), most_rows=5 * 1_000)
+    assert RunDelta.objects.count() == 49_500
     assert RuntimeMemory.objects.filter(level=1, runs=4).count() == 500
+    assert Learning.objects.get().runs == 1_000
 
 
 def test_one_jobs_page_reads_its_own_rows(org: Org) -> None:

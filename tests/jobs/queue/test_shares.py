@@ -19,7 +19,8 @@ from jobs.queue.enqueue import Enqueued, enqueue_many
 from jobs.queue.keep_order import keep_backlog, keep_shares
 from jobs.queue.promote import promote
 from jobs.queue.release import release
-from jobs.queue.shares import MANY, Share, share_of, untuned
+from jobs.queue.shares import MANY, MEAN_JOBS, Share, share_of, untuned
+from jobs.ranking import Tuning, shrunk
 from jobs.states import Outcome
 from orgs.models import Org
 from orgs.roles import Role
@@ -97,7 +98,7 @@ def test_what_is_due_later_is_not_counted_yet(world: World) -> None:
     flood(world.org, 3, delay_seconds=60.0)
     flood(world.org, 1)
 
-    assert leads(world.org) == [LEAST] * 4
+    assert leads(world.org) == pytest.approx([LEAST] * 4)
 
 
 def test_a_delay_of_nothing_is_no_way_around_the_share(world: World) -> None:
@@ -184,7 +185,7 @@ def test_jobs_that_become_due_together_are_spread_behind_what_is_there(world: Wo
 
     step = COST / untuned().rate
     assert found[0] == pytest.approx([LEAST, step, 2 * step, 3 * step], abs=0.01)
-    assert found[1] == [LEAST]
+    assert found[1] == pytest.approx([LEAST])
     share = QueueShare.objects.get(org_id=world.org.pk)
     assert (share.lead_until - Job.objects.latest("queued_at").queued_at).total_seconds() == pytest.approx(  # type: ignore[operator]
         4 * step, abs=0.05
@@ -308,16 +309,48 @@ def test_what_runs_longer_than_predicted_is_more_work(world: World, times: float
     assert lead_of(world.org) == pytest.approx(4 * COST * counts_as, rel=0.02)
 
 
-def test_what_is_usual_is_learned_from_what_comes_in(world: World) -> None:
-    there = Share(world.org.pk, "default")
-    for ms in (100.0, 10_000.0):
-        there.note([ms] * 50)
+def submitted(org: Org, *milliseconds: float, times: int) -> None:
+    there = Share(org.pk, "default")
+    for ms in milliseconds:
+        there.note([ms] * times)
     there.tell()
 
-    tuning = Share(world.org.pk, "default")
-    tuning.lead()
-    assert tuning.tuning.typical_ms == pytest.approx(1000)
-    assert tuning.tuning.spread == pytest.approx(math.log(10))
+
+def tuning_now(org: Org) -> Tuning:
+    there = Share(org.pk, "default")
+    there.lead()
+    return there.tuning
+
+
+def test_what_is_usual_is_learned_from_what_comes_in(world: World) -> None:
+    submitted(world.org, 100.0, 10_000.0, times=50)
+
+    tuning = tuning_now(world.org)
+    assert tuning.typical_ms == pytest.approx(1000)
+    assert tuning.spread**2 == pytest.approx(shrunk(math.log(10) ** 2, 1.0, 100))
+
+
+def test_with_few_jobs_an_organisation_is_taken_for_a_usual_one(world: World) -> None:
+    flood(world.rival, 1)
+    submitted(world.rival, 100.0, 10_000.0, times=200)
+    keep_backlog()
+    usual, spread = math.log(1000), math.log(10)
+
+    assert tuning_now(world.org) == pytest.approx(tuning_now(world.rival), rel=0.02)
+
+    submitted(world.org, 8_000_000.0, times=20)
+    half_way = tuning_now(world.org)
+    assert math.log(half_way.typical_ms) == pytest.approx((usual + math.log(8_000_000)) / 2, rel=0.01)
+    assert half_way.spread**2 == pytest.approx(spread**2 / 2, rel=0.02)
+
+
+def test_a_flood_makes_no_more_of_the_usual_than_its_means_are_made_of(world: World) -> None:
+    flood(world.rival, 1)
+    submitted(world.rival, 1.0, times=100 * MEAN_JOBS)
+    submitted(world.org, 1_000_000.0, times=MEAN_JOBS)
+    keep_backlog()
+
+    assert math.log(tuning_now(make_org("third")).typical_ms) == pytest.approx(math.log(1000), rel=0.01)
 
 
 def test_limited_jobs_are_counted_as_usual_ones(world: World) -> None:

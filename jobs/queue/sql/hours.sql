@@ -1,18 +1,19 @@
--- Fold what ends have left behind into the hours and the counts of runs: what is deleted here was added here.
-WITH oldest AS MATERIALIZED (
-    SELECT id FROM jobs_accuracydelta ORDER BY id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
-), taken AS (
-    DELETE FROM jobs_accuracydelta WHERE id = ANY (ARRAY(SELECT id FROM oldest))
-    RETURNING *
-), kept AS (
+-- Add runs, or sums of them (`judged`), to the sums of their hours and to the counts of their organisations.
+hours AS (
+    SELECT org_id, hour, model_version, sum(runs) AS runs, sum(log2_error) AS log2_error, sum(log2_bias) AS log2_bias,
+           sum(relative_error) AS relative_error, sum(within_2x) AS within_2x, sum(ranged) AS ranged,
+           sum(in_range) AS in_range, sum(risked) AS risked, sum(risk) AS risk, sum(failed) AS failed
+    FROM judged
+    GROUP BY org_id, hour, model_version
+), summed AS (
     INSERT INTO jobs_accuracy AS kept (
         org_id, hour, model_version, runs, log2_error, log2_bias, relative_error, within_2x, ranged, in_range,
         risked, risk, failed
     )
-    SELECT org_id, hour, model_version, sum(runs), sum(log2_error), sum(log2_bias), sum(relative_error),
-           sum(within_2x), sum(ranged), sum(in_range), sum(risked), sum(risk), sum(failed)
-    FROM taken
-    GROUP BY org_id, hour, model_version
+    SELECT org_id, hour, model_version, runs, log2_error, log2_bias, relative_error, within_2x, ranged, in_range,
+           risked, risk, failed
+    FROM hours
+    ORDER BY org_id, hour, model_version
     ON CONFLICT (org_id, hour, model_version) DO UPDATE
     SET runs = kept.runs + excluded.runs,
         log2_error = kept.log2_error + excluded.log2_error,
@@ -26,7 +27,6 @@ WITH oldest AS MATERIALIZED (
         failed = kept.failed + excluded.failed
 ), counted AS (
     INSERT INTO jobs_learning AS known (org_id, runs)
-    SELECT org_id, sum(runs) FROM taken GROUP BY org_id ORDER BY org_id
+    SELECT org_id, sum(runs) FROM hours GROUP BY org_id ORDER BY org_id
     ON CONFLICT (org_id) DO UPDATE SET runs = known.runs + excluded.runs
 )
-SELECT count(*) AS folded FROM taken

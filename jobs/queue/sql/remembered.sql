@@ -1,19 +1,9 @@
--- Fold runs that ended into what is remembered of each of their keys: predictor.memory.remember() for all of a key at
--- once. A mean after n runs is its value before times (1 - decay)^n, and each run weighs decay * (1 - decay)^(how many
--- are newer). Exponents and values before have bounds, for float8 refuses what is too small for it.
-WITH oldest AS MATERIALIZED (
-    SELECT id FROM jobs_memorydelta ORDER BY id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
-), taken AS (
-    DELETE FROM jobs_memorydelta WHERE id = ANY (ARRAY(SELECT id FROM oldest))
-    RETURNING id, org_id, person, type, name, runtimes_ms, failed, ended
-), run AS MATERIALIZED (
-    SELECT id, place, org_id, person, type, name, one.runtime_ms, one.failed, one.ended,
-           ln(least(greatest(one.runtime_ms, 1), 604800000)) AS x
-    FROM taken
-    CROSS JOIN LATERAL unnest(runtimes_ms, taken.failed, taken.ended) WITH ORDINALITY
-        AS one (runtime_ms, failed, ended, place)
-), placed AS (
-    SELECT run.*, level.number AS level, level.key,
+-- What is remembered of the keys of runs (`run`): predictor.memory.remember() for all of a key at once. A mean after n runs
+-- is its value before times (1 - decay)^n, and each run weighs decay * (1 - decay)^(how many are newer). Exponents and
+-- values before have bounds, for float8 refuses what is too small for it.
+placed AS (
+    SELECT org_id, level.number AS level, level.key, runtime_ms, failed, ended,
+           ln(least(greatest(runtime_ms, 1), 604800000)) AS x,
            least(count(*) OVER of_key - row_number() OVER (of_key ORDER BY ended, id, place), 600) AS newer
     FROM run
     CROSS JOIN LATERAL (VALUES
@@ -25,7 +15,7 @@ WITH oldest AS MATERIALIZED (
     SELECT *, 0.5 * 0.5::float8 ^ newer AS fast, 0.2 * 0.8::float8 ^ newer AS even, 0.05 * 0.95::float8 ^ newer AS slow
     FROM placed
     OFFSET 0
-), kept AS (
+), remembered AS (
     INSERT INTO jobs_runtimememory AS known (
         org_id, level, key, runs, failures, means, squares, failed, last_ended, recent_ms, recent_failed, recent_ended
     )
@@ -59,4 +49,3 @@ WITH oldest AS MATERIALIZED (
         recent_ended = (known.recent_ended || excluded.recent_ended)
                        [greatest(cardinality(known.recent_ended || excluded.recent_ended) - 16, 1):]
 )
-SELECT count(*) AS folded FROM taken
