@@ -194,7 +194,7 @@ TIMES = ("created_at", "run_at", "expected_start_at", "expected_start_low_at", "
 def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Origin) -> sql.Tuples:
     """One statement for all of them; returns those that were new, and wakes the workers of their queues."""
     org, user = origin.org, origin.user
-    known = {
+    call = {
         "org_id": org.pk,
         "user_id": user.pk if user else None,
         "correlation_id": origin.correlation_id,
@@ -203,10 +203,10 @@ def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Orig
         "unread": any("to_classify" in row for row in rows),
     }
     if len(rows) == 1:
-        stored = sql.rows("enqueue_one", job=sent(rows[0] | places[0]), **known)
+        stored = sql.rows("enqueue_one", job=sent(rows[0] | places[0]), **call)
     else:
         alike = taken_out(rows)
-        stored = sql.rows("enqueue", jobs=sent(rows), alike=sent(alike), places=sent(places), **known)
+        stored = sql.rows("enqueue", jobs=sent(rows), alike=sent(alike), places=sent(places), **call)
     wake(((row[1], row[2]) for row in stored if row[2] is not None), limited=any(row[3] for row in stored))
     return stored
 

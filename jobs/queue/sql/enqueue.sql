@@ -32,8 +32,7 @@ WITH asked AS (
                sum(CASE WHEN later THEN 0 ELSE predicted_ms END) OVER (PARTITION BY stream ORDER BY position)
                - predicted_ms) / 1000 / rate) * stretch AS rank_offset
     FROM timed
-    JOIN json_to_recordset(%(places)s::json) AS spot ({{place_fields}}, place int, stream int, rate float8)
-    USING (place)
+    JOIN json_to_recordset(%(places)s::json) AS spot ({{place_fields}}, place int, stream int) USING (place)
     -- two batches with the same keys wait for each other in one order
     ORDER BY idempotency_key, position
 ), {{stored}}

@@ -26,8 +26,8 @@ placed AS (
            '', '', '', coalesce(limit_key, ''), coalesce(waiting_on, 0), batch_id, retry
     FROM placed
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, org_id, queue, type, status, run_at, queued_at, rank_offset, share_offset, predicted_ms, limit_key, created_at,
-              stretch, expected_start_at, expected_start_low_at, expected_start_high_at
+    RETURNING id, org_id, queue, type, status, created_at, run_at, queued_at, rank_offset, share_offset, predicted_ms,
+              limit_key, expected_start_at, expected_start_low_at, expected_start_high_at
 ), waiting AS (
     INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, 0,

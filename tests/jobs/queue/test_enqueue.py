@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from pytest_django import Settings
 
 from jobs.errors import InvalidJob, InvalidPayload, UnknownJobType
 from jobs.models import Job, Queue, Ready, Transition
 from jobs.queue.control import pause
-from jobs.queue.enqueue import Enqueued, enqueue, enqueue_many
+from jobs.queue.enqueue import Enqueued, NewJob, enqueue, enqueue_many
 from jobs.queue.shares import untuned
 from jobs.ranking import rank_offset
+from orgs.models import Org
 from orgs.roles import Role
 from orgs.scope import Scope
 from tests.conftest import World
-from tests.factories import claim_all, finish_one, make_job
+from tests.factories import claim_all, finish_one, make_job, make_org
 from tests.jobs.queue.acts import enqueue_as, new_job
 from tests.jobs.queue.whole import assert_whole
 
@@ -178,3 +180,46 @@ def test_a_job_of_a_paused_queue_is_held_from_the_start(world: World) -> None:
     assert Ready.objects.get(job_id=held.job_id).held
     assert not Ready.objects.get(job_id=others.job_id).held
     assert [one.job_id for one in claim_all()] == [others.job_id]
+
+
+# --- alone and among many -------------------------------------------------------------------------------------------
+
+
+def first_stored(org: Org, *more: NewJob, **fields: Any) -> Job:
+    """Of a call, by an organisation that is ahead of its share."""
+    enqueue_many([new_job()] * 10, org=org, user=None)
+    first, *_ = enqueue_many([new_job(**fields), *more], org=org, user=None)
+    assert isinstance(first, Enqueued)
+    return Job.objects.get(pk=first.job_id)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"title": "Sum", "description": "Of two", "category": "Database"},
+        {"delay_seconds": 90.0, "urgency": "high"},
+        {"delay_seconds": 0.0, "head_start": 0.5},
+        {
+            "idempotency_key": "k",
+            "limit_key": "l",
+            "timeout_seconds": 7,
+            "max_attempts": 2,
+            "retry": {"base_seconds": 1},
+        },
+    ],
+    ids=["text", "later", "due", "keys"],
+)
+def test_a_job_alone_is_stored_as_the_first_of_many_would_be(settings: Settings, fields: dict[str, Any]) -> None:
+    settings.DEFAULT_PREDICTED_MS = 20_000.0
+    alone, first = first_stored(make_org(), **fields), first_stored(make_org(), new_job(), **fields)
+
+    assert stored_of(alone) == stored_of(first)
+    assert alone.rank_offset == pytest.approx(first.rank_offset, rel=0.01)
+
+
+def stored_of(job: Job) -> dict[str, Any]:
+    """Its times as seen from when it came."""
+    values = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
+    for own in ("id", "org_id", "correlation_id", "rank_offset"):
+        del values[own]
+    return {name: value - job.created_at if isinstance(value, datetime) else value for name, value in values.items()}

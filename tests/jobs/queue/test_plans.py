@@ -261,10 +261,11 @@ def test_a_claim_with_spans_reads_only_these_and_from_the_floors_on(explain: Exp
     assert_by_index(found, most_rows=20)
 
 
-def test_a_submission_reads_only_the_queues_and_limits(explain: Explain, org: Org) -> None:
-    jobs = [new_job(idempotency_key=f"k{place}", name="n1") for place in range(100)]
+@pytest.mark.parametrize(("statement", "count"), [("enqueue", 100), ("enqueue_one", 1)])
+def test_a_submission_reads_only_the_queues_and_limits(explain: Explain, org: Org, statement: str, count: int) -> None:
+    jobs = [new_job(idempotency_key=f"k{place}", name="n1") for place in range(count)]
 
-    found = explain("enqueue", **params_of("enqueue", lambda: enqueue_many(jobs, org=org, user=None)))
+    found = explain(statement, **params_of(statement, lambda: enqueue_many(jobs, org=org, user=None)))
 
     assert_by_index(found, most_rows=100)
 
