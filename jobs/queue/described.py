@@ -1,4 +1,4 @@
-"""What enqueue.sql is told of new jobs, each estimated."""
+"""What enqueue.sql and enqueue_one.sql are told of new jobs, each estimated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from orgs.models import Org, User
 
 
 def described(new: Sequence[NewJob], ids: Sequence[UUID], org: Org, user: User | None) -> list[dict[str, Any]]:
-    """The rows of enqueue.sql, estimated."""
+    """A row a job, estimated."""
     # checked by refusal()
     payloads = [written(one.payload) for one in new]
     sizes = [len(payload.encode()) for payload in payloads]

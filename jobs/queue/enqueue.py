@@ -168,12 +168,12 @@ def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
 
 
-# What enqueue.sql is told beside the columns of a job.
+# What the statements are told beside the columns of a job.
 NO_COLUMNS = {"position", "delay_seconds", "place", "to_classify"}
 
 
 def as_job(new: NewJob, row: Mapping[str, Any], origin: Origin, alone: str) -> Job:
-    """What enqueue.sql stored, without reading it back."""
+    """What enqueue_one.sql stored, without reading it back."""
     stored = orjson.loads(alone)
     for name in TIMES:
         stored[name] = stored[name] and datetime.fromisoformat(stored[name])
