@@ -6,7 +6,7 @@ WITH oldest AS MATERIALIZED (
     DELETE FROM jobs_rundelta WHERE id = ANY (ARRAY(SELECT id FROM oldest))
     RETURNING *
 ), run AS MATERIALIZED (
-    SELECT id, org_id, person, type, name, one.*
+    SELECT id, org_id, person, type, name, one.*, ln(least(greatest(one.runtime_ms, 1), 604800000)) AS x
     FROM taken
     CROSS JOIN LATERAL unnest(
         runtimes_ms, taken.failed, taken.ended, taken.predicted_ms, taken.predicted_low_ms, taken.predicted_high_ms,

@@ -7,9 +7,11 @@ judged AS (
            coalesce(runtime_ms BETWEEN predicted_low_ms AND predicted_high_ms, false)::int AS in_range,
            (failure_probability IS NOT NULL)::int AS risked, coalesce(failure_probability, 0) AS risk,
            (failure_probability IS NOT NULL AND failed)::int AS failed
-    FROM run
-    CROSS JOIN LATERAL (
-        SELECT ln(greatest(predicted_ms, 1) / greatest(runtime_ms, 1)) / ln(2::float8) AS log2_ratio
+    FROM (
+        SELECT *, ln(greatest(predicted_ms, 1) / greatest(runtime_ms, 1)) / ln(2::float8) AS log2_ratio
+        FROM run
+        WHERE predicted_ms IS NOT NULL
+        -- keeps the ratio from being worked out anew in each sum
+        OFFSET 0
     ) AS compared
-    WHERE predicted_ms IS NOT NULL
 )

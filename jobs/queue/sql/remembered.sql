@@ -2,8 +2,7 @@
 -- is its value before times (1 - decay)^n, and each run weighs decay * (1 - decay)^(how many are newer). Exponents and
 -- values before have bounds, for float8 refuses what is too small for it.
 placed AS (
-    SELECT org_id, level.number AS level, level.key, runtime_ms, failed, ended,
-           ln(least(greatest(runtime_ms, 1), 604800000)) AS x,
+    SELECT org_id, level.number AS level, level.key, runtime_ms, failed, ended, x,
            least(count(*) OVER of_key - row_number() OVER (of_key ORDER BY ended, id, place), 600) AS newer
     FROM run
     CROSS JOIN LATERAL (VALUES
