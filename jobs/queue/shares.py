@@ -52,7 +52,7 @@ NOTHING = Added()
 
 def untuned() -> Tuning:
     """Of an organisation of which nothing is known in a queue of which nothing is known."""
-    return tuning_of(None, None, None, None, None, None)
+    return tuning_of()
 
 
 class Share:
@@ -189,12 +189,12 @@ class Share:
 
 
 def tuning_of(
-    rate: float | None,
-    mean_log_ms: float | None,
-    mean_square: float | None,
-    jobs: float | None,
-    usual_log_ms: float | None,
-    usual_variance: float | None,
+    rate: float | None = None,
+    mean_log_ms: float | None = None,
+    mean_square: float | None = None,
+    jobs: float | None = None,
+    usual_log_ms: float | None = None,
+    usual_variance: float | None = None,
 ) -> Tuning:
     """Of the columns of a row (None: there is none), and of what is usual in the whole queue (None: not known yet)."""
     seen, own = jobs or 0.0, mean_log_ms or 0.0

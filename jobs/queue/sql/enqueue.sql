@@ -30,7 +30,7 @@ WITH asked AS (
     SELECT timed.*, share_offset, wait_seconds, offset_seconds, wait_slope, early_ratio, late_ratio,
            greatest(least_seconds, lead_seconds + (
                sum(CASE WHEN later THEN 0 ELSE predicted_ms END) OVER (PARTITION BY stream ORDER BY position)
-               - predicted_ms) / 1000 / rate) * stretch AS rank_offset
+               - CASE WHEN later THEN 0 ELSE predicted_ms END) / 1000 / rate) * stretch AS rank_offset
     FROM timed
     JOIN json_to_recordset(%(places)s::json) AS spot ({{place_fields}}, place int, stream int) USING (place)
     -- two batches with the same keys wait for each other in one order

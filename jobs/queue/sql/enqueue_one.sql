@@ -4,9 +4,7 @@ WITH asked AS (
     SELECT * FROM json_to_record(%(job)s::json) AS job ({{job_fields}}, {{place_fields}})
 ), {{timed}}, led AS (
     -- with nothing of the call before it
-    SELECT timed.*, greatest(least_seconds, lead_seconds + (
-               CASE WHEN later THEN 0 ELSE predicted_ms END - predicted_ms) / 1000 / rate) * stretch AS rank_offset
-    FROM timed
+    SELECT timed.*, greatest(least_seconds, lead_seconds) * stretch AS rank_offset FROM timed
 ), {{stored}},
        -- what only the database knows of the job, for whoever shows it
        json_build_object(

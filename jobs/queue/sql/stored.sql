@@ -2,7 +2,8 @@
 -- enqueue_one.sql answer of each that is new.
 placed AS (
     SELECT led.*, date_part('epoch', moment) AS epoch,
-           CASE WHEN NOT later
+           -- greatest() passes over a null: of a queue that nobody serves nothing is said
+           CASE WHEN NOT later AND wait_seconds IS NOT NULL
                 THEN greatest(wait_seconds + (rank_offset - offset_seconds) * wait_slope, 0) END AS wait
     FROM led
 ), stored AS (
@@ -18,7 +19,7 @@ placed AS (
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms,
            failure_probability, prediction_source, model_version, priority,
            rank_offset, CASE WHEN later THEN 0 ELSE share_offset END, stretch,
-           to_timestamp(epoch + wait), to_timestamp(epoch + greatest((wait + 1) * early_ratio - 1, 0)),
+           to_timestamp(epoch + wait), to_timestamp(epoch + CASE WHEN wait IS NOT NULL THEN greatest((wait + 1) * early_ratio - 1, 0) END),
            to_timestamp(epoch + (wait + 1) * late_ratio - 1), CASE WHEN later THEN 'scheduled' ELSE 'queued' END,
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,

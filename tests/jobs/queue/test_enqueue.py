@@ -217,6 +217,27 @@ def test_a_job_alone_is_stored_as_the_first_of_many_would_be(settings: Settings,
     assert alone.rank_offset == pytest.approx(first.rank_offset, rel=0.01)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_nothing_is_said_of_the_start_where_nobody_serves_or_before_it_is_due(world: World, count: int) -> None:
+    enqueue_many([new_job()] * count, org=world.org, user=None)
+    enqueue_many([new_job(delay_seconds=90.0)] * count, org=world.org, user=None)
+
+    said = Job.objects.values_list("expected_start_at", "expected_start_low_at", "expected_start_high_at")
+    assert set(said) == {(None, None, None)}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_due_later_is_placed_behind_what_is_there(world: World, settings: Settings, count: int) -> None:
+    settings.DEFAULT_PREDICTED_MS = 20_000.0
+    enqueue_many([new_job()] * 100, org=world.org, user=None)
+
+    enqueue_many([new_job(delay_seconds=90.0)] * count, org=world.org, user=None)
+
+    lead = 100 * 20.0 / untuned().rate
+    for job in Job.objects.filter(status="scheduled"):
+        assert job.rank_offset == pytest.approx(lead, abs=1.0)
+
+
 def stored_of(job: Job) -> dict[str, Any]:
     """Its times as seen from when it came."""
     values = {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
