@@ -33,6 +33,8 @@ SEEDS = (0, 1, 2)
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartqueue.settings")
+    # nothing is served and no database asked: no secrets are needed
+    os.environ.setdefault("SMARTQUEUE_DEBUG", "1")
     django.setup()
     report: dict[str, Any] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
