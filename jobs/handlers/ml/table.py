@@ -14,6 +14,7 @@ import orjson
 from jobs.handlers.ml.cells import CATEGORY, MAX_NUMBER, MISSING, READERS, A, BadData, Cell, Floats, kind_of, text
 
 PIECE_ROWS = 5_000
+CELL_MAX_CHARACTERS = 131_072
 MAX_COLUMNS, MAX_NAME = 1_000, 200
 
 Piece = Mapping[str, Sequence[Cell]]
@@ -64,6 +65,8 @@ class Source:
 
 
 def csv_pieces(path: Path, delimiter: str) -> Iterator[Piece]:
+    # of the process: whoever read CSV in it before may have set another
+    csv.field_size_limit(CELL_MAX_CHARACTERS)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, delimiter=delimiter, strict=True)

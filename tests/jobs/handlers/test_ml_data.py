@@ -1,5 +1,6 @@
 """Tables and payloads that ml jobs cannot use: each refused for good, with the field, the row or the column."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -105,6 +106,15 @@ def test_a_payload_that_cannot_be_run_is_refused_by_field(payload: dict[str, Any
 def test_a_table_that_cannot_be_used_says_where(file: str, data: bytes, words: str, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=words):
         answered(tmp_path / "attempt", TRAIN, **{f"data_{file}": data})
+
+
+def test_a_cell_is_no_longer_whatever_was_read_in_the_process_before(tmp_path: Path) -> None:
+    before = csv.field_size_limit(1_000_000)
+    try:
+        with pytest.raises(BadData, match="no CSV"):
+            answered(tmp_path / "attempt", TRAIN, data_csv=b"x,y\n" + b"a" * 200_000 + b",1\n")
+    finally:
+        csv.field_size_limit(before)
 
 
 @pytest.mark.parametrize(
