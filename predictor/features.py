@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor import history, words
-from predictor.history import Floats, Known, Recent, floats
+from predictor.history import Floats, Known, Recent, floats, log_milliseconds
 from predictor.memory import DECAYS, LEVELS, Memory, Run
 
 LENGTH = 8  # runs the sequence holds
@@ -85,30 +85,31 @@ def build(submissions: Sequence[Submission]) -> Features:
     own = [_runs(s.memories, _OWN) or kind for s, kind in zip(submissions, of_kind, strict=True)]
     both = history.read_recent(own + of_kind, LENGTH)  # (2B, LENGTH)
     recent = both.part(slice(len(submissions)))
-    anchor, spread = history.anchor(known), history.spread(known)
+    anchor, spread = history.anchor_and_spread(known)
     requested = floats([s.requested_ms or 0.0 for s in submissions])
-    asked = history.log_milliseconds(np.where(requested > 0, requested, np.nan))
-    candidates = _candidates(known, recent, median(both), asked)
-    candidates = np.where(np.isnan(candidates), 0.0, candidates - anchor[:, None])
+    asked = requested > 0
+    guesses = _candidates(known, recent, median(both), np.where(asked, log_milliseconds(requested), np.nan))
+    candidates = np.where(np.isnan(guesses), 0.0, guesses - anchor[:, None]).astype(np.float32)
     steps = _steps(recent, anchor)
     summary = np.empty((len(submissions), SUMMARIES), np.float32)
     summary[:, :_GUESSES] = candidates[:, 1:-1]
     _fill_levels(summary[:, _GUESSES : _GUESSES + len(_PER_LEVEL) * len(LEVELS)], known)
-    angle = at / 3600.0 % 24.0 * (np.pi / 12)
-    number = np.maximum(recent.mask.sum(axis=1), 1)
+    angle = at * (np.pi / 43_200.0)
+    number = np.maximum(recent.number, 1)
+    means = np.add.reduce(steps, axis=1) / number[:, None]
     one_by_one = (
-        anchor, spread, np.log1p(_sizes(submissions)), np.sin(angle), np.cos(angle), requested > 0,
-        np.sqrt((steps[:, :, 0] ** 2).sum(axis=1) / number), steps[:, -1, 2], steps[:, :, 2].sum(axis=1) / number,
-        steps[:, -1, 3], steps[:, :, 3].sum(axis=1) / number,
+        anchor, spread, _log_sizes(submissions), np.sin(angle), np.cos(angle), asked,
+        _deviation(steps, number), steps[:, -1, 2], means[:, 2], steps[:, -1, 3], means[:, 3],
     )  # fmt: skip
     for column, values in enumerate(one_by_one, SUMMARIES - len(one_by_one)):
         summary[:, column] = values
+    slots = [words.slots(s.type, s.name, s.user) for s in submissions]
     return Features(
         steps,
         recent.mask,
-        np.array([words.slots(s.type, s.name, s.user) for s in submissions], np.intp).reshape(-1, words.SLOTS),
+        np.array(slots, np.intp).reshape(-1, words.SLOTS),
         summary,
-        candidates.astype(np.float32),
+        candidates,
         anchor,
         spread,
         _evidence(known),
@@ -135,8 +136,7 @@ def _candidates(known: Known, recent: Recent, medians: Floats, requested: Floats
     guesses = np.full((len(known.runs), len(CANDIDATES)), np.nan)
     means = np.where(known.runs[:, :, None] > 0, known.means, np.nan)
     guesses[:, 1:-6] = means.reshape(len(means), -1)
-    guesses[:, -6] = np.where(recent.mask[:, -1], recent.log_ms[:, -1], np.nan)
-    guesses[:, -5] = last_two(recent)
+    guesses[:, -6], guesses[:, -5] = last_and_last_two(recent)
     guesses[:, -4:-2] = medians.reshape(2, -1).T
     guesses[:, -2] = requested
     return guesses
@@ -152,29 +152,49 @@ def _fill_levels(summary: NDArray[np.float32], known: Known) -> None:
         summary[:, number * len(LEVELS) : (number + 1) * len(LEVELS)] = values
 
 
+def _deviation(steps: NDArray[np.float32], number: NDArray[np.intp]) -> Floats:
+    """How far the newest runs lie from the anchor (B,), as the root of the mean square."""
+    total = np.einsum("bt,bt->b", steps[:, :, 0], steps[:, :, 0])
+    deviation: Floats = np.sqrt(total / number)
+    return deviation
+
+
 def _evidence(known: Known) -> NDArray[np.intp]:
     own, kind = known.runs[:, _OWN], known.runs[:, _KIND]
-    return np.where(own >= MANY, 3, np.where(own > 0, 2, np.where(kind > 0, 1, 0))).astype(np.intp)
+    evidence: NDArray[np.intp] = np.where(own > 0, 2, kind > 0) + (own >= MANY)
+    return evidence
 
 
-def last_two(recent: Recent) -> Floats:
-    """ln of the mean milliseconds of the last two runs, as its authors define it (Tsafrir et al. 2007); NaN without."""
-    last, before = recent.log_ms[:, -1], recent.log_ms[:, -2]
-    one, other = recent.mask[:, -1], recent.mask[:, -2]
-    single = np.where(one, last, np.where(other, before, np.nan))
-    mean: Floats = np.where(one & other, np.logaddexp(last, before) - LN_2, single)
-    return mean
+def last_and_last_two(recent: Recent) -> tuple[Floats, Floats]:
+    """ln milliseconds of the last run, and of the mean of the last two as its authors define it (Tsafrir et al. 2007,
+    https://doi.org/10.1109/TPDS.2007.70606): of one where there are no two, NaN where there is none."""
+    newest = recent.log_ms[:, -1]
+    last = np.where(recent.mask[:, -1], newest, np.nan)
+    return last, np.where(recent.mask[:, -2], np.logaddexp(newest, recent.log_ms[:, -2]) - LN_2, last)
 
 
 def median(recent: Recent) -> Floats:
     """Median log runtime of each row's runs; NaN without."""
-    number = recent.mask.sum(axis=1)
-    ordered = np.sort(np.where(recent.mask, recent.log_ms, np.inf), axis=1)
-    rows, last = np.arange(len(ordered)), ordered.shape[1] - 1
-    middle = (ordered[rows, np.maximum(number - 1, 0) // 2] + ordered[rows, np.minimum(number // 2, last)]) / 2
-    return np.where(number > 0, middle, np.nan)
+    # The zeros of padding come first: no log runtime is below.
+    ordered = np.sort(recent.log_ms, axis=1)
+    medians: Floats = np.einsum("bt,bt->b", ordered, _MIDDLES[recent.number])
+    return medians
 
 
-def _sizes(submissions: Sequence[Submission]) -> Floats:
+def _middles() -> Floats:
+    """Weights (LENGTH + 1, LENGTH) of a row in order, of which the last n count, for their median; NaN for none."""
+    weights = np.zeros((LENGTH + 1, LENGTH))
+    weights[0] = np.nan
+    for number in range(1, LENGTH + 1):
+        for middle in ((number - 1) // 2, number // 2):
+            weights[number, LENGTH - number + middle] += 0.5
+    return weights
+
+
+_MIDDLES = _middles()
+
+
+def _log_sizes(submissions: Sequence[Submission]) -> Floats:
     sizes = floats([s.payload_bytes for s in submissions])
-    return np.where(sizes > 0, np.minimum(sizes, float(1 << 60)), 0.0)
+    logs: Floats = np.log1p(np.fmin(np.fmax(sizes, 0.0), float(1 << 60)))
+    return logs

@@ -4,7 +4,7 @@ Both are chosen on held-out later runs, apart for each kind of evidence (feature
 is good where much is known is not trusted for it where nothing is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ NARROWEST, WIDEST = 0.2, 5.0  # what the network's range may be scaled by
 PACE = 2.0  # of the adaptation: a miss of all above what is due widens by a factor of six
 SLACK = (0.5, 4.0)  # within which it stays
 GAIN = 0.01  # a mix must lower the mean miss by this part to be chosen over the usual one
-_COLUMNS = [CANDIDATES.index(name) for name in SIMPLE]
+_COLUMNS = np.array([CANDIDATES.index(name) for name in SIMPLE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,17 @@ class Guard:
     shares: Floats  # (E, 1 + S): of the network and of each simple guess; a row adds up to 1
     widths: Floats  # (E, 2): factors of the distance from p50 to p10 and to p90
     slack: Floats  # (2,): factors on top, from how later runs fell beside the ranges given
+    scales: Floats = field(init=False, repr=False, compare=False)  # (E, 3): both, and 1 for p50 between them
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scales", np.insert(self.widths * self.slack, 1, 1.0, axis=1))
 
     def apply(self, quantiles: Array, given: Features) -> Floats:
         """Guarded p10, p50, p90 in ln milliseconds (B, 3) from the network's, which are relative to the anchor."""
-        shares, widths = self.shares[given.evidence], (self.widths * self.slack)[given.evidence]
-        middle = shares[:, 0] * quantiles[:, 1] + (shares[:, 1:] * given.candidates[:, _COLUMNS]).sum(axis=1)
-        guarded = np.empty(quantiles.shape)
-        guarded[:, 0] = middle - widths[:, 0] * (quantiles[:, 1] - quantiles[:, 0])
-        guarded[:, 1] = middle
-        guarded[:, 2] = middle + widths[:, 1] * (quantiles[:, 2] - quantiles[:, 1])
-        return clip(given.anchor[:, None] + guarded, LOG_SHORTEST, LOG_LONGEST)
+        guesses = np.concatenate([quantiles[:, 1:2], given.candidates[:, _COLUMNS]], axis=1)
+        middle = np.einsum("bs,bs->b", self.shares[given.evidence], guesses) + given.anchor
+        distances = (quantiles - quantiles[:, 1:2]) * self.scales[given.evidence]
+        return clip(middle[:, None] + distances, LOG_SHORTEST, LOG_LONGEST)
 
 
 def none() -> Guard:

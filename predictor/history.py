@@ -25,10 +25,18 @@ DOUBT = 1.0  # runs at which a level's mean is believed halfway
 WIDEST = 2.0  # standard deviation of ln runtime where nothing is known: a factor of 13 to p90
 
 _D = len(DECAYS)
-# Of the mean of failures, of the means and of the squares: what one run leaves of the weight of those before.
-_FORGOTTEN = 1.0 - np.array((FAILED_DECAY, *DECAYS, *DECAYS))
-_NUMBERS = 4 + 2 * _D  # of a memory
+# Of a memory, in this order: runs, last_ended, failures, failed, means, squares.
+_NUMBERS = 4 + 2 * _D
 _UNKNOWN = (0.0,) * _NUMBERS
+# What one run leaves of the weight of those before, in the mean of failures, the means and the squares.
+_FORGOTTEN = 1.0 - np.array((FAILED_DECAY, *DECAYS, *DECAYS))
+# Within which the share of failures and those means are believed.
+_LEAST = np.array([0.0, 0.0, *[LOG_SHORTEST] * _D, *[LOG_SHORTEST**2] * _D])
+_MOST = np.array([1.0, 1.0, *[LOG_LONGEST] * _D, *[LOG_LONGEST**2] * _D])
+# How far the mean of DECAYS that the anchor and the spread are made of looks back.
+_SEEN = np.array([[1.0 / DECAYS[0]], [1.0 / DECAYS[1]]])
+_START = np.array([_LOG_DEFAULT, WIDEST**2])
+_NO_RUN = (np.nan, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,66 +57,62 @@ class Recent:
 
     log_ms: Floats  # (B, T); 0 where mask is False
     gaps: Floats  # (B, T): seconds
-    failed: Floats  # (B, T)
+    failed: NDArray[np.bool_]  # (B, T)
     mask: NDArray[np.bool_]  # (B, T)
+    number: NDArray[np.intp]  # (B,): of runs
 
     def part(self, rows: slice) -> "Recent":
-        return Recent(self.log_ms[rows], self.gaps[rows], self.failed[rows], self.mask[rows])
+        return Recent(self.log_ms[rows], self.gaps[rows], self.failed[rows], self.mask[rows], self.number[rows])
 
 
 def read_known(memories: Sequence[Sequence[Memory | None]], at: Floats) -> Known:
     """The memories of each submission, and their age at the moments at (B,). A broken memory counts as none."""
     raw = floats(_numbers(memories)).reshape(len(memories), len(LEVELS), _NUMBERS)
-    known = np.isfinite(raw).all(axis=2) & (raw[:, :, 0] >= 1)
+    known = np.logical_and.reduce(np.isfinite(raw), axis=2) & (raw[:, :, 0] >= 1)
     raw = np.where(known[:, :, None], raw, 0.0)
     runs = np.minimum(raw[:, :, 0], 1e9)
-    # After many runs nothing is left of the start: a power that small is slow.
-    unbiased = raw[:, :, 3:] / (1.0 - _FORGOTTEN ** clip(runs, 1.0, 500.0)[:, :, None])
-    means = clip(unbiased[:, :, 1 : 1 + _D], LOG_SHORTEST, LOG_LONGEST)
-    squares = clip(unbiased[:, :, 1 + _D :], 0.0, LOG_LONGEST**2)
-    spreads = np.sqrt(np.maximum(squares - means * means, 0.0))
-    failures = clip(raw[:, :, 1] / np.maximum(runs, 1.0), 0.0, 1.0)
-    ages = clip(at[:, None] - raw[:, :, 2], 0.0, LONGEST_SECONDS) * known
-    return Known(runs, means, spreads, failures, clip(unbiased[:, :, 0], 0.0, 1.0), ages)
+    weights = np.empty((len(memories), len(LEVELS), _NUMBERS - 2))
+    weights[:, :, 0] = at_least_one = np.maximum(runs, 1.0)
+    # after many runs nothing is left of the start: a power that small is slow
+    np.subtract(1.0, _FORGOTTEN ** np.minimum(at_least_one, 500.0)[:, :, None], out=weights[:, :, 1:])
+    shares = np.minimum(np.maximum(raw[:, :, 2:] / weights, _LEAST), _MOST)
+    means = shares[:, :, 2 : 2 + _D]
+    spreads = np.sqrt(np.maximum(shares[:, :, 2 + _D :] - means * means, 0.0))
+    ages = clip(at[:, None] - raw[:, :, 1], 0.0, LONGEST_SECONDS) * known
+    return Known(runs, means, spreads, shares[:, :, 0], shares[:, :, 1], ages)
 
 
 def read_recent(runs: Sequence[Sequence[Run]], length: int) -> Recent:
-    """The newest `length` = T usable runs of each."""
+    """The newest `length` = T runs of each, of which those without a usable runtime are left out."""
     newest = [of_one[-length:] for of_one in runs]
-    lengths = np.fromiter(map(len, newest), np.intp, len(newest))
-    filled = np.arange(length) >= length - lengths[:, None]
-    raw = np.full((len(newest), length, 3), np.nan)
-    if lengths.any():
-        raw[filled] = floats([*chain.from_iterable(chain.from_iterable(newest))]).reshape(-1, 3)
+    padded = chain.from_iterable([*[_NO_RUN] * (length - len(of_one)), *of_one] for of_one in newest)
+    raw = floats([*chain.from_iterable(padded)]).reshape(len(newest), length, 3)
     mask = raw[:, :, 0] >= 0  # a comparison with NaN is False
-    log_ms = np.where(mask, log_milliseconds(raw[:, :, 0]), 0.0)
-    gaps = np.where(raw[:, :, 1] > 0, np.minimum(raw[:, :, 1], LONGEST_SECONDS), 0.0)
-    return Recent(log_ms, gaps, (mask & (raw[:, :, 2] > 0)).astype(np.float64), mask)
+    number = np.add.reduce(mask, axis=1)
+    if np.add.reduce(number) != sum(map(len, newest)):
+        raw = np.take_along_axis(raw, np.argsort(mask, axis=1, kind="stable")[:, :, None], axis=1)
+        mask = raw[:, :, 0] >= 0
+    # fmax and fmin take the other where one is NaN
+    log_ms = np.log(np.fmin(np.fmax(raw[:, :, 0], SHORTEST_MS), LONGEST_MS))
+    gaps = np.fmin(np.fmax(raw[:, :, 1], 0.0), LONGEST_SECONDS)
+    return Recent(log_ms, gaps, raw[:, :, 2] > 0, mask, number)
 
 
-def anchor(known: Known) -> Floats:
-    """A first guess (B,) in ln ms: each level's newest mean, shrunk towards the next wider one's by its few runs.
+def anchor_and_spread(known: Known) -> tuple[Floats, Floats]:
+    """A first guess (B,) in ln ms, and the standard deviation (B,) to expect around it.
 
-    The same as memory.typical_ms, for many.
+    The guess is each level's newest mean, shrunk towards the next wider one's by its few runs, and at last to
+    DEFAULT_MS: the same as memory.typical_ms, for many. The variance is shrunk in the same way from that of WIDEST.
     """
-    return _shrunk(known.means[:, :, 0], np.minimum(known.runs, 1.0 / DECAYS[0]), _LOG_DEFAULT)
-
-
-def spread(known: Known) -> Floats:
-    """The standard deviation (B,) of ln ms to expect around the anchor, shrunk in the same way from WIDEST."""
-    # One run says nothing of its spread.
-    seen = np.maximum(np.minimum(known.runs, 1.0 / DECAYS[1]) - 1.0, 0.0)
-    deviation: Floats = np.sqrt(_shrunk(known.spreads[:, :, 1] ** 2, seen, WIDEST**2))
-    return deviation
-
-
-def _shrunk(own: Floats, seen: Floats, default: float) -> Floats:
-    """What each level says (B, L), by the runs seen (B, L), shrunk to the next wider one's and at last to default."""
+    seen = np.minimum(known.runs[:, None], _SEEN)  # (B, 2, L)
+    seen[:, 1] = np.maximum(seen[:, 1] - 1.0, 0.0)  # one run says nothing of its spread
     believed = seen / (seen + DOUBT)
-    passed_on = np.cumprod(1.0 - believed, axis=1)
-    total: Floats = passed_on[:, -1] * default + believed[:, 0] * own[:, 0]
-    total += (passed_on[:, :-1] * believed[:, 1:] * own[:, 1:]).sum(axis=1)
-    return total
+    passed_on = np.cumprod(1.0 - believed, axis=2)
+    believed[:, :, 1:] *= passed_on[:, :, :-1]
+    believed[:, 0] *= known.means[:, :, 0]
+    believed[:, 1] *= np.square(known.spreads[:, :, 1])
+    both = passed_on[:, :, -1] * _START + np.add.reduce(believed, axis=2)
+    return both[:, 0], np.sqrt(both[:, 1])
 
 
 def log_milliseconds(ms: Floats) -> Floats:
@@ -148,7 +152,7 @@ def _numbers(memories: Sequence[Sequence[Memory | None]]) -> list[Any]:
             if memory is None:
                 numbers += _UNKNOWN
             else:
-                numbers += (memory.runs, memory.failures, memory.last_ended, memory.failed)
+                numbers += (memory.runs, memory.last_ended, memory.failures, memory.failed)
                 numbers += memory.means
                 numbers += memory.squares
         numbers += _UNKNOWN * (len(LEVELS) - len(of_one))

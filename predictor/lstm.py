@@ -77,10 +77,14 @@ def backward(dout: Array, cache: Cache) -> tuple[Params, Array]:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """Two layers as one matrix that takes x and the states of both: half the calls where only the end is wanted."""
+    """Two layers as one matrix, for where only the end is wanted and what is padding stands in front.
 
-    w: Array  # (D+2H, 8H): input of both layers, forget of both, output of both, candidate of both
-    b: Array  # (8H,)
+    It takes a column for each sequence: the inputs of a step, for each layer whether the step is none of padding
+    (1 or 0, in place of a bias) and the states of both layers. It gives, of both layers each, the input, forget
+    and output gates and the candidate, H rows each.
+    """
+
+    w: Array  # (8H, D + 2 + 2H)
 
 
 def fuse(params: Params) -> Fused:
@@ -89,51 +93,49 @@ def fuse(params: Params) -> Fused:
     inputs = len(params["w0"]) - hidden
     half = np.full(4 * hidden, 0.5, dtype=params["b0"].dtype)  # as in _layer_forward
     half[3 * hidden :] = 1.0
-    w = np.zeros((inputs + 2 * hidden, 4, 2, hidden), dtype=half.dtype)
-    w[: inputs + hidden, :, 0] = (params["w0"] * half).reshape(-1, 4, hidden)
-    w[inputs:, :, 1] = (params["w1"] * half).reshape(-1, 4, hidden)
-    b = np.stack([(params[name] * half).reshape(4, hidden) for name in ("b0", "b1")], axis=1)
-    return Fused(w.reshape(len(w), -1), b.ravel())
+    taken = inputs + 2  # the rows before those of the states
+    w = np.zeros((taken + 2 * hidden, 4, 2, hidden), dtype=half.dtype)
+    first, second = (params[name] * half for name in ("w0", "w1"))
+    w[:inputs, :, 0] = first[:inputs].reshape(-1, 4, hidden)
+    w[taken : taken + hidden, :, 0] = first[inputs:].reshape(-1, 4, hidden)
+    w[taken:, :, 1] = second.reshape(-1, 4, hidden)
+    for layer in range(2):
+        w[inputs + layer, :, layer] = (params[f"b{layer}"] * half).reshape(4, hidden)
+    return Fused(np.ascontiguousarray(w.reshape(len(w), -1).T))
 
 
 def last_state(fused: Fused, x: Array, mask: Mask) -> Array:
     """The top layer's last hidden state (B, H) of two layers, as `forward` gives it, for x (T, B, D).
 
-    The second layer runs one step behind the first, so that both take a step in the same call.
+    All padding (mask (T, B) False) must stand in front. The second layer runs one step behind the first, so that
+    both take a step in the same call. Where a layer is given nothing, its candidate is tanh(0) = 0 and it stays as
+    it starts: padding needs no care.
     """
     steps, batch, inputs = x.shape
-    both = len(fused.b) // 4  # 2H
-    hidden = both // 2
-    share_of_x = (x.reshape(-1, inputs) @ fused.w[:inputs] + fused.b).reshape(steps, batch, -1)
-    h: Array = np.zeros((batch, both), dtype=fused.w.dtype)
-    c = np.zeros_like(h)
-    skips: Mask = ~mask
-    padded = [bool(row.any()) for row in skips]
-    w_hidden = fused.w[inputs:]
-    for t in range(steps + 1):
-        a = h @ w_hidden
-        a += share_of_x[t] if t < steps else fused.b
-        np.tanh(a, out=a)
-        sigmoids = a[:, : 3 * both]
-        sigmoids *= 0.5
-        sigmoids += 0.5
-        i, f, o, g = _four(a, both)
-        new_c = f * c
-        new_c += i * g
-        new_h = np.tanh(new_c)
-        new_h *= o
-        if t < steps and padded[t]:
-            _pass_on(new_h, new_c, h, c, slice(hidden), skips[t])
-        if t == 0 or padded[t - 1]:  # before the first step the second layer has nothing to take
-            _pass_on(new_h, new_c, h, c, slice(hidden, None), skips[t - 1] if t else np.ones(batch, np.bool_))
-        h, c = new_h, new_c
-    return h[:, hidden:]
-
-
-def _pass_on(new_h: Array, new_c: Array, h: Array, c: Array, part: slice, skip: Mask) -> None:
-    """Keep the state of one layer in the rows that are padding."""
-    new_h[skip, part] = h[skip, part]
-    new_c[skip, part] = c[skip, part]
+    both = len(fused.w) // 4  # 2H
+    given = np.zeros((steps + 1, inputs + 2, batch), dtype=fused.w.dtype)
+    np.multiply(x.transpose(0, 2, 1), mask[:, None], out=given[:steps, :inputs])
+    given[:steps, inputs] = given[1:, inputs + 1] = mask
+    z = np.zeros((inputs + 2 + both, batch), dtype=fused.w.dtype)
+    step, h = z[: inputs + 2], z[inputs + 2 :]
+    # the gates, the candidate and, behind it, the cell: input and forget gate then take both in one call
+    a = np.zeros((5 * both, batch), dtype=fused.w.dtype)
+    gates, sigmoids, cell = a[: 4 * both], a[: 3 * both], a[4 * both :]
+    input_and_forget, output, candidate_and_cell = a[: 2 * both], a[2 * both : 3 * both], a[3 * both :]
+    parts = np.empty_like(candidate_and_cell)
+    new, kept = parts[:both], parts[both:]
+    half = np.asarray(0.5, dtype=a.dtype)  # a number of Python's own is turned into this at each use
+    for of_step in given:
+        step[...] = of_step
+        fused.w.dot(z, out=gates)
+        np.tanh(gates, out=gates)
+        sigmoids *= half
+        sigmoids += half
+        np.multiply(input_and_forget, candidate_and_cell, out=parts)
+        np.add(new, kept, out=cell)
+        np.tanh(cell, out=h)
+        h *= output
+    return h[both // 2 :].T
 
 
 def _depth(params: Params) -> int:

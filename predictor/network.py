@@ -8,7 +8,7 @@ Sizes: batch B, hidden H, embedding E, head width W, candidates K.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -28,6 +28,10 @@ SPREAD_START = 0.9555  # softplus of it is 1.28: the p10 and p90 of a normal dis
 INPUTS = SUMMARIES + 1
 _K = len(CANDIDATES)
 _EMBEDDED = 4 * EMBEDDING
+# Exact in any precision: the signs of the two spreads, and what the correction and the chance of a failure are
+# multiplied by within their tanh (a sigmoid that cannot overflow).
+_DOWN_AND_UP = np.array([-1.0, 1.0], np.float32)
+_SLOWLY = np.array([1.0 / CORRECTION_LIMIT, 0.5], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +58,26 @@ class Output:
     failure: Array  # (B,): probability
 
 
+class Kept(NamedTuple):
+    """What `backward` needs again of the head."""
+
+    share: Array  # (B, WORDS): weight of each word in the mean
+    joined: Array  # (B, H + 4E + INPUTS)
+    hidden: Array  # (B, W)
+    mix: Array  # (B, K)
+    bend: Array  # (B,): tanh of the scaled correction
+    spread_factor: Array  # (B, 2): softplus, of the two spreads
+
+
 @dataclass(slots=True)
 class Cache:
     """What `backward` needs again."""
 
     params: Params
     batch: Batch
-    lstm: lstm.Cache | None
-    share: Array  # (B, WORDS): weight of each word in the mean
-    joined: Array  # (B, H + 4E + INPUTS)
-    hidden: Array  # (B, W)
-    mix: Array  # (B, K)
-    bend: Array  # (B,): tanh of the scaled correction
-    rise: Array  # (B, 2): slope of the softplus of the two spreads
+    lstm: lstm.Cache
+    head: Kept
+    spread_slope: Array  # (B, 2)
 
 
 def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
@@ -89,57 +100,56 @@ def init(rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
 def forward(params: Params, batch: Batch) -> tuple[Output, Cache]:
     """What the network says of a batch, and the cache."""
     states, lstm_cache = lstm.forward(lstm_params(params), *_sequence(batch))
-    return _head(params, batch, states[-1], lstm_cache)
+    output, kept = _head(params, batch, states[-1])
+    spread_slope = -np.expm1(-kept.spread_factor) * batch.spread[:, None]  # the sigmoid of what softplus was given
+    return output, Cache(params, batch, lstm_cache, kept, spread_slope)
 
 
 def infer(params: Params, fused: lstm.Fused, batch: Batch) -> Output:
-    """What `forward` says, sooner: nothing is kept for a way back."""
-    return _head(params, batch, lstm.last_state(fused, *_sequence(batch)), None)[0]
+    """What `forward` says, sooner: nothing is kept for a way back. All padding must stand in front."""
+    return _head(params, batch, lstm.last_state(fused, *_sequence(batch)))[0]
 
 
 def _sequence(batch: Batch) -> tuple[Array, Mask]:
     """Steps (T, B, STEP_INPUTS) and mask (T, B) without the front padding that no row uses."""
     used: Mask = np.logical_or.reduce(batch.mask, axis=0)
-    start = int(used.argmax()) if used.any() else len(used) - 1
+    start = int(used.argmax())
+    if not used[start]:
+        start = len(used) - 1
     return np.ascontiguousarray(batch.steps[:, start:].transpose(1, 0, 2)), batch.mask[:, start:].T
 
 
-def _head(params: Params, batch: Batch, state: Array, lstm_cache: lstm.Cache | None) -> tuple[Output, Cache]:
+def _head(params: Params, batch: Batch, state: Array) -> tuple[Output, Kept]:
     embedded = params["embedding"][batch.slots]  # (B, SLOTS, E)
     share = (batch.slots[:, 3:] > 0).astype(embedded.dtype)
-    share /= np.maximum(share.sum(axis=1, keepdims=True), 1.0)  # none is left where all were dropped in training
-    words = (share[:, None] @ embedded[:, 3:])[:, 0]
+    share /= np.maximum(np.add.reduce(share, axis=1, keepdims=True), 1.0)  # in training all may have been dropped
+    words = np.einsum("bw,bwe->be", share, embedded[:, 3:])
     joined = np.concatenate([state, embedded[:, :3].reshape(len(words), -1), words, batch.summary], axis=1)
     hidden = np.tanh(joined @ params["w_head"] + params["b_head"])  # (B, W)
     out = hidden @ params["w_out"] + params["b_out"]  # (B, K + 4)
-    mix = np.exp(out[:, :_K] - out[:, :_K].max(axis=1, keepdims=True))
-    mix /= mix.sum(axis=1, keepdims=True)
-    bend = np.tanh(out[:, _K] / CORRECTION_LIMIT)
-    middle = (mix * batch.candidates).sum(axis=1) + CORRECTION_LIMIT * bend
+    mix = np.exp(out[:, :_K] - np.maximum.reduce(out[:, :_K], axis=1, keepdims=True))
+    mix /= np.add.reduce(mix, axis=1, keepdims=True)
+    bend, chance = np.tanh(out[:, _K::3] * _SLOWLY).T
     factor = np.logaddexp(0.0, out[:, _K + 1 : _K + 3])  # softplus: positive, so low < middle < high
-    spread = factor * batch.spread[:, None]
-    output = Output(
-        np.concatenate([(middle - spread[:, 0])[:, None], middle[:, None], (middle + spread[:, 1])[:, None]], axis=1),
-        0.5 + 0.5 * np.tanh(0.5 * out[:, _K + 3]),  # a sigmoid that cannot overflow
-    )
-    rise = -np.expm1(-factor) * batch.spread[:, None]  # the sigmoid of what softplus was given
-    return output, Cache(params, batch, lstm_cache, share, joined, hidden, mix, bend, rise)
+    quantiles = np.empty((len(out), 3), out.dtype)
+    quantiles[:, 1] = middle = np.einsum("bk,bk->b", mix, batch.candidates) + CORRECTION_LIMIT * bend
+    quantiles[:, ::2] = middle[:, None] + factor * _DOWN_AND_UP * batch.spread[:, None]
+    return Output(quantiles, 0.5 + 0.5 * chance), Kept(share, joined, hidden, mix, bend, factor)
 
 
 def backward(dquantiles: Array, dchance: Array, cache: Cache) -> Params:
     """Gradients of every weight from those of the quantiles (B, 3) and of the logit of a failure (B,)."""
-    params, batch = cache.params, cache.batch
-    assert cache.lstm is not None
+    params, batch, head = cache.params, cache.batch, cache.head
     dmiddle = dquantiles.sum(axis=1)
     dmix = dmiddle[:, None] * batch.candidates
-    dlogits = cache.mix * (dmix - (cache.mix * dmix).sum(axis=1, keepdims=True))
-    dbend = dmiddle * (1.0 - cache.bend**2)
-    dspread = np.stack([-dquantiles[:, 0], dquantiles[:, 2]], axis=1) * cache.rise
+    dlogits = head.mix * (dmix - (head.mix * dmix).sum(axis=1, keepdims=True))
+    dbend = dmiddle * (1.0 - head.bend**2)
+    dspread = np.stack([-dquantiles[:, 0], dquantiles[:, 2]], axis=1) * cache.spread_slope
     dout = np.concatenate([dlogits, dbend[:, None], dspread, dchance[:, None]], axis=1)
-    dhidden = (dout @ params["w_out"].T) * (1.0 - cache.hidden**2)
+    dhidden = (dout @ params["w_out"].T) * (1.0 - head.hidden**2)
     djoined = dhidden @ params["w_head"].T
-    grads = {"w_head": cache.joined.T @ dhidden, "b_head": dhidden.sum(axis=0)}
-    grads |= {"w_out": cache.hidden.T @ dout, "b_out": dout.sum(axis=0)}
+    grads = {"w_head": head.joined.T @ dhidden, "b_head": dhidden.sum(axis=0)}
+    grads |= {"w_out": head.hidden.T @ dout, "b_out": dout.sum(axis=0)}
     grads["embedding"] = _embedding_gradient(djoined[:, HIDDEN : HIDDEN + _EMBEDDED], cache)
     dstates = np.zeros_like(cache.lstm.layers[-1].squashed)
     dstates[-1] = djoined[:, :HIDDEN]
@@ -167,7 +177,7 @@ def pinball(quantiles: Array, target: Array) -> tuple[float, Array]:
 def _embedding_gradient(dembedded: Array, cache: Cache) -> Array:
     """Of the whole table, from that of the type, user, name and mean word (B, 4E)."""
     dfour = dembedded.reshape(len(dembedded), 4, EMBEDDING)
-    dslots = np.concatenate([dfour[:, :3], cache.share[:, :, None] * dfour[:, 3:]], axis=1)
+    dslots = np.concatenate([dfour[:, :3], cache.head.share[:, :, None] * dfour[:, 3:]], axis=1)
     slots = cache.batch.slots.ravel()
     gradient: Array = np.zeros_like(cache.params["embedding"])
     np.add.at(gradient, slots, dslots.reshape(-1, EMBEDDING))

@@ -74,9 +74,10 @@ class RuntimeModel:
 
     def batch(self, given: Features) -> network.Batch:
         """Complete features as the network takes them: the summary standardised."""
-        summary = (given.summary - self.summary_mean) * self.summary_scale
-        summary = np.concatenate([summary, given.candidates[:, _TREES, None] / network.TREES_UNIT], axis=1)
-        np.clip(summary, -SUMMARY_LIMIT, SUMMARY_LIMIT, out=summary)
+        summary = np.empty((len(given), network.INPUTS), np.float32)
+        np.multiply(given.summary - self.summary_mean, self.summary_scale, out=summary[:, :SUMMARIES])
+        np.divide(given.candidates[:, _TREES], network.TREES_UNIT, out=summary[:, SUMMARIES])
+        np.minimum(np.maximum(summary, -SUMMARY_LIMIT, out=summary), SUMMARY_LIMIT, out=summary)
         spread = given.spread.astype(np.float32)
         return network.Batch(given.steps, given.mask, given.slots, summary, given.candidates, spread)
 

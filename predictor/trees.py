@@ -7,7 +7,7 @@ are grown on the sign of the residual and say its median in each leaf, which low
 Sizes: rows N, columns F, bins K, trees R, depth D.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ LEAF_DOUBT = 15.0  # examples at which a leaf is believed halfway
 GAIN_DOUBT = 3.0  # the same in choosing a question
 BEYOND = 1e6  # more than any column holds
 _ONE = float(1 << 24)  # counts and sums of signs in one float: more than any sum, exact below 2 ** 53
-_POWERS = 2.0 ** np.arange(DEPTH)[::-1]
+_POWERS = (1 << np.arange(DEPTH)[::-1, None, None]).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,23 @@ class Trees:
     thresholds: NDArray[np.float32]  # (R, D): one bit where the column is above
     values: Array  # (R, 2 ** D)
 
+    # As predict asks, by depth: columns (D, R), thresholds (D, R, 1), and where each tree's values start (R, 1).
+    by_depth: tuple[NDArray[np.intp], Array, NDArray[np.intp]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        columns, thresholds = np.ascontiguousarray(self.columns.T, np.intp), self.thresholds.T[:, :, None]
+        starts = np.arange(0, self.values.size, 2**DEPTH)[:, None]
+        object.__setattr__(self, "by_depth", (columns, np.ascontiguousarray(thresholds), starts))
+
     def predict(self, x: Array) -> Floats:
         """The sum of all trees for rows x (N, F): (N,)."""
         total = np.full(len(x), self.start)
         if len(self.columns):
-            bits = x[:, self.columns.ravel()] > self.thresholds.ravel()
-            leaves = (bits.reshape(-1, DEPTH).astype(np.float32) @ _POWERS.astype(np.float32)).astype(np.intp)
-            offsets = np.arange(0, self.values.size, 2**DEPTH)
-            total += self.values.ravel()[leaves.reshape(len(x), -1) + offsets].sum(axis=1)
+            columns, thresholds, starts = self.by_depth
+            bits = (x.T[columns] > thresholds).view(np.uint8)  # (D, R, N)
+            bits *= _POWERS
+            leaves = np.add.reduce(bits, axis=0, dtype=np.uint8)
+            total += np.add.reduce(self.values.ravel()[leaves + starts], axis=0)
         return total
 
 

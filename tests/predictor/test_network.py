@@ -141,4 +141,4 @@ def test_pinball_of_the_true_quantiles_is_zero_and_of_others_is_weighted() -> No
 def test_fresh_weights_lean_to_the_trees() -> None:
     _, cache = network.forward(network.init(np.random.default_rng(0)), make_batch(np.random.default_rng(0), 3))
 
-    assert (cache.mix.argmax(axis=1) == CANDIDATES.index("trees")).all()
+    assert (cache.head.mix.argmax(axis=1) == CANDIDATES.index("trees")).all()
