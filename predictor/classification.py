@@ -102,9 +102,10 @@ class Classifier:
         hits = [word_rules.hits(words) for words in texts]
         model = self.own.scores(entries, len(texts)) + self.prior(counts, len(texts))
         ruled = self.ruled(texts, hits)
-        logs, alone = self.category_logs(model + ruled), self.category_logs(model)
-        chosen, urgency = logs.argmax(axis=1), self.urgencies(model + ruled)
-        urgency_logs = self.urgency_logs(model + ruled)
+        scores = model + ruled
+        logs, alone = self.category_logs(scores), self.category_logs(model)
+        chosen, urgency = logs.argmax(axis=1), self.urgencies(scores)
+        urgency_logs = self.urgency_logs(scores)
         sure = np.exp(alone.max(axis=1)) >= UNSURE
         same = alone.argmax(axis=1) == chosen
         words = self._telling(texts, found, counts, entries, chosen, hits)

@@ -53,8 +53,10 @@ class Linear:
         out = np.zeros((texts, len(self.bias)), np.float32)
         if texts == 1:
             out[0] = entries.values @ self.weights[entries.columns]
-        else:
-            np.add.at(out, entries.texts, entries.values[:, None] * self.weights[entries.columns])
+        elif len(entries.texts):
+            starts = np.flatnonzero(np.diff(entries.texts, prepend=-1))
+            terms = entries.values[:, None] * self.weights[entries.columns]
+            out[entries.texts[starts]] = np.add.reduceat(terms, starts)
         return out + self.bias
 
     def pull(self, entries: Entries, chosen: Places) -> Floats:

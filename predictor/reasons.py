@@ -41,5 +41,5 @@ def _strongest(words: list[str], pulls: list[float], heard: list[tuple[int, floa
     total: dict[str, float] = {}
     for word, pull in zip(words, pulls, strict=True):
         total[word] = total.get(word, 0.0) + pull
-    told = [word for word in sorted(total, key=total.__getitem__, reverse=True)[:WORDS] if total[word] > 0.0]
+    told = sorted([word for word, pull in total.items() if pull > 0.0], key=total.__getitem__, reverse=True)[:WORDS]
     return tuple(f"type {word[1:]}" if word.startswith(TYPE_MARK) else word for word in told)

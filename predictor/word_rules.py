@@ -44,14 +44,16 @@ def hits(words: list[str]) -> list[Hit]:
     """What each word of a text speaks for; a phrase is heard instead of the words in it."""
     found: list[Hit] = []
     rehearsed = not lexicon.REHEARSALS.isdisjoint(words)
-    place = 0
-    while place < len(words):
+    end = 0  # of the phrase heard last
+    for place in [place for place, word in enumerate(words) if word in _PHRASES]:
+        if place < end:
+            continue
         size, says = _longest(words, place)
         for urgency, label, weight in says:
             if label == "high" and urgency and (rehearsed or _negated(words, place)):
                 label = "low"
             found.append(Hit(place, urgency, label, weight))
-        place += size
+        end = place + size
     return found
 
 
@@ -68,7 +70,7 @@ def scores(words: list[str], found: list[Hit], labels: tuple[str, ...]) -> list[
 
 def _longest(words: list[str], place: int) -> tuple[int, tuple[tuple[bool, str, float], ...]]:
     """How many words from place on are a phrase of the lexicon, and what it says; 1 and nothing if none are."""
-    for phrase, says in _PHRASES.get(words[place], ()):
+    for phrase, says in _PHRASES[words[place]]:
         if words[place : place + len(phrase)] == phrase:
             return len(phrase), says
     return 1, ()
