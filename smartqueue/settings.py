@@ -172,6 +172,8 @@ DRIFT_PERCENT = env_int("SMARTQUEUE_DRIFT_PERCENT", 150, minimum=100)
 DRIFT_SECONDS = env_seconds("SMARTQUEUE_DRIFT_SECONDS", 900)
 # How near the predictions of each hour were is kept so long.
 ACCURACY_RETENTION_DAYS = env_int("SMARTQUEUE_ACCURACY_RETENTION_DAYS", 90, minimum=1)
+# What is remembered of kinds of jobs that have not run for so long is forgotten.
+MEMORY_RETENTION_DAYS = env_int("SMARTQUEUE_MEMORY_RETENTION_DAYS", 365, minimum=1)
 
 # --- Classification ---------------------------------------------------------------------------------------------
 # How soon after a submit its text is read, and how many are at a time. More are quicker in all, fewer are told sooner.

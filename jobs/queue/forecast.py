@@ -108,7 +108,7 @@ def own_wait(org: Org, queue: str, rank: float) -> Wait | None:
     return ranged(seconds, EARLY_RATIO, LATE_RATIO)
 
 
-def start_errors(org: Org) -> sql.Row:
-    """`jobs`, `median_error_seconds` and `within_range` of the jobs that started of late."""
-    (found,) = sql.run("start_errors", org_id=org.pk, attempts=STARTS)
+def start_errors(org: Org, attempts: int = STARTS) -> sql.Row:
+    """`jobs`, `median_error_seconds` and `within_range` of the jobs that started in the newest attempts."""
+    (found,) = sql.run("start_errors", org_id=org.pk, attempts=attempts)
     return found

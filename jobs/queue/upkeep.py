@@ -106,6 +106,7 @@ class Prune:
         if looked.last is None:
             sql.run("prune_samples", days=settings.RETENTION_DAYS)
             sql.run("prune_accuracy", days=settings.ACCURACY_RETENTION_DAYS)
+            sql.run("prune_memories", days=settings.MEMORY_RETENTION_DAYS)
             sql.run("prune_batches", days=settings.RETENTION_DAYS)
             sql.run("prune_ticks", days=settings.RETENTION_DAYS)
             sql.run("prune_events", days=settings.SEEN_EVENT_DAYS)

@@ -35,7 +35,9 @@ from jobs.models import (
     WorkerProcess,
 )
 from jobs.models import Queue as QueueRow
+from jobs.queue import sql
 from jobs.queue.enqueue import enqueue
+from jobs.queue.forecast import start_errors
 from jobs.queue.new_job import MAX_LENGTHS, NewJob
 from jobs.simulation import tasks
 from jobs.simulation.engine import serve
@@ -71,6 +73,9 @@ class Agreement:
     simulated_mean_wait_s: float
     live_p90_wait_s: float
     simulated_p90_wait_s: float
+    # Of the starts that each job was told when it was submitted.
+    start_median_error_s: float | None
+    start_within_range: float | None
 
     @property
     def agrees(self) -> bool:
@@ -82,7 +87,7 @@ class Agreement:
         near = all(abs(live - simulated) <= TOLERANCE * max(live, simulated) for live, simulated in waits)
         return near and self.spearman >= 1.0 - TOLERANCE
 
-    def figures(self) -> dict[str, float | int]:
+    def figures(self) -> dict[str, float | int | None]:
         """By name, as they are printed."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -95,6 +100,7 @@ class Played:
     starts: list[float]
     occupied_s: list[float]  # the run, and what the worker takes to begin and to end it
     predicted_s: list[float]
+    start_errors: sql.Row  # as jobs.queue.forecast says them
 
 
 def replay(
@@ -193,6 +199,8 @@ def play(org: Org, rows: Sequence[Row], arrivals: Sequence[float], runtimes: Seq
     await_ends(org, begins + (arrivals[-1] + sum(runtimes)) * PATIENCE + PATIENCE_SECONDS)
     stored = {job.pk: job for job in Job.objects.filter(org=org)}
     attempts = {attempt.job_id: attempt for attempt in Attempt.objects.filter(org_id=org.pk)}
+    if len({attempt.worker_id for attempt in attempts.values()}) > 1:
+        raise TraceError("--live: other workers took jobs too; none may serve every queue meanwhile")
     jobs = [stored[one] for one in ids]
     first = min(job.created_at for job in jobs)
     return Played(
@@ -200,6 +208,7 @@ def play(org: Org, rows: Sequence[Row], arrivals: Sequence[float], runtimes: Seq
         starts=[(attempts[job.pk].started_at - first).total_seconds() for job in jobs],
         occupied_s=[(attempts[job.pk].ended_at - attempts[job.pk].started_at).total_seconds() for job in jobs],
         predicted_s=[job.predicted_ms / 1000.0 for job in jobs],
+        start_errors=start_errors(org, len(rows)),
     )
 
 
@@ -224,6 +233,8 @@ def compared(played: Played, simulated: Sequence[float], workers: int, scale: fl
         simulated_mean_wait_s=float(expected.mean()),
         live_p90_wait_s=float(np.quantile(waits, 0.9)),
         simulated_p90_wait_s=float(np.quantile(expected, 0.9)),
+        start_median_error_s=played.start_errors.median_error_seconds,
+        start_within_range=played.start_errors.within_range,
     )
 
 

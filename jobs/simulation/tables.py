@@ -46,4 +46,6 @@ def tenants_table(report: Report) -> str:
 
 def live_table(agreement: Agreement) -> str:
     """What the live run gave beside what the simulation said."""
-    return "\n".join(f"{name:24}{value:14.3f}" for name, value in agreement.figures().items())
+    return "\n".join(
+        f"{name:24}{'-' if value is None else f'{value:.3f}':>14}" for name, value in agreement.figures().items()
+    )

@@ -1,5 +1,6 @@
 """What is remembered of past runs: the database folds as predictor.memory says, whoever and however many they are."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from jobs import estimates
 from jobs.memories import as_rows, gaps, recall
 from jobs.models import Attempt, Job, Lease, RunDelta, RuntimeMemory
 from jobs.queue.finish import Ended, finish
-from jobs.queue.upkeep import fold_runs
+from jobs.queue.upkeep import Prune, fold_runs
 from jobs.states import Outcome
 from orgs.models import Membership, Org
 from orgs.roles import Role
@@ -269,3 +270,19 @@ def test_a_history_of_more_runs_than_were_kept_weighs_as_all_of_them(world: Worl
         for mean, decay in zip(memory.means, DECAYS, strict=True):
             assert mean / weight(decay, memory.runs) == pytest.approx(log(500.0))
         assert memory.failed == pytest.approx(1.0)
+
+
+def test_what_has_not_run_for_a_year_is_forgotten(world: World) -> None:
+    make_history(world.org, [100.0], name="old")
+    make_history(world.org, [100.0], name="new")
+    kept = RuntimeMemory.objects.exclude(key__endswith="old").count()
+    RuntimeMemory.objects.update(last_ended=time.time() - 364 * 86_400)
+    RuntimeMemory.objects.filter(key__endswith="old").update(last_ended=time.time() - 366 * 86_400)
+    prune = Prune()
+
+    while prune():
+        pass
+
+    left = RuntimeMemory.objects.values_list("key", flat=True)
+    assert len(left) == kept
+    assert not [key for key in left if key.endswith("old")]

@@ -50,6 +50,8 @@ def test_order_and_waits_agree_with_the_simulation_and_nothing_is_left(
     figures = json.loads(out.getvalue())
     assert figures["jobs"] == JOBS
     assert figures["spearman"] > 0.9
+    assert figures["start_median_error_s"] > 0.0
+    assert 0.0 < figures["start_within_range"] <= 1.0
     assert not Org.objects.filter(slug__startswith="simulation-").exists()
     left = (Job, Attempt, Transition, Queue, QueueShare)
     assert [model.__name__ for model in left if model.objects.exists()] == []
