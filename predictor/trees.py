@@ -16,7 +16,7 @@ from predictor import optim
 from predictor.history import Floats
 from predictor.lstm import Array
 
-TREES, DEPTH, BINS = 120, 6, 128
+TREES, DEPTH, BINS = 180, 6, 128
 MOST_TREES = 4 * TREES  # that stored weights may hold
 RATE = 0.15
 ROWS, ROWS_SHARE = 16_384, 0.7  # of the examples each tree's questions are chosen on, the fewer of the two
