@@ -12,6 +12,8 @@ class QueueError(Exception):
     def __init__(self, detail: str = "", **context: Any) -> None:
         self.detail = detail or str(self.__doc__)
         self.context = context
+        # What the problem says beside its sentence.
+        self.members: dict[str, Any] = {}
         super().__init__(self.detail)
 
 

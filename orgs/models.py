@@ -227,3 +227,13 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor_name} {self.action} {self.target}"
+
+
+class RateBucket(models.Model):
+    """How much has been asked for of late under one name (orgs.buckets). Unlogged: after a crash all are full."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    full_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} is full at {self.full_at:%F %T}"

@@ -19,6 +19,7 @@ from smartqueue.env import (
     env_list,
     env_mail,
     env_ports,
+    env_rate,
     env_retries,
     env_seconds,
     env_str,
@@ -54,6 +55,34 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
 # Set when TLS ends before us: cookies are then marked Secure and HSTS is sent.
 HTTPS = env_bool("SMARTQUEUE_HTTPS", False)
+# How many proxies of ours stand before the web, each adding the address of its caller to X-Forwarded-For. Too few: all
+# clients count as one, the proxy; too many: clients choose their address themselves.
+TRUSTED_PROXIES = env_int("SMARTQUEUE_TRUSTED_PROXIES", 0)
+
+# --- How often who may ask for what -----------------------------------------------------------------------------
+# count/seconds, or count/seconds/burst; off: any number. The count comes back steadily over the seconds, and after a
+# rest there may be a burst (the count, where it is not said) at once. Exact over all web processes. Tests turn on what
+# they are about.
+
+
+def rate(name: str, default: str) -> tuple[int, float, int] | None:
+    return env_rate(name, "off" if TESTING else default)
+
+
+# Of one address, or one IPv6 /64.
+REGISTER_RATE = rate("SMARTQUEUE_REGISTER_RATE", "5/60")
+LOGIN_RATE = rate("SMARTQUEUE_LOGIN_RATE", "10/60")
+REFRESH_RATE = rate("SMARTQUEUE_REFRESH_RATE", "120/60")
+# Sign-ins that fail, of one account, whoever tries. Lower: harder to guess, and easier for others to shut somebody out.
+ACCOUNT_LOGIN_RATE = rate("SMARTQUEUE_ACCOUNT_LOGIN_RATE", "10/300")
+# Of one person: invitations sent and answered.
+INVITATION_RATE = rate("SMARTQUEUE_INVITATION_RATE", "30/60")
+# Jobs submitted over the API and the pages, each of a bulk call or batch counted.
+USER_JOB_RATE = rate("SMARTQUEUE_USER_JOB_RATE", "30000/60")
+ORG_JOB_RATE = rate("SMARTQUEUE_ORG_JOB_RATE", "60000/60")
+# All other calls of the API: of one person or key, and of one organisation.
+CALL_RATE = rate("SMARTQUEUE_CALL_RATE", "12000/60")
+ORG_CALL_RATE = rate("SMARTQUEUE_ORG_CALL_RATE", "60000/60")
 
 # --- The queue --------------------------------------------------------------------------------------------------
 # Shorter: a dead worker's jobs are retaken sooner; longer: more room for a stalled host. Renewed at a third.
@@ -367,6 +396,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "smartqueue.logs.CorrelationMiddleware",
+    "orgs.rates.RateLimitMiddleware",
     "smartqueue.slashes.ApiSlashMiddleware",
     "smartqueue.errors.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -486,11 +516,13 @@ CONTENT_SECURITY_POLICY = {
 }
 CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-org", "x-correlation-id", "if-none-match"]
 CORS_EXPOSE_HEADERS = ["X-Correlation-ID", "Location", "Link", "ETag", "Retry-After", "Idempotent-Replayed"]
+CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy"]
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["orgs.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["orgs.permissions.MayAct"],
+    "DEFAULT_THROTTLE_CLASSES": ["orgs.throttle.Throttle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["smartqueue.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "smartqueue.openapi.Schema",

@@ -32,6 +32,7 @@ from jobs.queue.upkeep import (
     fold_earlier,
     fold_runs,
     forget_answers,
+    forget_rates,
     note_drift,
     sample_depth,
 )
@@ -87,6 +88,7 @@ class Scheduler(Loop):
             Chore("learn labels", LEARN_SECONDS, self.label_learner),
             Chore("forget answers", EXPIRE_SECONDS, forget_answers),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
+            Chore("forget rates", EXPIRE_SECONDS, forget_rates),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
             Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
             Chore("sweep orphans", ORPHAN_SECONDS, Orphans()),

@@ -1,0 +1,26 @@
+"""Token buckets of calls."""
+
+from django.db import migrations, models
+
+# Written by each call: without a flush to disk, and with room for the next version of a row in its page. What a crash
+# empties fills up by itself anyway.
+STORAGE = """
+ALTER TABLE orgs_ratebucket SET UNLOGGED;
+ALTER TABLE orgs_ratebucket SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("orgs", "0006_org_weight")]
+
+    operations = [
+        migrations.CreateModel(
+            "RateBucket",
+            [
+                ("name", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("full_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.RunSQL(STORAGE, migrations.RunSQL.noop),
+    ]
