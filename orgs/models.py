@@ -33,6 +33,11 @@ class Org(models.Model):
     weight = models.FloatField(
         default=1.0, db_default=1.0, validators=[MinValueValidator(0.01), MaxValueValidator(MAX_WEIGHT)]
     )
+    # How much it may have at once; null: what the deployment's settings say (jobs.queue.quotas).
+    max_waiting_jobs = models.PositiveBigIntegerField(null=True, blank=True)
+    max_payload_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    max_schedules = models.PositiveBigIntegerField(null=True, blank=True)
+    max_artefact_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

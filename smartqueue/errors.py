@@ -48,7 +48,10 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.InvalidArtefact: 400,
     queue_errors.CutOff: 400,
     queue_errors.ArtefactTooLarge: 413,
-    queue_errors.NoRoom: 409,
+    queue_errors.QuotaExceeded: 403,
+    queue_errors.QueueFull: 429,
+    queue_errors.SchedulesFull: 403,
+    queue_errors.NoRoom: 403,
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = "5"
@@ -88,7 +91,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         body = problem(
             request, STATUS_OF[type(error)], error.detail, code=error.code, errors=faults.first(faults.of_error(error))
         )
-        return Response(body | error.members, status=body["status"], content_type=PROBLEM_JSON)
+        headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, queue_errors.QueueFull) else None
+        return Response(body | error.members, status=body["status"], content_type=PROBLEM_JSON, headers=headers)
     response = drf_exception_handler(error, context)
     if response is None:
         return None

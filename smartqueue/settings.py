@@ -84,6 +84,19 @@ ORG_JOB_RATE = rate("SMARTQUEUE_ORG_JOB_RATE", "60000/60")
 CALL_RATE = rate("SMARTQUEUE_CALL_RATE", "12000/60")
 ORG_CALL_RATE = rate("SMARTQUEUE_ORG_CALL_RATE", "60000/60")
 
+# --- How much an organisation may have at once -----------------------------------------------------------------
+# Where a platform admin has not set it otherwise. Jobs that wait, be it for a worker, a time or other jobs; and the
+# payloads of all that have not ended.
+WAITING_MAX_JOBS = env_int("SMARTQUEUE_WAITING_MAX_JOBS", 1_000_000)
+WAITING_MAX_PAYLOAD_BYTES = env_int("SMARTQUEUE_WAITING_MAX_PAYLOAD_BYTES", 5_000_000_000)
+SCHEDULES_MAX = env_int("SMARTQUEUE_SCHEDULES_MAX", 1_000)
+# Of all artefacts together.
+ARTEFACT_ORG_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_ORG_MAX_BYTES", 10_000_000_000, minimum=1)
+# So near to its quota an organisation's submits are stored one after the other, and it is exact. More than it puts in
+# within a second, as long as a process goes by what it last read. Smaller: fewer wait for each other.
+QUOTA_MARGIN_JOBS = env_int("SMARTQUEUE_QUOTA_MARGIN_JOBS", 100_000)
+QUOTA_MARGIN_BYTES = env_int("SMARTQUEUE_QUOTA_MARGIN_BYTES", 1_000_000_000)
+
 # --- The queue --------------------------------------------------------------------------------------------------
 # Shorter: a dead worker's jobs are retaken sooner; longer: more room for a stalled host. Renewed at a third.
 LEASE_SECONDS = env_seconds("SMARTQUEUE_LEASE_SECONDS", 30, minimum=1)
@@ -134,8 +147,6 @@ LOG_MAX_LINES = env_int("SMARTQUEUE_LOG_MAX_LINES", 5_000, minimum=1)
 # Of an artefact that a handler holds in memory, and of one that is a file, made or sent.
 ARTEFACT_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_MAX_BYTES", 20_000_000, minimum=1)
 ARTEFACT_FILE_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_FILE_MAX_BYTES", 500_000_000, minimum=1)
-# Of all artefacts of an organisation together.
-ARTEFACT_ORG_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_ORG_MAX_BYTES", 10_000_000_000, minimum=1)
 # For so long a download from S3 may begin, once we have said where it is.
 ARTEFACT_URL_SECONDS = env_int("SMARTQUEUE_ARTEFACT_URL_SECONDS", 60, minimum=1)
 # What people send for jobs to read is kept so long; what jobs make is kept as long as the job.
@@ -167,7 +178,8 @@ RANK_POWER = env_seconds("SMARTQUEUE_RANK_POWER", 2)
 RANK_STRETCH = env_seconds("SMARTQUEUE_RANK_STRETCH", 20, minimum=1)
 # Who is not ahead of his share is ranked as if so much ahead, so that what is short is still sooner.
 RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minimum=0.001)
-# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, to be so.
+# For so long a process takes what it last read of an organisation's share of a queue, of what waits there, and of all
+# that it has waiting, to be so.
 SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.

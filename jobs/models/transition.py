@@ -47,13 +47,18 @@ class Transition(models.Model):
 
 
 class StatusCount(models.Model):
-    """Jobs by organisation, queue and status, folded by the leader. Exact when the deltas are added."""
+    """Jobs by organisation, queue and status, folded by the leader. Exact when the deltas are added.
+
+    `payload_bytes` says something only when it is summed over an organisation: of its jobs that have not ended. It is
+    added where a job begins and taken where it ends, and does not go with it from status to status.
+    """
 
     id = models.BigAutoField(primary_key=True)
     org_id = models.BigIntegerField()
     queue = models.CharField(max_length=40)
     status = models.CharField(max_length=9)
     jobs = models.BigIntegerField()
+    payload_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org_id", "queue", "status"], name="statuscount_uniq")]
@@ -70,6 +75,7 @@ class StatusDelta(models.Model):
     queue = models.CharField(max_length=40)
     status = models.CharField(max_length=9)
     jobs = models.BigIntegerField()
+    payload_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         indexes = [models.Index(fields=["org_id"], name="statusdelta_org_idx")]

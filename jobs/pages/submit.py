@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
-from jobs.errors import QueueError
+from jobs.errors import QueueError, QueueFull
 from jobs.forms import FORMS, RawForm, SubmitForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm, runnable
@@ -62,7 +62,7 @@ def submitted(request: HttpRequest, scope: Scope) -> HttpResponse:
         return form_page(request, form, status=429)
     except QueueError as error:
         form.refuse(error)
-        return form_page(request, form, status=400)
+        return form_page(request, form, status=429 if isinstance(error, QueueFull) else 400)
     if not stored.created:
         messages.info(request, "This form was submitted before: here is its job.")
     return redirect("job", stored.job_id)

@@ -1,4 +1,4 @@
-"""Token buckets of calls."""
+"""Token buckets of calls, and how much an organisation may have at once."""
 
 from django.db import migrations, models
 
@@ -10,11 +10,17 @@ ALTER TABLE orgs_ratebucket SET (fillfactor = 50, autovacuum_vacuum_scale_factor
     autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 """
 
+QUOTAS = ("max_waiting_jobs", "max_payload_bytes", "max_schedules", "max_artefact_bytes")
+
 
 class Migration(migrations.Migration):
     dependencies = [("orgs", "0006_org_weight")]
 
     operations = [
+        *(
+            migrations.AddField("org", name, models.PositiveBigIntegerField(null=True, blank=True))
+            for name in QUOTAS
+        ),
         migrations.CreateModel(
             "RateBucket",
             [

@@ -3,12 +3,13 @@ WITH oldest AS MATERIALIZED (
     SELECT id FROM jobs_statusdelta ORDER BY id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), taken AS (
     DELETE FROM jobs_statusdelta WHERE id = ANY (ARRAY(SELECT id FROM oldest))
-    RETURNING org_id, queue, status, jobs
+    RETURNING org_id, queue, status, jobs, payload_bytes
 ), kept AS (
-    INSERT INTO jobs_statuscount AS kept (org_id, queue, status, jobs)
-    SELECT org_id, queue, status, sum(jobs) FROM taken
+    INSERT INTO jobs_statuscount AS kept (org_id, queue, status, jobs, payload_bytes)
+    SELECT org_id, queue, status, sum(jobs), sum(payload_bytes) FROM taken
     GROUP BY org_id, queue, status
     ORDER BY org_id, queue, status
-    ON CONFLICT (org_id, queue, status) DO UPDATE SET jobs = kept.jobs + excluded.jobs
+    ON CONFLICT (org_id, queue, status) DO UPDATE
+    SET jobs = kept.jobs + excluded.jobs, payload_bytes = kept.payload_bytes + excluded.payload_bytes
 )
 SELECT count(*) AS folded FROM taken
