@@ -260,4 +260,4 @@ class NoRoom(QuotaExceeded):
 
     quota = "artefact_bytes"
     unit = "bytes of files"
-    hint = "There is no room for this one: delete some that were sent, or wait until others go with their jobs."
+    hint = "There is no room left for this one: delete some that were sent, or wait until others go with their jobs."
