@@ -47,18 +47,13 @@ class Transition(models.Model):
 
 
 class StatusCount(models.Model):
-    """Jobs by organisation, queue and status, folded by the leader. Exact when the deltas are added.
-
-    `payload_bytes` says something only when it is summed over an organisation: of its jobs that have not ended. It is
-    added where a job begins and taken where it ends, and does not go with it from status to status.
-    """
+    """Jobs by organisation, queue and status, folded by the leader. Exact when the deltas are added."""
 
     id = models.BigAutoField(primary_key=True)
     org_id = models.BigIntegerField()
     queue = models.CharField(max_length=40)
     status = models.CharField(max_length=9)
     jobs = models.BigIntegerField()
-    payload_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org_id", "queue", "status"], name="statuscount_uniq")]
@@ -75,13 +70,36 @@ class StatusDelta(models.Model):
     queue = models.CharField(max_length=40)
     status = models.CharField(max_length=9)
     jobs = models.BigIntegerField()
-    payload_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         indexes = [models.Index(fields=["org_id"], name="statusdelta_org_idx")]
 
     def __str__(self) -> str:
         return f"{self.org_id} {self.queue} {self.status}: {self.jobs:+d}"
+
+
+class PayloadCount(models.Model):
+    """Bytes of the payloads of an organisation's jobs that have not ended, folded as the counts are."""
+
+    org_id = models.BigIntegerField(primary_key=True)
+    payload_bytes = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.org_id}: {self.payload_bytes} bytes"
+
+
+class PayloadDelta(models.Model):
+    """A change of that sum not yet folded, by the same trigger: where a job begins, and where it ends."""
+
+    id = models.BigAutoField(primary_key=True)
+    org_id = models.BigIntegerField()
+    payload_bytes = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["org_id"], name="payloaddelta_org_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.org_id}: {self.payload_bytes:+d} bytes"
 
 
 class DepthSample(models.Model):

@@ -40,6 +40,11 @@ def fold_counts(*, batch: int = FOLD_BATCH) -> bool:
     return bool(taken.folded == batch)
 
 
+def fold_payloads(*, batch: int = FOLD_BATCH) -> bool:
+    (taken,) = sql.run("fold_payloads", batch=batch)
+    return bool(taken.folded == batch)
+
+
 def fold_runs(*, batch: int = RUNS_BATCH) -> bool:
     (taken,) = sql.run("fold_runs", batch=batch)
     return bool(taken.folded == batch)
