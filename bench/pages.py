@@ -26,6 +26,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "smartqueue": of("smartqueue", tables.of_ours),
     },
     ROOT / "docs" / "prediction.md": {"accuracy": of("policy-accuracy", of_accuracy)},
+    ROOT / "docs" / "usage.md": {"fair-use": of("fair-use", lambda report: tables.of_ours({"fair use": report}))},
     ROOT / "docs" / "reliability.md": {"chaos": proofs.of_chaos, "proofs": proofs.of_proofs},
 }
 

@@ -50,6 +50,12 @@ KILL_SECONDS = env_seconds("KILL_SECONDS", 2, minimum=0.1)
 KILL_SEED = env_int("KILL_SEED", 1)
 PROFILE_JOBS = env_int("PROFILE_JOBS", 20_000, minimum=1)
 
+# --- Fair use -----------------------------------------------------------------------------------------------------
+FLOOD_JOBS = env_int("FLOOD_JOBS", 100_000, minimum=1)
+FLOOD_JOB_MS = env_int("FLOOD_JOB_MS", 50)
+QUIET_RATE = env_int("QUIET_RATE", 10, minimum=1)
+QUIET_SECONDS = env_seconds("QUIET_SECONDS", 90, minimum=1)
+
 # --- etl jobs -----------------------------------------------------------------------------------------------------
 ETL_ROWS = env_int("ETL_ROWS", 1_000_000, minimum=10)
 ETL_JOBS = env_int("ETL_JOBS", 50, minimum=1)

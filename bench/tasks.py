@@ -1,5 +1,7 @@
 """What the measured jobs do."""
 
+import time
+
 from bench.peers.counter import count
 from jobs.handlers.python_task import task
 
@@ -8,6 +10,12 @@ from jobs.handlers.python_task import task
 def noop(number: int = -1) -> None:
     """Nothing but to be counted: what is measured is the queue."""
     count(number)
+
+
+@task(name="bench.nap")
+def nap(milliseconds: float) -> None:
+    """A slot is taken, and no processor."""
+    time.sleep(milliseconds / 1_000)
 
 
 @task(name="bench.fail")

@@ -12,6 +12,8 @@ class QueueError(Exception):
     def __init__(self, detail: str = "", **context: Any) -> None:
         self.detail = detail or str(self.__doc__)
         self.context = context
+        # What the problem says beside its sentence.
+        self.members: dict[str, Any] = {}
         super().__init__(self.detail)
 
 
@@ -218,13 +220,44 @@ class ArtefactTooLarge(QueueError):
         super().__init__(f"A file has at most {max_bytes} bytes here; nothing was kept.")
 
 
-class NoRoom(QueueError):
+class QuotaExceeded(QueueError):
+    """Your organisation has as much as it may have at once."""
+
+    code = "org_quota_exceeded"
+    quota = ""
+    unit = ""
+    hint = ""
+
+    def __init__(self, limit: int, used: int) -> None:
+        super().__init__(f"Your organisation may have {limit} {self.unit} and has {used}. {self.hint}")
+        self.members = {"quota": self.quota, "limit": limit, "used": used}
+
+
+class QueueFull(QuotaExceeded):
+    """Too much waits."""
+
+    WAITING_JOBS, PAYLOAD_BYTES = "waiting_jobs", "payload_bytes"
+    UNITS = {WAITING_JOBS: "waiting jobs", PAYLOAD_BYTES: "bytes of payloads of jobs that have not ended"}
+    hint = "There is room again as jobs end."
+    # It passes by itself, as fast as jobs end.
+    retry_after_seconds = 5
+
+    def __init__(self, quota: str, limit: int, used: int) -> None:
+        self.quota, self.unit = quota, self.UNITS[quota]
+        super().__init__(limit, used)
+
+
+class SchedulesFull(QuotaExceeded):
+    """No more schedules."""
+
+    quota = "schedules"
+    unit = "schedules"
+    hint = "Remove one to make another."
+
+
+class NoRoom(QuotaExceeded):
     """The organisation's files have as many bytes as they may have."""
 
-    code = "no_room"
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(
-            f"The files of your organisation may have {max_bytes} bytes together, and there is no room left for this "
-            "one: delete some that were sent, or wait until others go with their jobs."
-        )
+    quota = "artefact_bytes"
+    unit = "bytes of files"
+    hint = "There is no room left for this one: delete some that were sent, or wait until others go with their jobs."

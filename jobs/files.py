@@ -11,11 +11,11 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db.models import Sum
 
 from jobs.errors import NoRoom
 from jobs.ids import uuid7
 from jobs.models import Artefact
+from jobs.queue.quotas import file_bytes, file_limit
 
 CHUNK_BYTES = 1 << 20
 
@@ -70,26 +70,20 @@ class Counted(File):  # type: ignore[type-arg]
         return piece
 
 
-def used_bytes(org_id: int) -> int:
-    """What an organisation's artefacts have together."""
-    rows = Artefact.objects.filter(org_id=org_id)
-    return int(rows.aggregate(total=Sum("size_bytes"))["total"] or 0)
-
-
 def store_within(org_id: int, source: Source) -> Stored:
     """store(), within what one artefact may have and what is left to its organisation. Raises TooLarge, NoRoom.
 
-    Files that come at the same moment do not know of each other: together they may go over by as much as they are.
+    Files that come at the same moment do not know of each other: whoever keeps its row asks again (check_room).
     """
-    most = settings.ARTEFACT_ORG_MAX_BYTES
-    left = most - used_bytes(org_id)
+    most, used = file_limit(org_id), file_bytes(org_id)
+    left = most - used
     if left <= 0:
-        raise NoRoom(most)
+        raise NoRoom(most, used)
     try:
         return store(org_id, source, max_bytes=min(left, settings.ARTEFACT_FILE_MAX_BYTES))
     except TooLarge:
         if left < settings.ARTEFACT_FILE_MAX_BYTES:
-            raise NoRoom(most) from None
+            raise NoRoom(most, used) from None
         raise
 
 

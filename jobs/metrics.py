@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from jobs.models import ClassifierCount, WorkerProcess
 from jobs.queue import sql
 from jobs.states import Status
+from orgs.client import client_address
 
 LOOPBACK = {"127.0.0.1", "::1"}
 
@@ -80,4 +81,4 @@ def may_scrape(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         sent = request.headers.get("Authorization", "")
         return hmac.compare_digest(sent.encode(), f"Bearer {settings.METRICS_TOKEN}".encode())
-    return request.META.get("REMOTE_ADDR") in LOOPBACK
+    return client_address(request) in LOOPBACK

@@ -14,6 +14,7 @@ from jobs.pages import (
     model,
     queues,
     submit,
+    usage,
 )
 
 urlpatterns = [
@@ -45,6 +46,7 @@ urlpatterns = [
     path("queues/<slug:name>/policy/", queues.queue_policy, name="queue_policy"),
     path("queues/<slug:name>/pause/", queues.queue_pause, name="queue_pause"),
     path("queues/<slug:name>/resume/", queues.queue_resume, name="queue_resume"),
+    path("usage/", usage.usage, name="usage"),
     path("model/versions/<int:version>/promote/", model.model_promote, name="model_promote"),
     path("model/rollback/", model.model_rollback, name="model_rollback"),
 ]

@@ -11,7 +11,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from orgs import audit
+from orgs import audit, rates
 from orgs.errors import BadCredentials, BadRefreshToken
 from orgs.membership import create_org
 from orgs.models import User
@@ -38,14 +38,16 @@ def register(
 
 
 def sign_in(username: str, password: str, *, request: HttpRequest) -> User:
-    """The person; his sign-in, or the failure, is recorded. Raises BadCredentials.
+    """The person; his sign-in, or the failure, is recorded. Raises BadCredentials, RateLimited.
 
     Django computes a hash for an unknown name too, so that time does not tell who has an account.
     """
+    rates.signing_in(request, username)
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
         audit.record("auth.login_failed", target=username, request=request)
         raise BadCredentials
+    rates.signed_in(username)
     audit.record("auth.login", actor=user, target=user.get_username(), request=request)
     return user
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from orgs.client import client_address
 from orgs.models import AuditEntry, Org, User
 
 
@@ -25,7 +26,7 @@ def record(
         # a path may hold what the database cannot
         target=str(target).replace("\0", "\ufffd")[:128],
         detail=detail,
-        address=request.META.get("REMOTE_ADDR") or None if request else None,
+        address=client_address(request) if request else None,
         correlation_id=getattr(request, "correlation_id", "") if request else "",
     )
 

@@ -1,6 +1,6 @@
 """Why an act on organisations or accounts was refused. Each is an HTTP answer and a sentence for people."""
 
-from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
 
 
 class Conflict(APIException):
@@ -44,3 +44,15 @@ class BadCredentials(AuthenticationFailed):
 class BadRefreshToken(AuthenticationFailed):
     default_code = "bad_refresh_token"
     default_detail = "The refresh token is not valid. Sign in again."
+
+
+class RateLimited(Throttled):
+    """Too much in too short a time. `wait` is in whole seconds."""
+
+    default_code = "quota_exceeded"
+
+    def __init__(self, wait: int, policies: list[str]) -> None:
+        super().__init__(detail=f"Too many requests. Try again in {wait} second{'s' if wait > 1 else ''}.")
+        self.wait = wait
+        # what the problem says beside its sentence (draft-ietf-httpapi-ratelimit-headers)
+        self.members = {"violated-policies": policies}

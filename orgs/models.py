@@ -33,6 +33,11 @@ class Org(models.Model):
     weight = models.FloatField(
         default=1.0, db_default=1.0, validators=[MinValueValidator(0.01), MaxValueValidator(MAX_WEIGHT)]
     )
+    # How much it may have at once; null: what the deployment's settings say (jobs.queue.quotas).
+    max_waiting_jobs = models.PositiveBigIntegerField(null=True, blank=True)
+    max_payload_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    max_schedules = models.PositiveBigIntegerField(null=True, blank=True)
+    max_artefact_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -227,3 +232,13 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor_name} {self.action} {self.target}"
+
+
+class RateBucket(models.Model):
+    """How much has been asked for of late under one name (orgs.buckets). Unlogged: after a crash all are full."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    full_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} is full at {self.full_at:%F %T}"

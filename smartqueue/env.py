@@ -93,6 +93,18 @@ def env_keys(name: str, default: str) -> dict[str, bytes]:
     return keys
 
 
+def env_rate(name: str, default: str) -> tuple[int, float, int] | None:
+    """`count/seconds` or `count/seconds/burst`, all of 1 or more: (count, seconds, burst); None for `off`."""
+    text = os.environ.get(name, default).strip().lower()
+    if text == "off":
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})(?:/([1-9][0-9]{0,8}))?", text, re.ASCII)
+    if not found:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected count/seconds, count/seconds/burst, or off")
+    count, seconds, burst = found.groups()
+    return int(count), float(seconds), int(burst or count)
+
+
 class Mail(NamedTuple):
     """Where mail goes: to a server, or as files into a folder."""
 

@@ -16,6 +16,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from jobs import errors as queue_errors
 from jobs.api import faults
 from jobs.queue.session import cause
+from orgs.errors import RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,10 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.InvalidArtefact: 400,
     queue_errors.CutOff: 400,
     queue_errors.ArtefactTooLarge: 413,
-    queue_errors.NoRoom: 409,
+    queue_errors.QuotaExceeded: 403,
+    queue_errors.QueueFull: 429,
+    queue_errors.SchedulesFull: 403,
+    queue_errors.NoRoom: 403,
 }
 DATABASE_AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = "5"
@@ -87,12 +91,15 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         body = problem(
             request, STATUS_OF[type(error)], error.detail, code=error.code, errors=faults.first(faults.of_error(error))
         )
-        return Response(body, status=body["status"], content_type=PROBLEM_JSON)
+        headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, queue_errors.QueueFull) else None
+        return Response(body | error.members, status=body["status"], content_type=PROBLEM_JSON, headers=headers)
     response = drf_exception_handler(error, context)
     if response is None:
         return None
     detail, code, fields = described(error)
-    response.data = problem(request, response.status_code, detail, code=code, errors=fields)
+    response.data = problem(request, response.status_code, detail, code=code, errors=fields) | getattr(
+        error, "members", {}
+    )
     response.content_type = PROBLEM_JSON
     return response
 
@@ -126,9 +133,14 @@ class ProblemMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Before Django's own 500: a lost database is not a bug, and is worth asking again."""
+        """Before Django's own 500: a lost database is not a bug, and is worth asking again. Nor is it one to ask too
+        often, which the views of the API say by themselves."""
         if isinstance(error, DATABASE_AWAY):
             return database_away(request, error)
+        if isinstance(error, RateLimited):
+            response = answer(request, error.status_code, str(error.detail))
+            response["Retry-After"] = str(error.wait)
+            return response
         return None
 
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from jobs.handlers.base import running
 from jobs.masking import hidden
+from orgs.client import client_address
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -103,5 +104,6 @@ class CorrelationMiddleware:
                 path=request.path,
                 status=response.status_code,
                 milliseconds=round((time.monotonic() - started) * 1000, 1),
+                address=client_address(request),
             )
         return response

@@ -21,6 +21,17 @@ SCHEMAS: dict[str, Any] = {
             "instance": {"type": "string", "description": "The path that was asked."},
             "request_id": {"type": "string", "description": "The X-Correlation-ID of the request."},
             "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+            "violated-policies": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Of `quota_exceeded`: which of the policies in RateLimit-Policy.",
+            },
+            "quota": {
+                "type": "string",
+                "description": "Of `org_quota_exceeded`: which of those of `GET /orgs/{slug}/usage/`.",
+            },
+            "limit": {"type": "integer", "description": "What the organisation may have of it."},
+            "used": {"type": "integer", "description": "What it has."},
         },
     },
     "FieldError": {
@@ -47,6 +58,11 @@ PROBLEMS = {
     413: ("ContentTooLarge", "The request body is too large.", "body_too_large"),
     414: ("AddressTooLong", "The address is too long.", "uri_too_long"),
     415: ("UnsupportedMediaType", "Only application/json is read.", "unsupported_media_type"),
+    429: (
+        "TooManyRequests",
+        "Too many in too short a time, or too much waits. Ask again after Retry-After.",
+        "quota_exceeded",
+    ),
     500: ("InternalServerError", "A bug. It is logged under the request id.", "internal_server_error"),
     503: ("ServiceUnavailable", "The database is not answering. Ask again after Retry-After.", "database_away"),
 }
@@ -106,6 +122,7 @@ class Schema(AutoSchema):
             406,
             *([411, 413, 415] if "requestBody" in operation else []),
             414,
+            429,
             500,
             503,
         ]

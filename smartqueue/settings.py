@@ -19,6 +19,7 @@ from smartqueue.env import (
     env_list,
     env_mail,
     env_ports,
+    env_rate,
     env_retries,
     env_seconds,
     env_str,
@@ -54,6 +55,47 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = env_list("CORS_ALLOWED_ORIGINS")
 # Set when TLS ends before us: cookies are then marked Secure and HSTS is sent.
 HTTPS = env_bool("SMARTQUEUE_HTTPS", False)
+# How many proxies of ours stand before the web, each adding the address of its caller to X-Forwarded-For. Too few: all
+# clients count as one, the proxy; too many: clients choose their address themselves.
+TRUSTED_PROXIES = env_int("SMARTQUEUE_TRUSTED_PROXIES", 0)
+
+# --- How often who may ask for what -----------------------------------------------------------------------------
+# count/seconds, or count/seconds/burst; off: any number. The count comes back steadily over the seconds, and after a
+# rest there may be a burst (the count, where it is not said) at once. Exact over all web processes. Tests turn on what
+# they are about.
+
+
+def rate(name: str, default: str) -> tuple[int, float, int] | None:
+    return env_rate(name, "off" if TESTING else default)
+
+
+# Of one address, or one IPv6 /64.
+REGISTER_RATE = rate("SMARTQUEUE_REGISTER_RATE", "5/60")
+LOGIN_RATE = rate("SMARTQUEUE_LOGIN_RATE", "10/60")
+REFRESH_RATE = rate("SMARTQUEUE_REFRESH_RATE", "120/60")
+# Sign-ins that fail, of one account, whoever tries. Lower: harder to guess, and easier for others to shut somebody out.
+ACCOUNT_LOGIN_RATE = rate("SMARTQUEUE_ACCOUNT_LOGIN_RATE", "10/300")
+# Of one person: invitations sent and answered.
+INVITATION_RATE = rate("SMARTQUEUE_INVITATION_RATE", "30/60")
+# Jobs submitted over the API and the pages, each of a bulk call or batch counted.
+USER_JOB_RATE = rate("SMARTQUEUE_USER_JOB_RATE", "30000/60")
+ORG_JOB_RATE = rate("SMARTQUEUE_ORG_JOB_RATE", "60000/60")
+# All other calls of the API: of one person or key, and of one organisation.
+CALL_RATE = rate("SMARTQUEUE_CALL_RATE", "12000/60")
+ORG_CALL_RATE = rate("SMARTQUEUE_ORG_CALL_RATE", "60000/60")
+
+# --- How much an organisation may have at once -----------------------------------------------------------------
+# Where a platform admin has not set it otherwise. Jobs that wait, be it for a worker, a time or other jobs; and the
+# payloads of all that have not ended.
+WAITING_MAX_JOBS = env_int("SMARTQUEUE_WAITING_MAX_JOBS", 1_000_000)
+WAITING_MAX_PAYLOAD_BYTES = env_int("SMARTQUEUE_WAITING_MAX_PAYLOAD_BYTES", 5_000_000_000)
+SCHEDULES_MAX = env_int("SMARTQUEUE_SCHEDULES_MAX", 1_000)
+# Of all artefacts together.
+ARTEFACT_ORG_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_ORG_MAX_BYTES", 10_000_000_000, minimum=1)
+# So near to its quota an organisation's submits are stored one after the other, and it is exact. More than it puts in
+# within a second, as long as a process goes by what it last read. Smaller: fewer wait for each other.
+QUOTA_MARGIN_JOBS = env_int("SMARTQUEUE_QUOTA_MARGIN_JOBS", 100_000)
+QUOTA_MARGIN_BYTES = env_int("SMARTQUEUE_QUOTA_MARGIN_BYTES", 1_000_000_000)
 
 # --- The queue --------------------------------------------------------------------------------------------------
 # Shorter: a dead worker's jobs are retaken sooner; longer: more room for a stalled host. Renewed at a third.
@@ -105,8 +147,6 @@ LOG_MAX_LINES = env_int("SMARTQUEUE_LOG_MAX_LINES", 5_000, minimum=1)
 # Of an artefact that a handler holds in memory, and of one that is a file, made or sent.
 ARTEFACT_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_MAX_BYTES", 20_000_000, minimum=1)
 ARTEFACT_FILE_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_FILE_MAX_BYTES", 500_000_000, minimum=1)
-# Of all artefacts of an organisation together.
-ARTEFACT_ORG_MAX_BYTES = env_int("SMARTQUEUE_ARTEFACT_ORG_MAX_BYTES", 10_000_000_000, minimum=1)
 # For so long a download from S3 may begin, once we have said where it is.
 ARTEFACT_URL_SECONDS = env_int("SMARTQUEUE_ARTEFACT_URL_SECONDS", 60, minimum=1)
 # What people send for jobs to read is kept so long; what jobs make is kept as long as the job.
@@ -138,7 +178,8 @@ RANK_POWER = env_seconds("SMARTQUEUE_RANK_POWER", 2)
 RANK_STRETCH = env_seconds("SMARTQUEUE_RANK_STRETCH", 20, minimum=1)
 # Who is not ahead of his share is ranked as if so much ahead, so that what is short is still sooner.
 RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minimum=0.001)
-# For so long a process takes what it last read of an organisation's share of a queue, and of its backlog, to be so.
+# For so long a process takes what it last read of an organisation's share of a queue, of what waits there, and of all
+# that it has waiting, to be so.
 SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
@@ -367,6 +408,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "smartqueue.logs.CorrelationMiddleware",
+    "orgs.rates.RateLimitMiddleware",
     "smartqueue.slashes.ApiSlashMiddleware",
     "smartqueue.errors.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -486,11 +528,13 @@ CONTENT_SECURITY_POLICY = {
 }
 CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-org", "x-correlation-id", "if-none-match"]
 CORS_EXPOSE_HEADERS = ["X-Correlation-ID", "Location", "Link", "ETag", "Retry-After", "Idempotent-Replayed"]
+CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy"]
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["orgs.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["orgs.permissions.MayAct"],
+    "DEFAULT_THROTTLE_CLASSES": ["orgs.throttle.Throttle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["smartqueue.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "smartqueue.openapi.Schema",

@@ -43,10 +43,10 @@ def wait_ready(address: str) -> None:
     raise TimeoutError("the web did not become ready")
 
 
-def access_token() -> str:
-    """Of a person who may submit in the measured organisation."""
-    org = Org.objects.get(slug="bench")
-    user = User.objects.create_user("bench", password=None)
+def access_token(slug: str = "bench") -> str:
+    """Of a person who may submit in the measured organisation, or in another one."""
+    org, _ = Org.objects.get_or_create(slug=slug, defaults={"name": slug.title()})
+    user = User.objects.create_user(slug, password=None)
     Membership.objects.create(org=org, user=user, role=Role.OPERATOR)
     User.objects.filter(pk=user.pk).update(active_org=org)
     return str(give_tokens(user).access_token)

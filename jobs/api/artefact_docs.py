@@ -74,7 +74,9 @@ send = extend_schema(
     request={"application/octet-stream": OpenApiTypes.BINARY},
     responses={
         201: SentArtefactSerializer,
-        409: OpenApiResponse(description="The files of the organisation have as many bytes as they may have."),
+        403: OpenApiResponse(
+            description="Your role does not allow this, or the organisation's files have no room for it."
+        ),
     },
 )
 get = extend_schema(operation_id="get_sent_artefact", summary="One file", responses={200: SentArtefactSerializer})

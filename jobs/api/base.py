@@ -1,5 +1,6 @@
 """What the views inside an organisation share: who acts where, the job of a path, the key of a submit."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from rest_framework.views import APIView
 from jobs.errors import JobNotFound
 from jobs.models import Job, JobQuerySet
 from jobs.queue.enqueue import Enqueued
+from orgs.client import client_address
 from orgs.roles import Action
 from orgs.scope import Scope, scope_of
 
@@ -24,10 +26,16 @@ class OrgView(APIView):
     """A view inside an organisation; `actions` says what each method asks of the caller's role."""
 
     actions: ClassVar[dict[str, Action]] = {}
+    # Whether a POST brings a job.
+    submits: ClassVar[bool] = False
 
     @property
     def scope(self) -> Scope:
         return scope_of(self.request)
+
+    def jobs_sent(self, request: Request) -> int:
+        """How many jobs a call brings, which are then counted in place of the call."""
+        return int(self.submits and request.method == "POST")
 
     def job(self, job_id: str | UUID) -> Job:
         """The job of a path, whole. Raises JobNotFound, alike for a malformed id and another organisation's."""
@@ -60,6 +68,12 @@ def listed(jobs: JobQuerySet) -> JobQuerySet:
     return shown(jobs).defer(*HEAVY).annotate(error_start=Left("error", ERROR_START, output_field=CharField()))
 
 
+def jobs_in(request: Request) -> int:
+    """Of a call that brings a list of them; whatever is wrong with it is said later, and counts as one."""
+    jobs = request.data.get("jobs") if isinstance(request.data, Mapping) else None
+    return max(len(jobs), 1) if isinstance(jobs, list) else 1
+
+
 def parsed_id(text: str | UUID) -> UUID:
     """Raises JobNotFound for what is no id in its usual form."""
     try:
@@ -76,7 +90,7 @@ def correlation_id(request: Request) -> str:
 
 
 def address(request: Request) -> str | None:
-    return request._request.META.get("REMOTE_ADDR") or None
+    return client_address(request._request)
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import batch_docs as docs
-from jobs.api.base import OrgView, address, correlation_id, idempotency_key, parsed_id
+from jobs.api.base import OrgView, address, correlation_id, idempotency_key, jobs_in, parsed_id
 from jobs.api.batch_shapes import (
     BatchCancelledSerializer,
     BatchSerializer,
@@ -26,6 +26,9 @@ from orgs.scope import Scope
 
 class BatchesView(OrgView):
     actions = {"GET": Action.READ, "POST": Action.SUBMIT}
+
+    def jobs_sent(self, request: Request) -> int:
+        return jobs_in(request) if request.method == "POST" else 0
 
     @docs.submit
     def post(self, request: Request) -> Response:

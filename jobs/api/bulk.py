@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import docs, faults
-from jobs.api.base import OrgView, address, correlation_id
+from jobs.api.base import OrgView, address, correlation_id, jobs_in
 from jobs.api.serializers import NewJobSerializer, new_job, shared
 from jobs.api.shapes import CREATED, EXISTING, REFUSED, BulkJobSerializer, BulkSerializer
 from jobs.errors import QueueError
@@ -18,6 +18,9 @@ from orgs.roles import Action
 
 class BulkView(OrgView):
     actions = {"POST": Action.SUBMIT}
+
+    def jobs_sent(self, request: Request) -> int:
+        return jobs_in(request)
 
     @docs.submit_many
     def post(self, request: Request) -> Response:

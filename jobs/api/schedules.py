@@ -195,6 +195,7 @@ class ScheduleView(OrgView):
 
 class ScheduleRunView(OrgView):
     actions = {"POST": Action.SUBMIT}
+    submits = True
 
     @extend_schema(
         operation_id="run_schedule",

@@ -17,6 +17,7 @@ from orgs.roles import Action
 
 class TasksView(OrgView):
     actions = {"GET": Action.READ, "POST": Action.SUBMIT}
+    submits = True
 
     @docs.submit_task
     def post(self, request: Request) -> Response:

@@ -34,6 +34,7 @@ from orgs.roles import Action
 
 class JobsView(OrgView):
     actions = {"GET": Action.READ, "POST": Action.SUBMIT}
+    submits = True
 
     @docs.submit
     def post(self, request: Request) -> Response:

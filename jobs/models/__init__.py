@@ -22,7 +22,14 @@ from jobs.models.ready import Ready
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
 from jobs.models.share import Backlog, QueueShare
 from jobs.models.subscriber import TEST_EVENT, Delivery, EventType, Subscriber
-from jobs.models.transition import DepthSample, StatusCount, StatusDelta, Transition
+from jobs.models.transition import (
+    DepthSample,
+    PayloadCount,
+    PayloadDelta,
+    StatusCount,
+    StatusDelta,
+    Transition,
+)
 from jobs.models.weights import ModelVersion, RunDelta, RuntimeMemory
 
 __all__ = [
@@ -54,6 +61,8 @@ __all__ = [
     "LogLine",
     "Missed",
     "ModelVersion",
+    "PayloadCount",
+    "PayloadDelta",
     "Queue",
     "QueueShare",
     "Ready",

@@ -78,6 +78,30 @@ class StatusDelta(models.Model):
         return f"{self.org_id} {self.queue} {self.status}: {self.jobs:+d}"
 
 
+class PayloadCount(models.Model):
+    """Bytes of the payloads of an organisation's jobs that have not ended, folded as the counts are."""
+
+    org_id = models.BigIntegerField(primary_key=True)
+    payload_bytes = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.org_id}: {self.payload_bytes} bytes"
+
+
+class PayloadDelta(models.Model):
+    """A change of that sum not yet folded, by the same trigger: where a job begins, and where it ends."""
+
+    id = models.BigAutoField(primary_key=True)
+    org_id = models.BigIntegerField()
+    payload_bytes = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["org_id"], name="payloaddelta_org_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.org_id}: {self.payload_bytes:+d} bytes"
+
+
 class DepthSample(models.Model):
     """How many jobs waited, ran and were scheduled in a queue at a moment: written by the leader.
 

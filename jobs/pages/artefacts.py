@@ -15,10 +15,10 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from jobs.downloads import LinkExpired, download, found, linked
 from jobs.errors import ArtefactNotFound, QueueError
-from jobs.files import used_bytes
 from jobs.handlers.artefact_names import tidied
 from jobs.models import Artefact
 from jobs.queue import artefacts
+from jobs.queue.quotas import file_bytes, file_limit
 from orgs.pages import allowed, org_page
 from orgs.roles import Action
 from orgs.scope import Scope, scope_of
@@ -80,8 +80,8 @@ def shown(request: HttpRequest, scope: Scope, status: int = 200) -> HttpResponse
     context = {
         "files": files[:MOST],
         "more": len(files) > MOST,
-        "used_bytes": used_bytes(scope.org.pk),
-        "max_bytes": settings.ARTEFACT_ORG_MAX_BYTES,
+        "used_bytes": file_bytes(scope.org.pk),
+        "max_bytes": file_limit(scope.org.pk),
         "file_max_bytes": settings.ARTEFACT_FILE_MAX_BYTES,
         "days": settings.ARTEFACT_SENT_DAYS,
     }

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
-from jobs.errors import QueueError
+from jobs.errors import QueueError, QueueFull
 from jobs.forms import FORMS, RawForm, SubmitForm
 from jobs.forms.python_task import PythonForm
 from jobs.forms.shell import ShellForm, runnable
@@ -19,6 +19,9 @@ from jobs.pages.commands import submit_command
 from jobs.pages.job import get_job_for
 from jobs.queue.enqueue import enqueue
 from jobs.queue.forecast import forecast
+from orgs import rates
+from orgs.client import client_address
+from orgs.errors import RateLimited
 from orgs.models import Org
 from orgs.pages import org_page
 from orgs.roles import Action
@@ -45,17 +48,21 @@ def submitted(request: HttpRequest, scope: Scope) -> HttpResponse:
     if step == "forecast":
         return form_page(request, form, **forecast_context(request, scope, form))
     try:
+        rates.submitting(request, scope)
         stored = enqueue(
             form.new_job(),
             org=scope.org,
             user=scope.user,
             role=scope.role,
             correlation_id=getattr(request, "correlation_id", ""),
-            address=request.META.get("REMOTE_ADDR") or None,
+            address=client_address(request),
         )
+    except RateLimited as error:
+        form.add_error(None, str(error.detail))
+        return form_page(request, form, status=429)
     except QueueError as error:
         form.refuse(error)
-        return form_page(request, form, status=400)
+        return form_page(request, form, status=429 if isinstance(error, QueueFull) else 400)
     if not stored.created:
         messages.info(request, "This form was submitted before: here is its job.")
     return redirect("job", stored.job_id)

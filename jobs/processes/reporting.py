@@ -24,6 +24,7 @@ from jobs.queue.claim import Claimed
 from jobs.queue.fire import explained
 from jobs.queue.lease import report
 from jobs.queue.offspring import enqueue_for
+from jobs.queue.quotas import check_room
 from jobs.strict_json import UNSTORABLE
 
 # What a name may hold.
@@ -132,10 +133,14 @@ class AttemptReporter:
             with brief():
                 if not Lease.objects.select_for_update().filter(token=claimed.token).exists():
                     raise LeaseLost(claimed.job_id)
+                check_room(claimed.org_id, stored.size_bytes)
                 artefact.save(force_insert=True)
         except IntegrityError as error:
             forget(stored)
             raise ValueError(f"this attempt already has an artefact named {name!r}") from error
+        except NoRoom as error:
+            forget(stored)
+            raise PermanentFailure(error.detail) from None
         except LeaseLost:
             forget(stored)
             raise

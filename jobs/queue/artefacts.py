@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from jobs.downloads import found, signed
-from jobs.errors import ArtefactNotFound, ArtefactTooLarge, CutOff, IllegalMove, InvalidArtefact, UnknownJobType
+from jobs.errors import ArtefactNotFound, ArtefactTooLarge, CutOff, IllegalMove, InvalidArtefact, NoRoom, UnknownJobType
 from jobs.files import Source, Stored, TooLarge, forget, store_within
 from jobs.handlers import registry
 from jobs.handlers.artefact_names import known_type, name_fault
@@ -20,6 +20,7 @@ from jobs.models import Artefact
 from jobs.queue import sql
 from jobs.queue.brief import brief
 from jobs.queue.new_job import NewJob
+from jobs.queue.quotas import check_room
 from jobs.references import texts
 from orgs import audit
 from orgs.models import Org
@@ -64,7 +65,8 @@ def send(
 
 
 def kept(stored: Stored, name: str, content_type: str, scope: Scope, request: HttpRequest | None) -> Artefact:
-    """Its row. Should that fail, nobody knows whether it was committed: the file is left to the sweep."""
+    """Its row. Raises NoRoom. Should it fail otherwise, nobody knows whether it was committed: the file is left to the
+    sweep."""
     artefact = Artefact(
         id=stored.id,
         org=scope.org,
@@ -76,10 +78,15 @@ def kept(stored: Stored, name: str, content_type: str, scope: Scope, request: Ht
         created_by=scope.user,
         expires_at=Now() + timedelta(days=settings.ARTEFACT_SENT_DAYS),
     )
-    with brief():
-        artefact.save(force_insert=True)
-        artefact.refresh_from_db(fields=["expires_at"])
-        record("artefact.send", artefact, scope, request, size_bytes=stored.size_bytes, sha256=stored.sha256)
+    try:
+        with brief():
+            check_room(scope.org.pk, stored.size_bytes)
+            artefact.save(force_insert=True)
+            artefact.refresh_from_db(fields=["expires_at"])
+            record("artefact.send", artefact, scope, request, size_bytes=stored.size_bytes, sha256=stored.sha256)
+    except NoRoom:
+        forget(stored)
+        raise
     return artefact
 
 

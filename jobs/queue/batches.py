@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http import HttpRequest
 
-from jobs.errors import BatchRefused, InvalidJob, JobNotFound, KeyReused, QueueError
+from jobs.errors import BatchRefused, InvalidJob, JobNotFound, KeyReused, QueueError, QueueFull
 from jobs.ids import uuid7
 from jobs.models import Batch, Job, Lease
 from jobs.queue import sql
@@ -84,7 +84,7 @@ def enqueue_batch(
 ) -> EnqueuedBatch:
     """Store the jobs and their batch in one transaction, or find those that the key has already brought.
 
-    Raises BatchRefused, saying of each job what is wrong, and KeyReused; then nothing was stored.
+    Raises BatchRefused, saying of each job what is wrong, KeyReused, and QueueFull; then nothing was stored.
     """
     asked = NewBatch(jobs, callback, name, idempotency_key)
     known = Known(org)
@@ -98,6 +98,8 @@ def enqueue_batch(
             return earlier(asked, org)
         outcomes = accept(jobs, refused, origin)
         ids = [outcome.job_id for outcome in outcomes if isinstance(outcome, Enqueued)]
+        if full := next((outcome for outcome in outcomes if isinstance(outcome, QueueFull)), None):
+            raise full
         if len(ids) < len(jobs):
             raise BatchRefused(faulty(outcomes))
     return EnqueuedBatch(batch_id, ids, created=True)

@@ -53,7 +53,8 @@ def enqueued(batch: Batch) -> Outcome:
     new = as_new_job(batch.callback or {})
     # what its author may ask for was checked when the batch was made
     refused = refusal(new, batch.org)
-    (outcome,) = accept([new], [refused], Origin(batch.org, batch.created_by, batch.correlation_id))
+    origin = Origin(batch.org, batch.created_by, batch.correlation_id, counted=False)
+    (outcome,) = accept([new], [refused], origin)
     return outcome
 
 

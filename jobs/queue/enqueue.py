@@ -13,7 +13,7 @@ from django.db import transaction
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job
-from jobs.queue import links, sql
+from jobs.queue import links, quotas, sql
 from jobs.queue.alike import taken_out
 from jobs.queue.artefacts import keep_inputs
 from jobs.queue.brief import brief
@@ -60,7 +60,7 @@ def enqueue(
     correlation_id: str = "",
     address: str | None = None,
 ) -> Enqueued:
-    """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused; then nothing was stored."""
+    """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused, QueueFull; then nothing is."""
     (outcome,) = enqueue_many([new], org=org, user=user, role=role, correlation_id=correlation_id, address=address)
     if isinstance(outcome, QueueError):
         raise outcome
@@ -98,6 +98,8 @@ class Origin(NamedTuple):
     address: str | None = None
     # Who did it, where that is not the person himself.
     actor: str = ""
+    # Whether it is held to the organisation's quotas; not what was promised before.
+    counted: bool = True
 
 
 Outcome = Enqueued | QueueError
@@ -122,6 +124,9 @@ def accept_linked(new: Sequence[NewJob], refused: Sequence[QueueError | None], o
     earlier: dict[int, UUID] = {}
     while True:
         with brief():
+            if origin.counted and not quotas.is_far(origin.org, len(new)):
+                # before any row, so that nobody has a row and waits for this while who has this waits for the row
+                quotas.hold(origin.org.pk, quotas.WAITING_JOBS)
             plan = links.planned(new, outcomes.keys(), earlier, origin.org)
             attempted = outcomes | plan.refused
             good = [place for place in range(len(new)) if place not in attempted]
@@ -148,7 +153,20 @@ def is_new(outcome: Outcome) -> bool:
 
 
 def store_new(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, int]) -> list[Outcome]:
-    """Store jobs that were found good; `waiting_on` says of some for how many others they wait."""
+    """Store jobs that were found good, as far as there is room for them; `waiting_on` says of some for how many others
+    they wait."""
+    if not origin.counted or not new or quotas.is_far(origin.org, len(new)):
+        return store_all(new, origin, waiting_on)
+    with brief():
+        quotas.hold(origin.org.pk, quotas.WAITING_JOBS)
+        full = quotas.places(new, origin.org, earlier_jobs(origin.org, [one for one in new if one.idempotency_key]))
+        good = [place for place, error in enumerate(full) if error is None]
+        waits = {index: waiting_on[place] for index, place in enumerate(good) if place in waiting_on}
+        stored = dict(zip(good, store_all([new[place] for place in good], origin, waits), strict=True))
+    return [error or stored[place] for place, error in enumerate(full)]
+
+
+def store_all(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, int]) -> list[Outcome]:
     if not new:
         return []
     keep_inputs(new, origin.org)

@@ -15,6 +15,7 @@ from jobs.models import Missed, Schedule
 from jobs.queue.brief import brief
 from jobs.queue.enqueue import Enqueued, enqueue
 from jobs.queue.new_job import NewJob, refusal
+from jobs.queue.quotas import check_schedule
 from jobs.strict_json import UNSTORABLE
 from orgs import audit
 from orgs.models import Org
@@ -22,19 +23,17 @@ from orgs.roles import Action
 from orgs.scope import Scope
 
 FIELDS = ("name", "cron", "timezone", "missed", "is_paused", "job")
-MOST_SCHEDULES = 1_000
 LONGEST_NAME = 64
 
 
 def create(*, scope: Scope, request: HttpRequest | None = None, **fields: Any) -> Schedule:
-    """Make a schedule; `fields` are those of FIELDS. Raises InvalidSchedule, NameTaken."""
+    """Make a schedule; `fields` are those of FIELDS. Raises InvalidSchedule, NameTaken, SchedulesFull."""
     scope.require(Action.MANAGE_SCHEDULES)
     schedule = Schedule(org=scope.org, created_by=scope.user, **fields)
     refuse_faults(schedule, scope)
     with brief():
         now = locked_now(scope.org)
-        if Schedule.objects.for_org(scope.org).count() >= MOST_SCHEDULES:
-            raise InvalidSchedule([("", f"An organisation has at most {MOST_SCHEDULES} schedules.")])
+        check_schedule(scope.org)
         set_due(schedule, now)
         save(schedule, force_insert=True)
         record("schedule.create", schedule, scope, request, old=None, new=shown(schedule))

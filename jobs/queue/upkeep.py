@@ -19,6 +19,7 @@ from django.db import transaction
 
 from jobs.queue import sql
 from jobs.queue.deliveries import forget_previous_secrets
+from orgs.buckets import forget_full
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,11 @@ OLDEST = UUID(int=0)
 
 def fold_counts(*, batch: int = FOLD_BATCH) -> bool:
     (taken,) = sql.run("fold_counts", batch=batch)
+    return bool(taken.folded == batch)
+
+
+def fold_payloads(*, batch: int = FOLD_BATCH) -> bool:
+    (taken,) = sql.run("fold_payloads", batch=batch)
     return bool(taken.folded == batch)
 
 
@@ -84,6 +90,11 @@ def forget_answers(*, batch: int | None = None) -> bool:
         "forget_answers", days=settings.CLASSIFY_CACHE_DAYS, rows=settings.CLASSIFY_CACHE_MAX_ROWS, batch=batch
     )
     return bool(gone.answers == batch)
+
+
+def forget_rates(*, batch: int | None = None) -> bool:
+    """The buckets of calls that are full again: most are of clients who will not come back."""
+    return forget_full(batch or settings.PRUNE_BATCH)
 
 
 class Prune:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from orgs import accounts
+from orgs import accounts, rates
 from orgs.api.serializers import (
     LoginSerializer,
     PasswordSerializer,
@@ -52,6 +52,8 @@ class PublicView(APIView):
     public = True
     authentication_classes = []
     permission_classes = [AllowAny]
+    # each counts by itself, before it does anything dear
+    throttle_classes = []
 
     # Without it DRF would answer 403 where 401 is meant.
     def get_authenticate_header(self, request: Request) -> str:
@@ -79,6 +81,7 @@ class Register(PublicView):
         ],
     )
     def post(self, request: Request) -> Response:
+        rates.registering(request._request)
         sent = RegisterSerializer.read(request)
         try:
             user = accounts.register(**sent, request=request._request)
@@ -111,6 +114,7 @@ class Refresh(PublicView):
         responses={200: TokensSerializer, 401: OpenApiResponse(description="No refresh token that is still good.")},
     )
     def post(self, request: Request) -> Response:
+        rates.refreshing(request._request)
         sent = RefreshTokenSerializer.read(request)
         return Response(tokens(accounts.rotate(sent["refresh"], request=request._request)), headers=NO_STORE)
 
@@ -122,6 +126,7 @@ class Logout(PublicView):
         responses={204: None, 401: OpenApiResponse(description="No refresh token of ours.")},
     )
     def post(self, request: Request) -> Response:
+        rates.refreshing(request._request)
         accounts.sign_out(RefreshTokenSerializer.read(request)["refresh"], request=request._request)
         return Response(status=204)
 
@@ -153,6 +158,7 @@ class Password(APIView):
         responses={200: TokensSerializer},
     )
     def post(self, request: Request) -> Response:
+        rates.trying_password(request._request, person(request))
         sent = PasswordSerializer.read(request)
         user = person(request)
         accounts.change_password(user, sent["new_password"], request=request._request)

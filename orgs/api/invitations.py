@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orgs import membership
+from orgs import membership, rates
 from orgs.api.orgs import shape
 from orgs.api.serializers import (
     AnswerSerializer,
@@ -58,6 +58,7 @@ class OrgInvitations(ListAPIView[Invitation]):
         ],
     )
     def post(self, request: Request, slug: str) -> Response:
+        rates.inviting(request._request, person(request))
         sent = InviteSerializer.read(request)
         invitation, token = membership.invite(
             scope=scope_of(request, slug=slug),
@@ -104,6 +105,7 @@ class Acceptance(APIView):
         summary="Accept an invitation", request=AnswerSerializer, responses={201: OrgSerializer, 409: CLOSED}
     )
     def post(self, request: Request, id: int) -> Response:
+        rates.inviting(request._request, person(request))
         token = AnswerSerializer.read(request)["token"]
         joined = membership.accept(id, user=person(request), token=token, request=request._request)
         location = reverse("org", args=[joined.org.slug])
@@ -115,6 +117,7 @@ class Refusal(APIView):
 
     @extend_schema(summary="Decline an invitation", request=AnswerSerializer, responses={204: None, 409: CLOSED})
     def post(self, request: Request, id: int) -> Response:
+        rates.inviting(request._request, person(request))
         token = AnswerSerializer.read(request)["token"]
         membership.decline(id, user=person(request), token=token, request=request._request)
         return Response(status=204)

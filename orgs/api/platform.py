@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 
 from orgs import audit
 from orgs.api.serializers import (
+    PlatformOrgChangeSerializer,
     PlatformOrgSerializer,
     PlatformUserSerializer,
     SearchSerializer,
-    WeightSerializer,
 )
 from orgs.models import Org, User
 from orgs.pagination import KeysetPagination
@@ -59,21 +59,38 @@ class OneOrg(APIView):
 
     @extend_schema(
         operation_id="platform_change_org",
-        summary="How much of shared queues an organisation gets",
-        request=WeightSerializer,
+        summary="How much an organisation gets",
+        description="Its part of shared queues, and what it may have at once. What is left out stays; how much it has: "
+        "`GET /orgs/{slug}/usage/`.",
+        request=PlatformOrgChangeSerializer,
         responses={200: PlatformOrgSerializer},
-        examples=[OpenApiExample("Three parts to one", {"weight": 3}, request_only=True)],
+        examples=[
+            OpenApiExample("Three parts to one", {"weight": 3}, request_only=True),
+            OpenApiExample("Fewer jobs than others", {"max_waiting_jobs": 10_000}, request_only=True),
+        ],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        weight = WeightSerializer.read(request)["weight"]
+        sent = PlatformOrgChangeSerializer.read(request)
         with transaction.atomic():
             org = get_object_or_404(Org.objects.select_for_update(), slug=slug)
-            old, org.weight = org.weight, weight
-            org.save(update_fields=["weight"])
-            changes = {"old": {"weight": old}, "new": {"weight": weight}}
-            audit.record("org.weight", org=org, actor=person(request), target=slug, request=request._request, **changes)
+            weight = {name: sent.pop(name) for name in ("weight",) if name in sent}
+            for action, asked in (("org.weight", weight), ("org.quotas", sent)):
+                if asked:
+                    changes = changed(org, asked)
+                    audit.record(
+                        action, org=org, actor=person(request), target=slug, request=request._request, **changes
+                    )
         found = Org.objects.annotate(members=Count("memberships")).get(pk=org.pk)
         return Response(PlatformOrgSerializer(found).data)
+
+
+def changed(org: Org, asked: dict[str, Any]) -> dict[str, Any]:
+    """Set and save fields; what they were and are."""
+    old = {name: getattr(org, name) for name in asked}
+    for name, value in asked.items():
+        setattr(org, name, value)
+    org.save(update_fields=list(asked))
+    return {"old": old, "new": asked}
 
 
 def searched(request: Request) -> str:

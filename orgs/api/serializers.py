@@ -228,10 +228,30 @@ class PlatformUserSerializer(serializers.Serializer[User]):
     memberships = ProfileMembershipSerializer(many=True)
 
 
-class WeightSerializer(StrictSerializer):
-    weight = serializers.FloatField(
-        min_value=0.01, max_value=MAX_WEIGHT, help_text="Parts of a shared queue, where another organisation gets 1."
+MOST_OF_A_QUOTA = 10**15
+
+
+def quota(what: str) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MOST_OF_A_QUOTA,
+        help_text=f"{what} at once; null: as the deployment's settings say.",
     )
+
+
+class PlatformOrgChangeSerializer(StrictSerializer):
+    weight = serializers.FloatField(
+        required=False,
+        min_value=0.01,
+        max_value=MAX_WEIGHT,
+        help_text="Parts of a shared queue, where another organisation gets 1.",
+    )
+    max_waiting_jobs = quota("Waiting jobs")
+    max_payload_bytes = quota("Bytes of payloads of jobs that have not ended")
+    max_schedules = quota("Schedules")
+    max_artefact_bytes = quota("Bytes of files")
 
 
 class PlatformOrgSerializer(serializers.Serializer[Org]):
@@ -239,5 +259,9 @@ class PlatformOrgSerializer(serializers.Serializer[Org]):
     slug = serializers.CharField()
     name = serializers.CharField()
     weight = serializers.FloatField(help_text="Parts of a shared queue.")
+    max_waiting_jobs = serializers.IntegerField(allow_null=True, help_text="Null: as the deployment's settings say.")
+    max_payload_bytes = serializers.IntegerField(allow_null=True)
+    max_schedules = serializers.IntegerField(allow_null=True)
+    max_artefact_bytes = serializers.IntegerField(allow_null=True)
     members = serializers.IntegerField()
     created_at = serializers.DateTimeField()

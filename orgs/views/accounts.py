@@ -11,8 +11,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from orgs import accounts
-from orgs.errors import BadCredentials
+from orgs import accounts, rates
+from orgs.errors import BadCredentials, RateLimited
 from orgs.forms import EmailForm, PasswordForm, SignInForm, SignUpForm
 from orgs.models import Membership
 from orgs.pages import signed_in_page
@@ -36,6 +36,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             user = accounts.sign_in(form.cleaned_data["username"], form.cleaned_data["password"], request=request)
         except BadCredentials as error:
             form.add_error(None, str(error.detail))
+        except RateLimited as error:
+            return too_often(request, "orgs/sign_in.html", form, error)
         else:
             login(request, user)
             return HttpResponseRedirect(wanted_next(request))
@@ -50,6 +52,11 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(wanted_next(request))
         return entrance(request, "orgs/sign_up.html", SignUpForm())
     form = SignUpForm(request.POST)
+    try:
+        # before the form is looked at: it says which names are taken
+        rates.registering(request)
+    except RateLimited as error:
+        return too_often(request, "orgs/sign_up.html", SignUpForm(initial=request.POST.dict()), error)
     if form.is_valid():
         try:
             user = accounts.register(**form.cleaned_data, request=request)
@@ -86,6 +93,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     email_form = EmailForm(initial={"email": user.email})
     password_form = PasswordForm(user=user)
     if request.method == "POST" and request.POST.get("form") == "password":
+        rates.trying_password(request, user)
         password_form = PasswordForm(request.POST, user=user)
         if password_form.is_valid():
             accounts.change_password(user, password_form.cleaned_data["new_password"], request=request)
@@ -103,11 +111,19 @@ def profile(request: HttpRequest) -> HttpResponse:
     return render(request, "orgs/profile.html", context, status=INVALID if request.method == "POST" else 200)
 
 
-def entrance(request: HttpRequest, template: str, form: SignInForm | SignUpForm) -> HttpResponse:
+def entrance(
+    request: HttpRequest, template: str, form: SignInForm | SignUpForm, status: int = 0, refusal: str = ""
+) -> HttpResponse:
     """A page for those not signed in, with where they go afterwards."""
     onward = wanted_next(request)
-    context = {"form": form, "next": "" if onward == settings.LOGIN_REDIRECT_URL else onward}
-    return render(request, template, context, status=INVALID if form.is_bound else 200)
+    context = {"form": form, "next": "" if onward == settings.LOGIN_REDIRECT_URL else onward, "refusal": refusal}
+    return render(request, template, context, status=status or (INVALID if form.is_bound else 200))
+
+
+def too_often(request: HttpRequest, template: str, form: SignInForm | SignUpForm, error: RateLimited) -> HttpResponse:
+    response = entrance(request, template, form, status=429, refusal=str(error.detail))
+    response["Retry-After"] = str(error.wait)
+    return response
 
 
 def wanted_next(request: HttpRequest) -> str:

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from orgs import membership
+from orgs import membership, rates
 from orgs.errors import Conflict
 from orgs.forms import InviteForm, OrgForm, RoleForm
 from orgs.models import ROLE_CHOICES, USERNAME_PATTERN
@@ -25,6 +25,7 @@ def members(request: HttpRequest, scope: Scope) -> HttpResponse:
     if request.method != "POST":
         return members_page(request, scope, InviteForm())
     scope = scope_of(request, Action.MANAGE_MEMBERS)
+    rates.inviting(request, scope.user)
     form = InviteForm(request.POST)
     if not form.is_valid():
         return members_page(request, scope, form, status=INVALID)

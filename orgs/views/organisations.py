@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from orgs import membership
+from orgs import membership, rates
 from orgs.errors import Conflict
 from orgs.forms import OrgForm
 from orgs.models import Invitation, Membership
@@ -75,6 +75,7 @@ def invitation(request: HttpRequest, id: int) -> HttpResponse:
 
 @signed_in_page(("POST",))
 def accept(request: HttpRequest, id: int) -> HttpResponse:
+    rates.inviting(request, person(request))
     try:
         joined = membership.accept(id, user=person(request), token=request.POST.get("token", ""), request=request)
     except Conflict as error:
@@ -87,6 +88,7 @@ def accept(request: HttpRequest, id: int) -> HttpResponse:
 
 @signed_in_page(("POST",))
 def decline(request: HttpRequest, id: int) -> HttpResponse:
+    rates.inviting(request, person(request))
     try:
         membership.decline(id, user=person(request), token=request.POST.get("token", ""), request=request)
     except Conflict as error:

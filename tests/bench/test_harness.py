@@ -25,6 +25,9 @@ TINY = {
     "PROFILE_JOBS": "50",
     "ETL_ROWS": "1000",
     "ETL_JOBS": "5",
+    "FLOOD_JOBS": "1500",
+    "FLOOD_JOB_MS": "1",
+    "QUIET_SECONDS": "2",
     "PATIENCE_SECONDS": "60",
 }
 
@@ -72,6 +75,16 @@ def test_measures_of_smartqueue_alone_are_kept_beside_each_other(tmp_path: Path)
     assert report["copying"]["sizes"]["COPY_ROWS"] == 50
     assert report["copying"]["figures"]["enqueue_many_rows_per_second"] > 0
     assert any("leases" in name or "Take" in name for name in report["profile"]["figures"]["statements"])
+
+
+def test_a_quiet_organisation_beside_a_flood_is_measured(tmp_path: Path) -> None:
+    bench(tmp_path, "fair-use")
+
+    found = figures(tmp_path, "fair-use")["figures"]
+    assert found["flood_jobs_accepted"] == 1_500
+    assert found["quiet_submits"] > 0
+    assert found["quiet_errors"] == 0
+    assert 0 < found["start_delay_ms"]["p50"] <= found["start_delay_ms"]["p99"]
 
 
 @pytest.mark.parametrize("words", [("nothing",), ("ours", "nothing")])

@@ -101,6 +101,8 @@ PAGES: list[tuple[str, str | None]] = [
     ("/artefacts/", "viewer"),
     ("/artefacts/", "outsider"),
     ("/workers/", OWNER),
+    ("/usage/", OWNER),
+    ("/usage/", "viewer"),
     ("/members/", OWNER),
     ("/members/", "viewer"),
     ("/organisations/", OWNER),
@@ -164,7 +166,7 @@ def test_every_link_of_the_navigation_is_in_the_list(site: Site, world: World) -
     links = {link.get_attribute("href") for link in page.locator("header a").all()}
 
     assert links - {path for path, _ in PAGES} <= {"/jobs/submit/", "/api/v1/docs/"}
-    assert links > {"/", "/jobs/", "/dead-letters/", "/workers/", "/queues/", "/members/", "/profile/"}
+    assert links > {"/", "/jobs/", "/dead-letters/", "/workers/", "/queues/", "/usage/", "/members/", "/profile/"}
 
 
 def test_an_open_menu_is_accessible_and_fits_a_phone(site: Site, filled: Filled) -> None:

@@ -68,7 +68,7 @@ def problem_of(response: HttpResponse, status: int) -> dict[str, Any]:
     assert response.status_code == status
     assert response["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = json.loads(response.content)
-    assert list(body) == ["type", "title", "status", "detail", "instance", "request_id", "errors"]
+    assert list(body)[:7] == ["type", "title", "status", "detail", "instance", "request_id", "errors"]
     assert body["status"] == status
     assert body["request_id"] == response["X-Correlation-ID"]
     return body
@@ -96,6 +96,8 @@ def problem_of(response: HttpResponse, status: int) -> dict[str, Any]:
         (exceptions.NotAcceptable(), 406, "not_acceptable"),
         (exceptions.UnsupportedMediaType("text/xml"), 415, "unsupported_media_type"),
         (exceptions.Throttled(wait=3), 429, "throttled"),
+        (queue_errors.NoRoom(10, 10), 403, "org_quota_exceeded"),
+        (org_errors.RateLimited(3, ["logins"]), 429, "quota_exceeded"),
         (PermissionDenied("Not you."), 403, "permission_denied"),
         (Http404(), 404, "not_found"),
     ],

@@ -21,6 +21,7 @@ GREAT = {
     "jobs_scheduletick",
     "jobs_job", "jobs_attempt", "jobs_transition", "jobs_logline", "jobs_artefact", "jobs_ready", "jobs_lease",
     "jobs_dependency", "jobs_ending", "jobs_batch", "jobs_statusdelta", "jobs_statuscount", "jobs_depthsample",
+    "jobs_payloaddelta", "jobs_payloadcount",
     "jobs_runtimememory", "jobs_rundelta", "jobs_limitbucket", "jobs_seenevent", "jobs_delivery", "orgs_auditentry",
     "jobs_accuracy", "jobs_toclassify", "jobs_classifiedtext",
 }  # fmt: skip

@@ -134,11 +134,11 @@ def test_an_organisation_has_so_much_room_and_no_more(world: World, settings: Se
     sent(world)
     send(Breaking(None), name="theirs", content_type=None, scope=Scope(world.outsider, world.rival, Role.ORG_ADMIN))
 
-    problem = assert_refused(post(world, DATA + b"x"), 409)
-    assert problem["type"] == "urn:smartqueue:problem:no_room"
+    problem = assert_refused(post(world, DATA + b"x"), 403)
+    assert problem["type"] == "urn:smartqueue:problem:org_quota_exceeded"
     assert str(3 * len(DATA)) in problem["detail"]
     sent(world)
-    assert_refused(post(world, b"x"), 409)
+    assert_refused(post(world, b"x"), 403)
 
     assert Artefact.objects.for_org(world.org).count() == 3
     assert len(stored(storage)) == 4

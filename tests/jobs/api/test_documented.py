@@ -98,6 +98,7 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     fits("test_mail_alert", owner.post(f"/api/v1/mail-alerts/{alert['id']}/test/"))
     assert fits("list_mail_alerts", owner.get("/api/v1/mail-alerts/"))["items"] == [alert]
     assert fits("get_mail_alert", owner.get(f"/api/v1/mail-alerts/{alert['id']}/")) == alert
+    assert len(fits("get_usage", client.get("/api/v1/orgs/acme/usage/"))["quotas"]) == 4
     platform = api(world.platform_admin).get("/api/v1/platform/jobs/")
     assert len(fits("list_platform_jobs", platform)["items"]) == 6  # the schedule's too
 

@@ -6,10 +6,10 @@ import pytest
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.utils.dateparse import parse_datetime
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from jobs.models import Job, Schedule, ScheduleTick
-from jobs.queue import schedules
 from jobs.queue.fire import fire
 from orgs.models import AuditEntry
 from orgs.roles import Role
@@ -124,13 +124,13 @@ def test_a_name_is_taken_once_in_an_organisation(world: World) -> None:
     assert kept() == before
 
 
-def test_an_organisation_has_only_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedules, "MOST_SCHEDULES", 2)
+def test_an_organisation_has_only_so_many(world: World, settings: Settings) -> None:
+    settings.SCHEDULES_MAX = 2
     client = api(world.owner)
     made(client, name="a")
     made(client, name="b")
 
-    assert_refused(client.post(SCHEDULES, NIGHTLY))
+    assert_refused(client.post(SCHEDULES, NIGHTLY), 403)
     assert Schedule.objects.count() == 2
 
 
