@@ -215,6 +215,8 @@ class AuditEntry(models.Model):
     actor = models.ForeignKey(User, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
     # The name as it was then: it outlives the account.
     actor_name = models.CharField(max_length=64, blank=True)
+    # Of the key that was shown in the call, if it was one: it outlives the key.
+    key_prefix = models.CharField(max_length=16, blank=True, default="", db_default="")
     action = models.CharField(max_length=64)
     target = models.CharField(max_length=128, blank=True)
     detail: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
@@ -227,3 +229,43 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor_name} {self.action} {self.target}"
+
+
+class AuditSeal(models.Model):
+    """A batch of the audit trail, hashed by the leader, and the seal before it with it (sealing.py). Append-only too."""
+
+    number = models.BigIntegerField(primary_key=True)
+    # The rows it covers are all that there were after the seal before it, up to `last_id`; for ever.
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    rows = models.IntegerField()
+    # Their ids, as a multirange: transactions that were rolled back leave gaps.
+    ids = models.TextField()
+    # In the order of ids, the first bytes of each row's digest: they tell which row was changed.
+    digests = models.BinaryField()
+    # Over the whole digests of all rows.
+    rows_sha256 = models.CharField(max_length=64)
+    # The hash of the seal before, and over all columns here.
+    previous = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+    sealed_at = models.DateTimeField()
+    # Of the leader's term.
+    epoch = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"seal {self.number}: {self.rows} rows up to {self.last_id}"
+
+
+class AuditHead(models.Model):
+    """The newest seal once more, in one row: whoever cuts off seals has to know of this one too."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    number = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_one_head")]
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"
