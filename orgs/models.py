@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
@@ -211,8 +212,12 @@ class Secret(models.Model):
 class AuditEntry(models.Model):
     """One act of a person: who, from where, on what, old and new. A trigger refuses change and removal."""
 
-    org = models.ForeignKey(Org, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
-    actor = models.ForeignKey(User, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
+    org = models.ForeignKey(
+        Org, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    actor = models.ForeignKey(
+        User, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     # The name as it was then: it outlives the account.
     actor_name = models.CharField(max_length=64, blank=True)
     # Of the key that was shown in the call, if it was one: it outlives the key.
@@ -225,14 +230,27 @@ class AuditEntry(models.Model):
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["org", "-id"], name="audit_org_idx")]
+        # What its list can be narrowed to, the latest first; and of acts on many jobs, each of them.
+        indexes = [
+            models.Index(fields=["org", "at"], name="audit_at_idx"),
+            models.Index(fields=["org", "actor_name", "at"], name="audit_actor_idx"),
+            models.Index(fields=["org", "action", "at"], name="audit_action_idx"),
+            models.Index(fields=["org", "target", "at"], name="audit_target_idx"),
+            models.Index(fields=["org", "correlation_id", "at"], name="audit_correlation_idx"),
+            GinIndex(
+                fields=["detail"],
+                opclasses=["jsonb_path_ops"],
+                name="audit_jobs_idx",
+                condition=models.Q(detail__has_key="jobs"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor_name} {self.action} {self.target}"
 
 
 class AuditSeal(models.Model):
-    """A batch of the audit trail, hashed by the leader, and the seal before it with it (sealing.py). Append-only too."""
+    """The hash of a batch of the audit trail and of the seal before it (audit_seals.py). Append-only like the trail."""
 
     number = models.BigIntegerField(primary_key=True)
     # The rows it covers are all that there were after the seal before it, up to `last_id`; for ever.
@@ -248,7 +266,7 @@ class AuditSeal(models.Model):
     # The hash of the seal before, and over all columns here.
     previous = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
-    sealed_at = models.DateTimeField()
+    made_at = models.DateTimeField()
     # Of the leader's term.
     epoch = models.BigIntegerField()
 

@@ -142,7 +142,7 @@ ORDERS: Mapping[str, Callable[[str], list[Any]]] = {
     "attempts": by(at=("ended_at", "id")),
     "transitions": by(at=("id",)),
     "log_lines": by(job=("job_id", "attempt", "sequence"), at=("at", "id")),
-    "audit": by(at=("id",)),
+    "audit": by(at=("at", "id")),
     "schedules": by(name=("name",)),
     "depth_samples": by(at=("at", "id")),
 }

@@ -35,6 +35,7 @@ from jobs.queue.upkeep import (
     note_drift,
     sample_depth,
 )
+from orgs.audit_seals import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Scheduler(Loop):
         self.trainer = Trainer()
         self.triage = Triage()
         self.label_learner = LabelLearner()
+        self.sealer = Sealer()
         self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -87,6 +89,7 @@ class Scheduler(Loop):
             Chore("learn labels", LEARN_SECONDS, self.label_learner),
             Chore("forget answers", EXPIRE_SECONDS, forget_answers),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
+            Chore("seal audit", settings.AUDIT_SEAL_SECONDS, self.seal_audit),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
             Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
             Chore("sweep orphans", ORPHAN_SECONDS, Orphans()),
@@ -139,6 +142,10 @@ class Scheduler(Loop):
     def train(self) -> None:
         if (epoch := self.leadership.epoch) is not None:
             self.trainer.look(epoch)
+
+    def seal_audit(self) -> bool:
+        epoch = self.leadership.epoch
+        return epoch is not None and self.sealer(epoch)
 
     def hold_paused(self) -> bool:
         """The first time in a term also what was left while nobody led."""

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ("rows_sha256", models.CharField(max_length=64)),
                 ("previous", models.CharField(max_length=64)),
                 ("sha256", models.CharField(max_length=64)),
-                ("sealed_at", models.DateTimeField()),
+                ("made_at", models.DateTimeField()),
                 ("epoch", models.BigIntegerField()),
             ],
         ),

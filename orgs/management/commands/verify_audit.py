@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from orgs.verifying import LEAST_DIGITS, Report, verify
+from orgs.audit_verify import LEAST_DIGITS, Report, verify
 
 
 def digits(text: str) -> str:

@@ -9,9 +9,9 @@ import pytest
 from django.db import Error, connection, transaction
 
 from orgs import audit
+from orgs.audit_seals import DIGEST, Sealer
+from orgs.audit_verify import verify
 from orgs.models import AuditEntry, AuditHead, AuditSeal
-from orgs.sealing import DIGEST, Sealer
-from orgs.verifying import verify
 from tests.concurrency import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)

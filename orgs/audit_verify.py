@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from orgs.audit_seals import DIGEST, KEPT_BYTES, NOTHING, hash_of
 from orgs.models import AuditHead, AuditSeal
-from orgs.sealing import DIGEST, KEPT_BYTES, NOTHING, hash_of
 
 # So many findings are told of one by one.
 MOST = 20
@@ -80,18 +80,16 @@ def verify(noted: str = "") -> Report:
         seals = AuditSeal.objects.order_by("number").iterator(chunk_size=20)
         with connection.chunked_cursor() as cursor:
             first = next(seals, None)
-            cursor.itersize = FETCHED
             cursor.execute(ROWS)
-            rows = Rows((row_id, bytes(digest)) for row_id, digest in cursor)
+            batches = iter(lambda: cursor.fetchmany(FETCHED), [])
+            rows = Rows((row_id, bytes(digest)) for batch in batches for row_id, digest in batch)
             is_noted = check_seals(report, first, seals, rows, noted)
             report.unsealed = sum(1 for _ in rows.up_to(2**63))
     check_end(report, head, noted if not is_noted else "")
     return report
 
 
-def check_seals(
-    report: Report, first: AuditSeal | None, others: Iterator[AuditSeal], rows: Rows, noted: str
-) -> bool:
+def check_seals(report: Report, first: AuditSeal | None, others: Iterator[AuditSeal], rows: Rows, noted: str) -> bool:
     """Each seal by itself, against the one before and against its rows; whether one has the noted hash."""
     seal, before, is_noted = first, None, False
     while seal is not None:
@@ -113,7 +111,9 @@ def check_chain(report: Report, seal: AuditSeal, before: AuditSeal | None) -> No
     elif seal.previous != (before.sha256 if before else NOTHING):
         report.add("seal", f"seal {seal.number} was not made after the one that stands before it", seal=seal.number)
     if seal.sha256 != hash_of(seal):
-        report.add("seal", f"seal {seal.number} was changed, of rows {seal.first_id} to {seal.last_id}", seal=seal.number)
+        report.add(
+            "seal", f"seal {seal.number} was changed, of rows {seal.first_id} to {seal.last_id}", seal=seal.number
+        )
 
 
 def check_rows(report: Report, seal: AuditSeal, before: AuditSeal | None, rows: Rows) -> None:

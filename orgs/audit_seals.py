@@ -106,7 +106,7 @@ def sealed(head: AuditSeal | None, last_id: int, epoch: int, batch: int) -> Audi
         digests=bytes(digests),
         rows_sha256=rows_sha256,
         previous=head.sha256 if head else NOTHING,
-        sealed_at=now,
+        made_at=now,
         epoch=epoch,
     )
     seal.sha256 = hash_of(seal)
@@ -135,7 +135,7 @@ def hash_of(seal: AuditSeal) -> str:
         sha256(seal.digests).hexdigest(),
         seal.rows_sha256,
         seal.previous,
-        microseconds(seal.sealed_at),
+        microseconds(seal.made_at),
         seal.epoch,
     ]
     return sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
