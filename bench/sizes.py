@@ -50,6 +50,11 @@ KILL_SECONDS = env_seconds("KILL_SECONDS", 2, minimum=0.1)
 KILL_SEED = env_int("KILL_SEED", 1)
 PROFILE_JOBS = env_int("PROFILE_JOBS", 20_000, minimum=1)
 
+# --- The audit trail ----------------------------------------------------------------------------------------------
+AUDIT_ROWS = env_int("AUDIT_ROWS", 200_000, minimum=1)
+# Acts a second while a worker drains.
+AUDIT_RATE = env_int("AUDIT_RATE", 100, minimum=1)
+
 # --- etl jobs -----------------------------------------------------------------------------------------------------
 ETL_ROWS = env_int("ETL_ROWS", 1_000_000, minimum=10)
 ETL_JOBS = env_int("ETL_JOBS", 50, minimum=1)

@@ -552,6 +552,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},
         {"name": "orgs", "description": "Organisations and their members."},
+        {"name": "audit", "description": "Who did what, from where."},
         {"name": "invitations", "description": "Invitations to you."},
         {"name": "worker", "description": "For your own workers, with a key: claim, renew, finish."},
         {"name": "worker-keys", "description": "Keys of your own workers."},

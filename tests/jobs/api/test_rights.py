@@ -61,6 +61,7 @@ class Call:
     body: Any = None
     # Sent as If-Match.
     tag: str = ""
+    query: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -80,6 +81,9 @@ CALLS = [
     Call("GET", "api-job-logs", Action.READ),
     Call("GET", "api-job-artefacts", Action.READ),
     Call("GET", "api-job-artefact", Action.READ),
+    Call("GET", "api-job-audit", Action.SEE_AUDIT),
+    Call("GET", "api-audit", Action.SEE_AUDIT, stranger=200),
+    Call("GET", "api-audit-export", Action.SEE_AUDIT, stranger=200, query="?form=csv"),
     Call("GET", "api-artefacts", Action.READ, stranger=200),
     Call("POST", "api-artefacts", Action.SUBMIT, good=201, stranger=201, body={"any": "bytes"}),
     Call("GET", "api-artefact", Action.READ),
@@ -185,7 +189,10 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
 
 
 def ask(call: Call, path: str, person: Any = None, org: Org | None = None) -> HttpResponse:
-    response: HttpResponse = getattr(api(person, org), call.method.lower())(path, call.body, headers=headers_of(call))
+    client = api(person, org)
+    response: HttpResponse = getattr(client, call.method.lower())(
+        path + call.query, call.body, headers=headers_of(call)
+    )
     if hasattr(response, "streaming_content"):
         response.close()
     return response
