@@ -144,8 +144,9 @@ def test_pages_hold_each_entry_once_also_those_of_one_moment(world: World) -> No
 
 def test_a_cursor_that_was_made_up_is_refused(world: World) -> None:
     act(world)
+    # [1], ["x", 1], ["9999-12-31", 1], [null, null]
     for cursor in ("WzFd", "WyJ4IiwxXQ", "WyI5OTk5LTEyLTMxIiwxXQ", "W251bGwsbnVsbF0"):
-        assert api(world.owner).get(f"{AUDIT}?cursor={cursor}").status_code in (200, 400)
+        assert api(world.owner).get(f"{AUDIT}?cursor={cursor}").status_code == 400
 
 
 def test_what_is_not_shown_of_payloads_is_not_shown_here(world: World) -> None:
