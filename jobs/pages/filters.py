@@ -81,6 +81,8 @@ class ListForm(NarrowingForm):
     error_type = forms.CharField(label="Error class", required=False, max_length=128)
     sort = forms.CharField(required=False, max_length=40)
 
+    # As addresses have them.
+    field_order = ("q", "type", "queue", "within", "error_type", "correlation_id", "sort", "limit", "cursor")
     default_sort: ClassVar[Sort]
     HIDDEN = ("status", "sort", "limit", "cursor")
     SHAPE = ("sort", "limit", "cursor")

@@ -1,6 +1,7 @@
 """Who may call what: every route and method of the jobs' API, with every kind of person."""
 
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, reverse
 from pytest_django.fixtures import Settings
 
@@ -193,8 +194,9 @@ def ask(call: Call, path: str, person: Any = None, org: Org | None = None) -> Ht
     response: HttpResponse = getattr(client, call.method.lower())(
         path + call.query, call.body, headers=headers_of(call)
     )
-    if hasattr(response, "streaming_content"):
-        response.close()
+    if isinstance(response, StreamingHttpResponse):
+        with closing(response):
+            return HttpResponse(b"".join(response), status=response.status_code, headers=response.headers)
     return response
 
 
