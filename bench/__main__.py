@@ -3,6 +3,7 @@
 python -m bench                  SmartQueue and its peers in one run: ratios, and bench/results/peers.json
 python -m bench NAME ...         only these of them, for looking
 python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under fire: bench/results/smartqueue.json
+python -m bench audit            what the audit trail and its seals cost: bench/results/audit.json
 python -m bench etl              an etl job beside the csv module, and what its walls cost: bench/results/etl.json
 python -m bench fair-use         a quiet organisation beside one that floods: bench/results/fair-use.json
 python -m bench policy           predictions, orders and classes over traces and tickets: bench/results/policy-*.json
@@ -13,7 +14,7 @@ import os
 import subprocess
 import sys
 
-from bench import cluster, compare, etl, fair_use, machine, pages, redis_server, results, sizes, tables
+from bench import audit, cluster, compare, etl, fair_use, machine, pages, redis_server, results, sizes, tables
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
@@ -28,6 +29,8 @@ def main(words: list[str]) -> None:
             pages.write()
         case ["ours", *names]:
             ours.main(names)
+        case ["audit"]:
+            audit.main()
         case ["etl"]:
             etl.main()
         case ["fair-use"]:

@@ -56,6 +56,11 @@ FLOOD_JOB_MS = env_int("FLOOD_JOB_MS", 50)
 QUIET_RATE = env_int("QUIET_RATE", 10, minimum=1)
 QUIET_SECONDS = env_seconds("QUIET_SECONDS", 90, minimum=1)
 
+# --- The audit trail ----------------------------------------------------------------------------------------------
+AUDIT_ROWS = env_int("AUDIT_ROWS", 200_000, minimum=1)
+# Acts a second while a worker drains.
+AUDIT_RATE = env_int("AUDIT_RATE", 100, minimum=1)
+
 # --- etl jobs -----------------------------------------------------------------------------------------------------
 ETL_ROWS = env_int("ETL_ROWS", 1_000_000, minimum=10)
 ETL_JOBS = env_int("ETL_JOBS", 50, minimum=1)

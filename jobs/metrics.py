@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,6 +18,7 @@ from jobs.models import ClassifierCount, WorkerProcess
 from jobs.queue import sql
 from jobs.states import Status
 from orgs.client import client_address
+from orgs.models import AuditEntry, AuditHead
 
 LOOPBACK = {"127.0.0.1", "::1"}
 
@@ -39,6 +41,20 @@ class QueueCollector(Collector):
         yield counter("classification_cache_hits", "Texts of jobs answered from memory.", count["hits"])
         yield counter("classification_cache_misses", "Texts of jobs read anew.", count["misses"])
         yield from predictions()
+        yield from audit_seals()
+
+
+def audit_seals() -> Iterable[Metric]:
+    """The newest seal of the audit trail: kept outside of the database, it shows a tail that was cut off there."""
+    head = AuditHead.objects.first()
+    unsealed = AuditEntry.objects.filter(pk__gt=head.last_id if head else 0).order_by("pk").first()
+    waits = max((timezone.now() - unsealed.at).total_seconds(), 0) if unsealed else 0
+    yield gauge("audit_unsealed_seconds", "Age of the oldest entry of the audit trail without a seal.", waits)
+    yield gauge("audit_seals", "Seals of the audit trail; it never falls.", head.number if head else 0)
+    yield gauge("audit_sealed_id", "The id of the newest sealed entry; it never falls.", head.last_id if head else 0)
+    # Twelve hexadecimal digits are the most that a metric holds exactly; a label would be a new series with each seal.
+    start = int(head.sha256[:12], 16) if head else 0
+    yield gauge("audit_head", "The first 48 bits of the newest seal's hash, as a number.", start)
 
 
 def predictions() -> Iterable[Metric]:

@@ -5,6 +5,7 @@ from django.urls import path
 from jobs.pages import (
     actions,
     artefacts,
+    audit,
     classifier,
     dead_letters,
     exports,
@@ -36,6 +37,8 @@ urlpatterns = [
     path("artefacts/<uuid:artefact_id>/content/", artefacts.artefact_content, name="artefact_content"),
     path("artefacts/<uuid:artefact_id>/deletion/", artefacts.artefact_delete, name="artefact_delete"),
     path("artefacts/<str:word>/", artefacts.linked_artefact, name="linked_artefact"),
+    path("audit/", audit.audit_list, name="audit"),
+    path("audit/export/", audit.audit_export, name="audit_export"),
     path("classifier/", classifier.classifier_page, name="classifier"),
     path("classifier/categories/", classifier.categories, name="categories"),
     path("job-settings/", job_settings.change, name="job_settings"),

@@ -28,8 +28,9 @@ class Audited(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: models.Model, form: "ModelForm[Any]", change: bool) -> None:
         # Read before saving; a password is hidden even as a hash.
         changes = {name: str(form.cleaned_data.get(name)) for name in form.changed_data if "password" not in name}
+        old = {name: str(form.initial.get(name)) for name in changes} if change else {}
         super().save_model(request, obj, form, change)
-        self.record("change" if change else "add", request, obj, **changes)
+        self.record("change" if change else "add", request, obj, old=old, new=changes)
 
     def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
         self.record("delete", request, obj)
@@ -40,10 +41,10 @@ class Audited(ModelAdmin):
             self.record("delete", request, obj)
         super().delete_queryset(request, queryset)
 
-    def record(self, verb: str, request: HttpRequest, obj: models.Model, **changes: str) -> None:
+    def record(self, verb: str, request: HttpRequest, obj: models.Model, **changes: dict[str, str]) -> None:
         org = obj if isinstance(obj, Org) else getattr(obj, "org", None)
         target = f"{obj._meta.model_name} {obj}"
-        audit.record(f"admin.{verb}", org=org, actor=person(request), target=target, request=request, new=changes)
+        audit.record(f"admin.{verb}", org=org, actor=person(request), target=target, request=request, **changes)
 
 
 class ReadOnly(ModelAdmin):

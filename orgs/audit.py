@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from orgs.client import client_address
-from orgs.models import AuditEntry, Org, User
+from orgs.models import ApiKey, AuditEntry, Org, User
 
 
 def record(
@@ -18,10 +18,12 @@ def record(
     **detail: Any,
 ) -> None:
     """Write down an act; `detail` holds what changed, as JSON values (`old=…, new=…`)."""
+    key = getattr(request, "auth", None)
     AuditEntry.objects.create(
         org=org,
         actor=actor,
         actor_name=actor.get_username() if actor else "",
+        key_prefix=key.prefix if isinstance(key, ApiKey) else "",
         action=action,
         # a path may hold what the database cannot
         target=str(target).replace("\0", "\ufffd")[:128],
@@ -31,6 +33,6 @@ def record(
     )
 
 
-def denied(request: HttpRequest, action: str, *, actor: User, org: Org | None = None) -> None:
-    """Write down that somebody asked for what he may not do."""
+def denied(request: HttpRequest, action: str, *, actor: User | None, org: Org | None = None) -> None:
+    """Write down that somebody, or the holder of a key, asked for what he may not do."""
     record("access.denied", org=org, actor=actor, target=request.path, request=request, wanted=action)

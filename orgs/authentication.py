@@ -8,6 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
+from orgs import audit
 from orgs.callers import Callers
 from orgs.keys import is_key, key_of
 from orgs.models import ApiKey
@@ -24,7 +25,9 @@ class BearerAuthentication(JWTAuthentication):
 
     def authenticate(self, request: Request) -> Any:
         if token := self.key_token(request):
-            good_key(token)
+            # what audit.record() names it by
+            request._request.auth = key = good_key(token)  # type: ignore[attr-defined]
+            audit.denied(request._request, "call", actor=None, org=key.org)
             raise PermissionDenied("A worker's key is for the calls under /api/v1/worker/ only.")
         return super().authenticate(request)
 

@@ -164,6 +164,9 @@ RETENTION_DAYS = env_int("SMARTQUEUE_RETENTION_DAYS", 30, minimum=1)
 DEAD_LETTER_RETENTION_DAYS = env_int("SMARTQUEUE_DEAD_LETTER_RETENTION_DAYS", 90, minimum=1)
 PRUNE_SECONDS = env_seconds("SMARTQUEUE_PRUNE_SECONDS", 600, minimum=1)
 PRUNE_BATCH = env_int("SMARTQUEUE_PRUNE_BATCH", 2_000, minimum=1)
+# The leader seals new rows of the audit trail this often. A superuser can cut off what is younger without a trace;
+# each seal is a row of some 400 bytes, and 8 more for each row that it covers.
+AUDIT_SEAL_SECONDS = env_seconds("SMARTQUEUE_AUDIT_SEAL_SECONDS", 5, minimum=0.05)
 INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
 
 # For so long a migration waits for a lock, with whoever needs the table behind it; then it stands back and tries again.
@@ -593,6 +596,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "tasks", "description": "Jobs in the words of older clients."},
         {"name": "analytics", "description": "How the jobs, the queues and the workers do."},
         {"name": "orgs", "description": "Organisations and their members."},
+        {"name": "audit", "description": "Who did what, from where."},
         {"name": "invitations", "description": "Invitations to you."},
         {"name": "worker", "description": "For your own workers, with a key: claim, renew, finish."},
         {"name": "worker-keys", "description": "Keys of your own workers."},

@@ -1,14 +1,17 @@
 """Two things at once, each on a database connection of its own. For tests with django_db(transaction=True)."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from django.db import connection
 
 from jobs.processes.listener import open_session
+from smartqueue.embedded import Server
 
 
 def at_once(*calls: Callable[[], Any], within_seconds: float = 20.0) -> list[Any]:
@@ -46,6 +49,14 @@ def elsewhere() -> Iterator[psycopg.Connection]:
         session.execute("ROLLBACK")
     finally:
         session.close()
+
+
+def superuser_session() -> psycopg.Connection:
+    """Of the tests' own server; with DATABASE_URL of a person's, as whoever that names, who must be one."""
+    server = Server(Path(os.environ["SMARTQUEUE_STATE_DIR"]))
+    if not server.data.exists():
+        return open_session()
+    return psycopg.connect(**{**server.superuser(), "dbname": connection.settings_dict["NAME"]}, autocommit=True)
 
 
 class Background:

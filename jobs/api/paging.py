@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError as FieldInvalid
@@ -108,4 +109,7 @@ def cleaned(model: type[Model], name: str, value: Any) -> Any:
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         raise TypeError
     field = model._meta.get_field(name)
-    return field.clean(value, None)  # type: ignore[union-attr]
+    found = field.clean(value, None)  # type: ignore[union-attr]
+    if isinstance(found, datetime) and found.tzinfo is None:
+        raise ValueError
+    return found

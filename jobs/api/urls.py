@@ -4,6 +4,7 @@ from django.urls import path
 
 from jobs.api import (
     artefacts,
+    audit,
     batches,
     bulk,
     catalogue,
@@ -35,6 +36,9 @@ urlpatterns = [
     path("jobs/<str:job_id>/logs/", history.LogsView.as_view(), name="api-job-logs"),
     path("jobs/<str:job_id>/artefacts/", history.ArtefactsView.as_view(), name="api-job-artefacts"),
     path("jobs/<str:job_id>/artefacts/<str:artefact_id>/", history.ArtefactView.as_view(), name="api-job-artefact"),
+    path("jobs/<str:job_id>/audit/", audit.JobAuditView.as_view(), name="api-job-audit"),
+    path("audit/", audit.AuditView.as_view(), name="api-audit"),
+    path("audit/export/", audit.AuditExportView.as_view(), name="api-audit-export"),
     path("artefacts/", artefacts.ArtefactsView.as_view(), name="api-artefacts"),
     path("artefacts/<str:artefact_id>/", artefacts.ArtefactView.as_view(), name="api-artefact"),
     path("artefacts/<str:artefact_id>/content/", artefacts.ContentView.as_view(), name="api-artefact-content"),

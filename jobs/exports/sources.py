@@ -26,7 +26,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "jobs": JOB_FIELDS,
     "dead_letters": JOB_FIELDS,
     "attempts": {"attempt": F("number"), "worker": F("worker_name")},
-    "audit": {"actor": F("actor_name")},
+    "audit": {"actor": F("actor_name"), "key": F("key_prefix")},
     "schedules": {"created_by": F("created_by__username")},
 }
 # Word of the API: word of jobs.listing.
@@ -142,7 +142,7 @@ ORDERS: Mapping[str, Callable[[str], list[Any]]] = {
     "attempts": by(at=("ended_at", "id")),
     "transitions": by(at=("id",)),
     "log_lines": by(job=("job_id", "attempt", "sequence"), at=("at", "id")),
-    "audit": by(at=("id",)),
+    "audit": by(at=("at", "id")),
     "schedules": by(name=("name",)),
     "depth_samples": by(at=("at", "id")),
 }

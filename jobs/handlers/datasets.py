@@ -113,7 +113,7 @@ DATASETS: Mapping[str, Dataset] = {
         ("job", "-job", "-at", "at"),
     ),
     "audit": Dataset(
-        ("id", "at", "actor", "action", "target", "detail", "address", "correlation_id"),
+        ("id", "at", "actor", "key", "action", "target", "detail", "address", "correlation_id"),
         ("actor", "action", "correlation_id", *OF_ROWS),
         both_ways("at"),
         json=frozenset({"detail"}),

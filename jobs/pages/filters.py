@@ -8,6 +8,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
+from jobs.audit_list import AuditFilters
 from jobs.categories import categories_of
 from jobs.forms.fields import moment_field
 from jobs.handlers import registry
@@ -29,7 +30,47 @@ PAGE_SIZES = (25, 50, 100, 200)
 SUGGESTIONS = 200
 
 
-class ListForm(forms.Form):
+class NarrowingForm(forms.Form):
+    """What every list can be asked."""
+
+    within = forms.ChoiceField(
+        required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in WITHIN.items())]
+    )
+    correlation_id = forms.CharField(label="Correlation id", required=False, max_length=128)
+    limit = forms.TypedChoiceField(required=False, coerce=int, choices=[(size, size) for size in PAGE_SIZES])
+    cursor = forms.CharField(required=False, max_length=1_000)
+
+    # Fields behind "More filters", fields without a label, and those that are no filters.
+    MORE: ClassVar[tuple[str, ...]]
+    HIDDEN: ClassVar[tuple[str, ...]] = ("limit", "cursor")
+    SHAPE: ClassVar[tuple[str, ...]] = ("limit", "cursor")
+
+    def __init__(self, data: QueryDict, org: Org) -> None:
+        super().__init__(joined(data), auto_id="filter-%s")
+        self.org = org
+
+    def asked(self) -> dict[str, str]:
+        """What is set, by name: the shortest address that says the same."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    def narrowing(self) -> dict[str, str]:
+        """The filters that are set."""
+        return {name: value for name, value in self.asked().items() if name not in self.SHAPE}
+
+    def more_open(self) -> bool:
+        return any(self.data.get(name) for name in self.MORE)
+
+    def plain_faults(self) -> list[str]:
+        """What is wrong with fields that are not shown beside a label."""
+        return [str(text) for name in self.HIDDEN for text in self.errors.get(name, [])]
+
+    def people(self) -> list[str]:
+        """Names to suggest."""
+        members = Membership.objects.filter(org=self.org).order_by("user__username")
+        return list(members.values_list("user__username", flat=True)[:SUGGESTIONS])
+
+
+class ListForm(NarrowingForm):
     """What every list of jobs can be asked."""
 
     q = forms.CharField(
@@ -37,24 +78,17 @@ class ListForm(forms.Form):
     )
     type = forms.ChoiceField(required=False)
     queue = forms.ChoiceField(required=False)
-    within = forms.ChoiceField(
-        required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in WITHIN.items())]
-    )
     error_type = forms.CharField(label="Error class", required=False, max_length=128)
-    correlation_id = forms.CharField(label="Correlation id", required=False, max_length=128)
     sort = forms.CharField(required=False, max_length=40)
-    limit = forms.TypedChoiceField(required=False, coerce=int, choices=[(size, size) for size in PAGE_SIZES])
-    cursor = forms.CharField(required=False, max_length=1_000)
 
+    # As addresses have them.
+    field_order = ("q", "type", "queue", "within", "error_type", "correlation_id", "sort", "limit", "cursor")
     default_sort: ClassVar[Sort]
-    # Fields behind "More filters", fields without a label, and those that are no filters.
-    MORE: ClassVar[tuple[str, ...]]
     HIDDEN = ("status", "sort", "limit", "cursor")
     SHAPE = ("sort", "limit", "cursor")
 
     def __init__(self, data: QueryDict, org: Org) -> None:
-        super().__init__(joined(data), auto_id="filter-%s")
-        self.org = org
+        super().__init__(data, org)
         queues = list(Queue.objects.for_org(org).order_by("name").values_list("name", flat=True)[:SUGGESTIONS])
         self.offer("type", registry.types())
         self.offer("queue", queues)
@@ -77,21 +111,6 @@ class ListForm(forms.Form):
     @abstractmethod
     def filters(self) -> Filters:
         """Call it after is_valid()."""
-
-    def asked(self) -> dict[str, str]:
-        """What is set, by name: the shortest address that says the same."""
-        return {name: self.data[name] for name in self.fields if self.data.get(name)}
-
-    def narrowing(self) -> dict[str, str]:
-        """The filters that are set."""
-        return {name: value for name, value in self.asked().items() if name not in self.SHAPE}
-
-    def more_open(self) -> bool:
-        return any(self.data.get(name) for name in self.MORE)
-
-    def plain_faults(self) -> list[str]:
-        """What is wrong with fields that are not shown beside a label."""
-        return [str(text) for name in self.HIDDEN for text in self.errors.get(name, [])]
 
 
 def joined(data: QueryDict) -> dict[str, str]:
@@ -145,11 +164,6 @@ class JobFilterForm(ListForm):
             **{name: asked[name] for name in same},
         )
 
-    def people(self) -> list[str]:
-        """Names to suggest as creators."""
-        members = Membership.objects.filter(org=self.org).order_by("user__username")
-        return list(members.values_list("user__username", flat=True)[:SUGGESTIONS])
-
 
 class DeadLetterForm(ListForm):
     """Failed jobs, by the time of their failure."""
@@ -172,3 +186,27 @@ class DeadLetterForm(ListForm):
             text=asked["q"],
             **{name: asked[name] for name in ("type", "queue", "correlation_id", "error_type")},
         )
+
+
+class AuditForm(NarrowingForm):
+    """The audit trail."""
+
+    actor = forms.CharField(
+        label="Who", required=False, max_length=64, widget=forms.TextInput(attrs={"list": "people"})
+    )
+    action = forms.CharField(label="Act", required=False, max_length=64, widget=forms.TextInput(attrs={"list": "acts"}))
+    target = forms.CharField(label="On what", required=False, max_length=128)
+    job = forms.UUIDField(label="About job", required=False)
+    after = moment_field("From (UTC)")
+    before = moment_field("Before (UTC)")
+
+    MORE = ("after", "before", "job", "correlation_id")
+
+    def __init__(self, data: QueryDict, org: Org) -> None:
+        super().__init__(data, org)
+        self.fields["within"].label = "In the last"
+
+    def filters(self) -> AuditFilters:
+        asked = self.cleaned_data
+        same = ("actor", "action", "target", "correlation_id", "job", "before")
+        return AuditFilters(after=later(asked["after"], asked["within"]), **{name: asked[name] for name in same})

@@ -1,7 +1,7 @@
 """The list of jobs, and what it shares with the list of dead letters."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from django.db.models import OuterRef, Subquery
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from jobs.listing import InvalidCursor, JobPage, Sort, TooSlow, bounded, narrowed, page
 from jobs.models import Job, JobQuerySet, Lease
-from jobs.pages.filters import PAGE_SIZES, JobFilterForm, ListForm
+from jobs.pages.filters import PAGE_SIZES, JobFilterForm, ListForm, NarrowingForm
 from jobs.pages.live import is_poll, org_version, unchanged
 from jobs.queue import sql
 from jobs.states import Status
@@ -21,25 +21,17 @@ from orgs.scope import Scope
 TOO_SLOW = "The database took too long: narrow the filter, above all the time range."
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list as its templates see it. `region` is the id of the fragment that refreshes itself."""
+AnyForm = TypeVar("AnyForm", bound=NarrowingForm)
+
+
+@dataclass(frozen=True)
+class Paged(Generic[AnyForm]):
+    """A list as its templates see it. `region` is the id of the fragment that changes."""
 
     path: str
     region: str
-    form: ListForm
-    version: str
-    found: JobPage
-    sort: Sort
+    form: AnyForm
     faults: list[str]
-
-    @property
-    def jobs(self) -> list[Job]:
-        return self.found.jobs
-
-    @property
-    def next_cursor(self) -> str | None:
-        return self.found.next_cursor
 
     @property
     def here(self) -> str:
@@ -75,7 +67,24 @@ class Listing:
         return f"{self.path}?{query}" if query else self.path
 
 
-def page_size(form: ListForm) -> int:
+@dataclass(frozen=True)
+class Listing(Paged[ListForm]):
+    """A list of jobs, which refreshes itself."""
+
+    version: str
+    found: JobPage
+    sort: Sort
+
+    @property
+    def jobs(self) -> list[Job]:
+        return self.found.jobs
+
+    @property
+    def next_cursor(self) -> str | None:
+        return self.found.next_cursor
+
+
+def page_size(form: NarrowingForm) -> int:
     size: int = form.cleaned_data.get("limit") or PAGE_SIZES[1]
     return size
 
@@ -95,7 +104,7 @@ def listing(jobs: JobQuerySet, form: ListForm, *, path: str, region: str, versio
             faults = [str(error)]
     else:
         faults = form.plain_faults() or ["Mend the filter to see jobs."]
-    return Listing(path, region, form, version, found, sort, faults)
+    return Listing(path, region, form, faults, version, found, sort)
 
 
 def shown(org: Org) -> JobQuerySet:

@@ -37,6 +37,7 @@ from jobs.queue.upkeep import (
     note_drift,
     sample_depth,
 )
+from orgs.audit_seals import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Scheduler(Loop):
         self.trainer = Trainer()
         self.triage = Triage()
         self.label_learner = LabelLearner()
+        self.sealer = Sealer()
         self.looked_everywhere: int | None = None
         # A chore answers whether it should run again at once.
         self.chores = [
@@ -91,6 +93,7 @@ class Scheduler(Loop):
             Chore("forget answers", EXPIRE_SECONDS, forget_answers),
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
             Chore("forget rates", EXPIRE_SECONDS, forget_rates),
+            Chore("seal audit", settings.AUDIT_SEAL_SECONDS, self.seal_audit),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
             Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
             Chore("sweep orphans", ORPHAN_SECONDS, Orphans()),
@@ -143,6 +146,10 @@ class Scheduler(Loop):
     def train(self) -> None:
         if (epoch := self.leadership.epoch) is not None:
             self.trainer.look(epoch)
+
+    def seal_audit(self) -> bool:
+        epoch = self.leadership.epoch
+        return epoch is not None and self.sealer(epoch)
 
     def hold_paused(self) -> bool:
         """The first time in a term also what was left while nobody led."""

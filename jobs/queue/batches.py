@@ -191,12 +191,11 @@ def cancel_batch(
     for _ in range(CANCEL_PASSES):
         passed = 0
         for job_ids in unended(batch_id):
-            passed += cancel_some(job_ids, scope, reason, became)
+            told = cancel_some(batch_id, job_ids, scope=scope, request=request, reason=reason)
+            became = {word: became[word] + told[word] for word in became}
+            passed += sum(told.values())
         if not passed:
             break
-    audit.record(
-        "batch.cancel", org=scope.org, actor=scope.user, target=batch_id, request=request, reason=reason, **became
-    )
     return became
 
 
@@ -210,7 +209,10 @@ def unended(batch_id: UUID) -> Iterator[list[UUID]]:
         last = job_ids[-1]
 
 
-def cancel_some(job_ids: list[UUID], scope: Scope, reason: str, became: dict[str, int]) -> int:
+def cancel_some(
+    batch_id: UUID, job_ids: list[UUID], *, scope: Scope, request: HttpRequest | None, reason: str
+) -> dict[str, int]:
+    """In a transaction with its entry in the audit trail: what was cancelled is there, also if the rest is not."""
     with brief():
         rows = sql.run(
             "cancel",
@@ -222,6 +224,15 @@ def cancel_some(job_ids: list[UUID], scope: Scope, reason: str, became: dict[str
         running = [row.job_id for row in rows if row.became == "cancelling"]
         command(Lease.objects.filter(job_id__in=running).values_list("worker_id", flat=True), "renew")
         follow_soon()
-    became["cancelling"] += len(running)
-    became["cancelled"] += len(rows) - len(running)
-    return len(rows)
+        became = {"cancelled": len(rows) - len(running), "cancelling": len(running)}
+        if rows:
+            audit.record(
+                "batch.cancel",
+                org=scope.org,
+                actor=scope.user,
+                target=batch_id,
+                request=request,
+                reason=reason,
+                **became,
+            )
+    return became

@@ -69,7 +69,7 @@ def cancel(
             follow_soon()
         if became == "cancelling":
             command(Lease.objects.filter(job_id=job_id).values_list("worker_id", flat=True), "renew")
-        said = {"became": became, "reason": reason}
+        said = {"old": rows[0].was, "new": became, "reason": reason}
         audit.record("job.cancel", org=scope.org, actor=scope.user, target=job_id, request=request, **said)
     return became
 
@@ -167,9 +167,17 @@ def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason
     scope.require(Action.PAUSE)
     with brief():
         queue = queue_of(name, scope)
+        changed = {"old": state(queue), "new": {"paused": True, "reason": reason[:200]}}
         queue.paused_at, queue.paused_by, queue.pause_reason = Now(), scope.user, reason[:200]
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
-        audit.record("queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason)
+        audit.record(
+            "queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason, **changed
+        )
+
+
+def state(queue: Queue) -> dict[str, Any]:
+    """What a pause changes, for the audit trail."""
+    return {"paused": queue.paused_at is not None, "reason": queue.pause_reason}
 
 
 def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
@@ -177,11 +185,12 @@ def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> No
     scope.require(Action.PAUSE)
     with brief():
         queue = queue_of(name, scope)
+        changed = {"old": state(queue), "new": {"paused": False, "reason": ""}}
         queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
         queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
         sql.run("unhold", batch=HOLD_BATCH)
         wake([(name, ANYWHERE)], many=True)
-        audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request)
+        audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request, **changed)
 
 
 def order_by(name: str, policy: str, *, scope: Scope, request: HttpRequest | None = None) -> None:

@@ -28,6 +28,9 @@ TINY = {
     "FLOOD_JOBS": "1500",
     "FLOOD_JOB_MS": "1",
     "QUIET_SECONDS": "2",
+    "AUDIT_ROWS": "500",
+    "AUDIT_RATE": "20",
+    "STEADY_SECONDS": "4",
     "PATIENCE_SECONDS": "60",
 }
 
@@ -104,3 +107,13 @@ def test_an_etl_job_answers_as_the_csv_module_does_and_is_measured_beside_it(tmp
         assert found[name] > 0, name
     assert 0 < found["etl_peak_megabytes"] < 512
     assert "times_faster" in printed
+
+
+def test_the_audit_trail_is_written_sealed_verified_and_drained_beside(tmp_path: Path) -> None:
+    """That it verifies, and that seals were made or not, is checked by the measure itself."""
+    printed = bench(tmp_path, "audit")
+
+    found = figures(tmp_path, "audit")["figures"]
+    for name in ("write_us_a_row", "seal_us_a_row", "verify_us_a_row", "seal_bytes_a_row", "with_to_without"):
+        assert found[name] > 0, name
+    assert "seal_us_a_row" in printed

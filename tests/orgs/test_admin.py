@@ -84,7 +84,7 @@ def test_changes_there_are_in_the_trail(world: World, rows: dict[str, int]) -> N
         "admin.change",
         world.platform_admin,
         world.org.pk,
-        {"new": {"role": "operator"}},
+        {"old": {"role": "viewer"}, "new": {"role": "operator"}},
     )
     assert (deleted.action, deleted.org_id) == ("admin.delete", world.org.pk)
     assert not Membership.objects.filter(user=world.viewer).exists()

@@ -34,6 +34,6 @@ WITH waiting AS (
     SELECT org_id, id, queue, from_status, 'cancelled', attempt, %(actor)s, %(reason)s, finished_at
     FROM cancelled
 )
-SELECT id AS job_id, 'cancelled' AS became, EXISTS (SELECT FROM noted) AS awaited FROM cancelled
+SELECT id AS job_id, from_status AS was, 'cancelled' AS became, EXISTS (SELECT FROM noted) AS awaited FROM cancelled
 UNION ALL
-SELECT job_id, 'cancelling', false FROM asked
+SELECT job_id, 'running', 'cancelling', false FROM asked

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, reverse
 from pytest_django.fixtures import Settings
 
@@ -61,6 +61,7 @@ class Call:
     body: Any = None
     # Sent as If-Match.
     tag: str = ""
+    query: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -80,6 +81,9 @@ CALLS = [
     Call("GET", "api-job-logs", Action.READ),
     Call("GET", "api-job-artefacts", Action.READ),
     Call("GET", "api-job-artefact", Action.READ),
+    Call("GET", "api-job-audit", Action.SEE_AUDIT),
+    Call("GET", "api-audit", Action.SEE_AUDIT, stranger=200),
+    Call("GET", "api-audit-export", Action.SEE_AUDIT, stranger=200, query="?form=csv"),
     Call("GET", "api-artefacts", Action.READ, stranger=200),
     Call("POST", "api-artefacts", Action.SUBMIT, good=201, stranger=201, body={"any": "bytes"}),
     Call("GET", "api-artefact", Action.READ),
@@ -185,9 +189,13 @@ def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
 
 
 def ask(call: Call, path: str, person: Any = None, org: Org | None = None) -> HttpResponse:
-    response: HttpResponse = getattr(api(person, org), call.method.lower())(path, call.body, headers=headers_of(call))
-    if hasattr(response, "streaming_content"):
-        response.close()
+    client = api(person, org)
+    response: HttpResponse = getattr(client, call.method.lower())(
+        path + call.query, call.body, headers=headers_of(call)
+    )
+    if isinstance(response, StreamingHttpResponse):
+        # read to its end it is closed, with the test's connection left open
+        return HttpResponse(b"".join(response), status=response.status_code, headers=response.headers)
     return response
 
 

@@ -59,7 +59,7 @@ def shape(page: Element) -> list[Any]:
 
 def pages_of(user: User, job: Job) -> dict[str, Element]:
     client = browser(user)
-    paths = ["/jobs/", f"/jobs/{job.pk}/", "/dead-letters/", "/dead-letters/replay/", "/queues/"]
+    paths = ["/jobs/", f"/jobs/{job.pk}/", "/dead-letters/", "/dead-letters/replay/", "/queues/", "/audit/"]
     paths += [f"/jobs/submit/?from={job.pk}"]
     return {path.replace(str(job.pk), "id"): read(client.get(path)) for path in paths}
 

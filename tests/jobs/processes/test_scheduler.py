@@ -12,6 +12,9 @@ from jobs.models import DepthSample, Job, LeaderTerm, Ready, StatusDelta, Worker
 from jobs.processes.scheduler import Scheduler
 from jobs.processes.ticker import Chore
 from jobs.queue.control import pause
+from orgs import audit
+from orgs.audit_verify import verify
+from orgs.models import AuditHead, AuditSeal
 from orgs.roles import Role
 from orgs.scope import Scope
 from tests.factories import make_done, make_job, make_member, make_org
@@ -121,6 +124,27 @@ def test_a_chore_that_fails_each_time_does_not_keep_the_others_from_running(
 
     assert tried == [1]
     assert Ready.objects.count() == 1
+
+
+def test_the_leader_seals_the_audit_trail_in_its_term(leader: Scheduler) -> None:
+    audit.record("test.act")
+    only(leader, "seal audit")
+
+    assert leader.step()
+
+    assert AuditSeal.objects.get().epoch == LeaderTerm.objects.get().epoch
+    assert not verify().found
+
+
+def test_one_that_leads_no_more_seals_nothing(leader: Scheduler) -> None:
+    audit.record("test.act")
+    only(leader, "seal audit")
+    LeaderTerm.objects.update(ended_at=Now())
+
+    assert not leader.step()
+
+    assert not AuditSeal.objects.exists()
+    assert not AuditHead.objects.exists()
 
 
 def test_what_a_failed_chore_wrote_is_undone(leader: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:

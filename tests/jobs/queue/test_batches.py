@@ -314,8 +314,10 @@ def test_cancelling_a_batch_cancels_what_has_not_ended(world: World, monkeypatch
     assert Lease.objects.get().cancel_requested
     assert counts(made.batch_id) == (5, 1, 0, 3)
     assert Job.objects.get(pk=other.pk).status == "queued"
-    entry = AuditEntry.objects.get(action="batch.cancel")
-    assert entry.target == str(made.batch_id)
+    # each with those that were cancelled in its transaction
+    entries = AuditEntry.objects.filter(action="batch.cancel", target=str(made.batch_id))
+    assert sum(entry.detail["cancelled"] for entry in entries) == 3
+    assert sum(entry.detail["cancelling"] for entry in entries) == 1
     finish_one(running, Outcome.CANCELLED)
     sweep_all()
     assert counts(made.batch_id) == (5, 1, 0, 4)

@@ -129,7 +129,7 @@ def test_a_cancellation_is_in_the_trail(world: World) -> None:
     entry = only_entry("job.cancel")
     assert (entry.org, entry.actor, entry.target) == (world.org, world.owner, str(job.pk))
     assert (entry.address, entry.correlation_id) == ("192.0.2.7", "corr-1")
-    assert entry.detail == {"became": "cancelled", "reason": "why not"}
+    assert entry.detail == {"old": "queued", "new": "cancelled", "reason": "why not"}
 
 
 @pytest.mark.django_db(transaction=True)
