@@ -70,6 +70,7 @@ def measure(stage: Any) -> dict[str, Any]:
             left = stage.number("SELECT count(*) FROM jobs_ready WHERE queue = 'bench'")
         flood.join()
         submits = list(stream.answers)
+        coming_in = [one for one in submits if one.due <= flood.ended]
         waits = delays(stage, begun / 1e6, sum(one.status == "201" for one in submits))
     return {
         "flood_jobs_accepted": flood.accepted,
@@ -79,6 +80,7 @@ def measure(stage: Any) -> dict[str, Any]:
         "quiet_submits": len(submits),
         "quiet_errors": sum(one.status != "201" for one in submits),
         "submit_ms": rounded(percentiles([one.seconds * 1_000 for one in submits])),
+        "submit_while_it_comes_in_ms": rounded(percentiles([one.seconds * 1_000 for one in coming_in])),
         "start_delay_ms": rounded(percentiles(waits)),
         "longest_start_delay_ms": round(max(waits), 1),
     }
@@ -99,7 +101,7 @@ class Flood(threading.Thread):
         payload = {"task": "bench.nap", "kwargs": {"milliseconds": sizes.FLOOD_JOB_MS}}
         self.job = {"type": "python", "payload": payload, "queue": "bench"}
         self.answers: Counter[str] = Counter()
-        self.accepted, self.seconds = 0, 0.0
+        self.accepted, self.seconds, self.ended = 0, 0.0, 0.0
 
     def run(self) -> None:
         begun = time.monotonic()
@@ -108,7 +110,8 @@ class Flood(threading.Thread):
             for status, accepted in several.map(self.call, calls):
                 self.answers[str(status)] += 1
                 self.accepted += accepted
-        self.seconds = time.monotonic() - begun
+        self.ended = time.monotonic()
+        self.seconds = self.ended - begun
 
     def call(self, jobs: int) -> tuple[int, int]:
         body = json.dumps({"jobs": [self.job] * jobs})
