@@ -120,8 +120,10 @@ DEPTH_SAMPLE_SECONDS = env_seconds("SMARTQUEUE_DEPTH_SAMPLE_SECONDS", 15, minimu
 WORKER_SLOTS = env_int("SMARTQUEUE_WORKER_SLOTS", 5, minimum=1)
 DRAIN_GRACE_SECONDS = env_seconds("SMARTQUEUE_DRAIN_GRACE_SECONDS", 8)
 
-# Calls of own workers that may wait for a job in each web process. Each holds one of its threads: keep below half.
+# Calls that may wait in each web process: of own workers for a job, and of people for a job to move on (?wait=). Each
+# holds one of its threads: keep the two together well below what it has. One more is answered at once.
 WORKER_WAITS = env_int("SMARTQUEUE_WORKER_WAITS", 3, minimum=0)
+JOB_WAITS = env_int("SMARTQUEUE_JOB_WAITS", 2, minimum=0)
 
 RETRIES = env_int("SMARTQUEUE_RETRIES", 3)
 RETRY_BASE_SECONDS = env_seconds("SMARTQUEUE_RETRY_BASE_SECONDS", 2)
@@ -529,9 +531,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
-CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-org", "x-correlation-id", "if-none-match"]
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "x-org", "x-correlation-id", "if-none-match", "prefer"]
 CORS_EXPOSE_HEADERS = ["X-Correlation-ID", "Location", "Link", "ETag", "Retry-After", "Idempotent-Replayed"]
-CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy"]
+CORS_EXPOSE_HEADERS += ["RateLimit", "RateLimit-Policy", "Preference-Applied"]
 
 # --- API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from jobs.api import filters, shapes
 from jobs.api import serializers as jobs
 from jobs.api.paging import page_of
+from jobs.api.waits import WaitQuery
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -30,6 +31,10 @@ IF_NONE_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The ETag you have; 304 when it is still the present one.",
 )
+PREFER = OpenApiParameter(
+    "Prefer", str, OpenApiParameter.HEADER, description="`wait=10`: as `?wait=10` (RFC 7240)."
+)
+APPLIED = OpenApiParameter("Preference-Applied", str, OpenApiParameter.HEADER, response=[200])
 IF_UNCHANGED = OpenApiParameter(
     "If-Match",
     str,
@@ -138,7 +143,9 @@ list_jobs = listing(
 get_job = extend_schema(
     operation_id="get_job",
     summary="One job",
-    parameters=[IF_NONE_MATCH, ETAG],
+    description="With `wait` it is answered when the job has ended or changed. So many calls as a deployment allows "
+    "wait at a time; one more is answered at once, with `Retry-After`.",
+    parameters=[WaitQuery, PREFER, IF_NONE_MATCH, ETAG, APPLIED],
     responses={
         200: jobs.JobSerializer,
         304: OpenApiResponse(description="It is as it was when you got this ETag."),

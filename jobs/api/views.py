@@ -24,6 +24,7 @@ from jobs.api.serializers import (
     ReplaySerializer,
     new_job,
 )
+from jobs.api.waits import RETRY_AFTER_SECONDS, moved_on, seconds_asked
 from jobs.errors import VersionChanged
 from jobs.listing import narrowed
 from jobs.models import Job
@@ -104,10 +105,31 @@ class JobView(OrgView):
 
     @docs.get_job
     def get(self, request: Request, job_id: str) -> HttpResponseBase:
-        body = representation(self.job(job_id))
-        response = Response(body)
+        seconds, body, headers = seconds_asked(request), self.shown(job_id), {}
+        # who has another version than this one is answered at once
+        if seconds and matches(request, etag_of(body)):
+            found = moved_on(self, body, seconds)
+            headers = {"Retry-After": RETRY_AFTER_SECONDS} if found is None else {"Preference-Applied": f"wait={seconds}"}
+            body = found or body
+        response = Response(body, headers=headers)
         response["ETag"] = etag_of(body)
         return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
+
+    def shown(self, job_id: str) -> dict[str, Any]:
+        return representation(self.job(job_id))
+
+    def let_in_again(self) -> None:
+        """What a caller who has waited may is asked anew. Raises what a first call would."""
+        again = self.initialize_request(self.request._request, **self.kwargs)
+        again._request._scope = None  # type: ignore[attr-defined]
+        self.perform_authentication(again)
+        self.check_permissions(again)
+        self.request = again
+
+
+def matches(request: Request, tag: str) -> bool:
+    """Whether this is the version that the caller has; without If-None-Match he wants the next one."""
+    return tag in request.headers.get("If-None-Match", tag) or request.headers["If-None-Match"].strip() == "*"
 
 
 class CancellationView(OrgView):
