@@ -31,9 +31,7 @@ IF_NONE_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The ETag you have; 304 when it is still the present one.",
 )
-PREFER = OpenApiParameter(
-    "Prefer", str, OpenApiParameter.HEADER, description="`wait=10`: as `?wait=10` (RFC 7240)."
-)
+PREFER = OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, description="`wait=10`: as `?wait=10` (RFC 7240).")
 APPLIED = OpenApiParameter("Preference-Applied", str, OpenApiParameter.HEADER, response=[200])
 IF_UNCHANGED = OpenApiParameter(
     "If-Match",

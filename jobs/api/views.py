@@ -109,7 +109,9 @@ class JobView(OrgView):
         # who has another version than this one is answered at once
         if seconds and matches(request, etag_of(body)):
             found = moved_on(self, body, seconds)
-            headers = {"Retry-After": RETRY_AFTER_SECONDS} if found is None else {"Preference-Applied": f"wait={seconds}"}
+            headers = (
+                {"Retry-After": RETRY_AFTER_SECONDS} if found is None else {"Preference-Applied": f"wait={seconds}"}
+            )
             body = found or body
         response = Response(body, headers=headers)
         response["ETag"] = etag_of(body)

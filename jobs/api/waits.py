@@ -25,8 +25,8 @@ class WaitQuery(QuerySerializer):
     wait = serializers.RegexField(
         r"^[0-9]{1,6}s?\Z",
         required=False,
-        help_text=f"Seconds, like `10` or `10s`: answer when the job has ended or changed, at the latest after so many, "
-        f"{LONGEST_SECONDS} at most. What counts as changed is another ETag than the one of `If-None-Match`, or than it "
+        help_text="Seconds, like `10` or `10s`: answer when the job has ended or changed, at the latest after that, "
+        f"{LONGEST_SECONDS} at most. What counts as changed is another ETag than that of `If-None-Match`, or than it "
         "has now. `Prefer: wait=10` is the same.",
         error_messages={"invalid": "Seconds, like 10 or 10s."},
     )

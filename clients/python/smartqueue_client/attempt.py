@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from smartqueue_client.api import ApiError, Client, Unreachable
+from smartqueue_client.connection import Connection
+from smartqueue_client.errors import ApiError, Unreachable
 from smartqueue_client.program import Program
 
 log = logging.getLogger(__name__)
@@ -24,9 +25,15 @@ class Attempt:
     """run() is called in a thread of its own; stop() from any."""
 
     def __init__(
-        self, client: Client, job: dict[str, Any], program: Sequence[str], *, lease_seconds: float, renew_seconds: float
+        self,
+        connection: Connection,
+        job: dict[str, Any],
+        program: Sequence[str],
+        *,
+        lease_seconds: float,
+        renew_seconds: float,
     ) -> None:
-        self.client, self.job, self.argv = client, job, program
+        self.connection, self.job, self.argv = connection, job, program
         self.lease_seconds, self.renew_seconds = lease_seconds, renew_seconds
         self.path = f"worker/leases/{job['lease']}"
         self.began = time.monotonic()
@@ -87,17 +94,17 @@ class Attempt:
             asked = time.monotonic()
             try:
                 body = {"lease_seconds": self.lease_seconds}
-                answer = self.client.post(f"{self.path}/renewal/", body, seconds=max(self.renew_seconds, 5.0))
+                answer = self.connection.post(f"{self.path}/renewal/", body, seconds=max(self.renew_seconds, 5.0))
                 self.held_until = asked + self.lease_seconds
                 if answer["cancel_requested"]:
                     self.stop(CANCELLED)
+            except Unreachable as error:
+                log.warning("job %s: not renewed: %s", self.job["job_id"], error)
             except ApiError as error:
                 log.warning("job %s: %s", self.job["job_id"], error)
                 # not before this: its end is on its way, and then it is no news
                 if not self.over.is_set():
                     self.stop(TIMEOUT if self.out_of_time() else LOST)
-            except Unreachable as error:
-                log.warning("job %s: not renewed: %s", self.job["job_id"], error)
             if time.monotonic() > self.held_until:
                 self.stop(LOST)
             elif self.out_of_time():
@@ -154,7 +161,7 @@ class Attempt:
         """Say it until it is answered, or until the lease is over. Raises ApiError."""
         while not self.unheld():
             try:
-                self.client.post(f"{self.path}/{word}/", body)
+                self.connection.post(f"{self.path}/{word}/", body)
                 return True
             except Unreachable as error:
                 log.warning("job %s: %s: %s", self.job["job_id"], word, error)

@@ -9,8 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from smartqueue_client.api import ApiError, Client, Unreachable
 from smartqueue_client.attempt import DRAINED, Attempt
+from smartqueue_client.connection import Connection
+from smartqueue_client.errors import ApiError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Worker:
 
     def __init__(
         self,
-        client: Client,
+        connection: Connection,
         *,
         name: str,
         queues: Sequence[str],
@@ -37,7 +38,7 @@ class Worker:
         renew_seconds: float,
         drain_seconds: float,
     ) -> None:
-        self.client, self.name, self.queues, self.slots = client, name, list(queues), slots
+        self.connection, self.name, self.queues, self.slots = connection, name, list(queues), slots
         self.program, self.drain_seconds = program, drain_seconds
         self.times = {"lease_seconds": lease_seconds, "renew_seconds": renew_seconds}
         self.attempts: dict[str, Attempt] = {}
@@ -89,17 +90,17 @@ class Worker:
             "holding": holding,
         }
         try:
-            answer = self.client.post("worker/claims/", asked, seconds=WAIT_SECONDS + 15)
+            answer = self.connection.post("worker/claims/", asked, seconds=WAIT_SECONDS + 15)
             return list(answer["jobs"]) if answer else []
         except Unreachable as error:
             log.warning("no answer: %s", error)
         except ApiError as error:
-            self.refused = f"The server refuses: {error} {error.problem.get('errors') or ''}".strip()
+            self.refused = f"The server refuses: {error}"
             self.draining.set()
         return []
 
     def start(self, job: dict[str, Any]) -> None:
-        attempt = Attempt(self.client, job, self.program, **self.times)
+        attempt = Attempt(self.connection, job, self.program, **self.times)
         with self.changed:
             self.attempts[job["lease"]] = attempt
         if self.draining.is_set():
@@ -140,4 +141,4 @@ class Worker:
     def depart(self, *, draining: bool) -> None:
         """Say so; a call of ours that still waits for jobs then takes none."""
         with contextlib.suppress(ApiError, Unreachable):
-            self.client.post("worker/departure/", {"worker": self.name, "draining": draining}, seconds=5)
+            self.connection.post("worker/departure/", {"worker": self.name, "draining": draining}, seconds=5)

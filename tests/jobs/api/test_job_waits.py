@@ -1,4 +1,4 @@
-"""?wait= of a job: answered when it moves on, holding no connection; few wait, and nobody sees what he no longer may."""
+"""?wait= of a job: answered when it moves on, without a connection; nobody sees what he no longer may."""
 
 import time
 from collections.abc import Iterator

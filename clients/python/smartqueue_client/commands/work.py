@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import signal
 import socket
+import sys
 from typing import Any
 
-from smartqueue_client.api import Client
+from smartqueue_client import config
+from smartqueue_client.connection import Connection
 from smartqueue_client.worker import Worker
 
 MOST_SLOTS = 20
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "work",
+        parents=[shared],
         help="run a program for each job of your queues",
         usage="sq work --queue Q [--slots N] -- program [argument …]",
         description="Takes jobs of the type `external` and runs a program for each, with the payload on its input.",
@@ -50,9 +54,12 @@ def default_name() -> str:
     return f"{host[:48]}-{os.getpid()}"
 
 
-def run(client: Client, asked: argparse.Namespace) -> int:
+def run(asked: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    url = config.address(getattr(asked, "url", ""))
+    connection = Connection(url, config.bearer(url))
     worker = Worker(
-        client,
+        connection,
         name=asked.name,
         queues=asked.queue,
         slots=int(asked.slots),

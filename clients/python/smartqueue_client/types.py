@@ -1,0 +1,305 @@
+"""What the API answers and takes, as types: dictionaries with these keys. openapi.yaml says what each means.
+
+Times are text in UTC, like 2026-01-31T12:00:00.000000Z, so that they also sort as text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+ENDED = ("done", "failed", "cancelled")
+
+
+class _NewJob(TypedDict):
+    type: str
+    payload: dict[str, Any]
+
+
+class NewJob(_NewJob, total=False):
+    """One job of submit_many()."""
+
+    name: str
+    queue: str
+    title: str
+    description: str
+    urgency: str
+    category: str
+    run_at: str
+    delay_seconds: float
+    timeout_seconds: int
+    max_attempts: int
+    retry: Retry
+    limit_key: str
+    after: list[str]
+    after_end: list[str]
+    ref: str
+    idempotency_key: str
+
+
+class Expected(TypedDict):
+    starts_at: str
+    starts_low_at: str
+    starts_high_at: str
+    ends_at: str
+    ends_low_at: str
+    ends_high_at: str
+
+
+class Classification(TypedDict):
+    category: str
+    urgency: str
+    confidence: float
+    urgency_confidence: float
+    source: str
+    action: str
+    words: list[str]
+    probabilities: dict[str, float]
+    given: list[str]
+
+
+class Dependency(TypedDict):
+    job_id: str
+    condition: str
+    status_url: str
+
+
+class Links(TypedDict):
+    attempts: str
+    transitions: str
+    logs: str
+    artefacts: str
+    cancellation: str
+    replay: str
+    classification: str
+
+
+class Retry(TypedDict, total=False):
+    base_seconds: float
+    cap_seconds: float
+
+
+class JobSummary(TypedDict):
+    """A job in a list: with the start of `error` only."""
+
+    id: str
+    type: str
+    name: str
+    title: str
+    queue: str
+    status: str
+    urgency: str
+    category: str
+    classification: Classification | None
+    priority: float
+    predicted_ms: float
+    predicted_low_ms: float | None
+    predicted_high_ms: float | None
+    failure_probability: float | None
+    prediction_source: str
+    model_version: int | None
+    attempt: int
+    max_attempts: int
+    life: int
+    outcome: str
+    error_type: str
+    error: str
+    progress: float | None
+    progress_message: str
+    cancel_requested: bool
+    worker: str | None
+    run_at: str | None
+    waits_for: int
+    batch_id: str | None
+    limit_key: str
+    timeout_seconds: int
+    retry: Retry | None
+    idempotency_key: str | None
+    correlation_id: str
+    created_by: str | None
+    created_at: str
+    queued_at: str | None
+    expected: Expected | None
+    started_at: str | None
+    finished_at: str | None
+    runtime_ms: float | None
+    status_url: str
+
+
+class Job(JobSummary):
+    """A job, whole."""
+
+    description: str
+    payload: dict[str, Any]
+    result: Any
+    dependencies: list[Dependency]
+    links: Links
+
+
+class DeadLetter(JobSummary):
+    """A job that failed for good or is out of attempts."""
+
+    reason: str
+    attempts: int
+    failed_at: str
+
+
+class Attempt(TypedDict):
+    number: int
+    worker: str
+    started_at: str
+    last_beat_at: str
+    ended_at: str | None
+    outcome: str | None
+    runtime_ms: float | None
+    predicted_ms: float
+    error_type: str
+    error: str
+    fenced_at: str | None
+
+
+class Transition(TypedDict):
+    id: int
+    from_status: str | None
+    to_status: str
+    attempt: int
+    actor: str
+    reason: str
+    at: str
+
+
+class LogLine(TypedDict):
+    attempt: int
+    sequence: int
+    stream: str
+    text: str
+    at: str
+
+
+class Artefact(TypedDict):
+    id: str
+    attempt: int
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    created_at: str
+    url: str
+
+
+class Counts(TypedDict):
+    scheduled: int
+    queued: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+
+
+class _Queue(TypedDict):
+    name: str
+    paused: bool
+    paused_at: str | None
+    pause_reason: str
+    policy: str
+    counts: Counts
+
+
+class Queue(_Queue, total=False):
+    paused_by: str | None
+
+
+class FieldError(TypedDict):
+    pointer: str
+    code: str
+    detail: str
+
+
+class _BulkItem(TypedDict):
+    index: int
+    status: str
+
+
+class BulkItem(_BulkItem, total=False):
+    """What became of one job of submit_many(): created, existing or refused."""
+
+    id: str
+    status_url: str
+    code: str
+    detail: str
+    errors: list[FieldError]
+
+
+class Cancelled(TypedDict):
+    id: str
+    became: str
+    status_url: str
+
+
+class Forecast(TypedDict):
+    predicted_ms: float
+    low_ms: float | None
+    high_ms: float | None
+    failure_probability: float | None
+    source: str
+    model_version: int | None
+    priority: float
+    starts_in_seconds: float | None
+    expected: Expected | None
+
+
+class ByStatus(TypedDict):
+    scheduled: int
+    queued: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+
+
+class OrgCounts(TypedDict):
+    total: int
+    by_status: ByStatus
+    active_workers: int
+    queue_depth: int
+    dead_letters: int
+
+
+class Running(TypedDict):
+    job_id: str | None
+    title: str | None
+    since: str
+
+
+class Process(TypedDict):
+    id: str
+    kind: str
+    name: str
+    hostname: str
+    pid: int
+    version: str
+    status: str
+    late: bool
+    slots: int
+    queues: list[str]
+    types: list[str]
+    started_at: str
+    beat_at: str
+    beat_age_seconds: float
+    stopped_at: str | None
+    cpu_percent: float
+    memory_bytes: int
+    jobs_processed: int
+    running: list[Running]
+
+
+class Flow(TypedDict):
+    at: str
+    done: int
+    failed: int
+
+
+class Throughput(TypedDict):
+    hours: int
+    bucket_seconds: int
+    complete: bool
+    buckets: list[Flow]
