@@ -122,6 +122,16 @@ def chatty(context: Context, gate: str, lines: int = 3) -> str:
 
 
 @task
+def chatty_until_file(context: Context, path: str) -> None:
+    """Log, then wait for a file, then log again: for tests in other processes."""
+    context.log("before")
+    while not Path(path).exists():
+        time.sleep(0.05)
+        context.check_stopped()
+    context.log("after")
+
+
+@task
 def half(context: Context) -> None:
     """Report progress that is no number."""
     context.progress(float("nan"))

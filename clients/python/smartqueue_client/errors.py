@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from smartqueue_client.types import FieldError, Job
+from smartqueue_client.types import FieldError, Job, JobSummary
 
 
 class SmartQueueError(Exception):
@@ -128,9 +128,22 @@ class JobFailed(SmartQueueError):
     """The job that a result was wanted of ended as failed or cancelled."""
 
     def __init__(self, job: Job) -> None:
-        why = ": ".join(word for word in (job["error_type"], job["error"]) if word)
+        why = reason(job)
         super().__init__(f"job {job['id']} is {job['status']}" + (f": {why}" if why else ""))
         self.job = job
+
+
+def reason(job: JobSummary) -> str:
+    """Why it failed, in one line: of a task's traceback, the last one."""
+    lines = [line for line in job["error"].splitlines() if line.strip()] or [""]
+    if lines[0].startswith("Traceback "):
+        # a list holds the start of an error only
+        line = lines[-1] if lines[-1][:1].strip() and len(lines) > 1 else ""
+    else:
+        line = lines[0]
+    if not line or line.startswith(job["error_type"]):
+        return line or job["error_type"]
+    return f"{job['error_type']}: {line}"
 
 
 class BadDownload(SmartQueueError):

@@ -10,6 +10,7 @@ from typing import Any
 
 from smartqueue_client import config
 from smartqueue_client.client import Client
+from smartqueue_client.errors import reason
 from smartqueue_client.output import Output, clean, milliseconds
 from smartqueue_client.types import Job
 
@@ -72,6 +73,6 @@ def tell_end(output: Output, job: Job) -> int:
             output.line(json.dumps(job["result"], indent=2))
     if job["status"] == "done":
         return 0
-    why = ": ".join(clean(word) for word in (job["error_type"], job["error"]) if word)
+    why = clean(reason(job))
     output.say(f"sq: the job is {job['status']}" + (f": {why}" if why else ""))
     return 1

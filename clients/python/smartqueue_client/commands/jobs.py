@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from smartqueue_client.commands.common import EXAMPLES, client_of, output_of, whole
+from smartqueue_client.errors import reason
 from smartqueue_client.output import age, milliseconds
 from smartqueue_client.types import JobSummary
 
@@ -62,7 +63,6 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def row(job: JobSummary) -> list[str]:
-    why = ": ".join(word for word in (job["error_type"], job["error"].partition("\n")[0]) if word)
     what = job["title"] or job["name"]
     return [job["id"], job["status"], job["type"], what, job["queue"], age(job["created_at"]),
             milliseconds(job["runtime_ms"]), why]  # fmt: skip
