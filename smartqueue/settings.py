@@ -416,6 +416,7 @@ MIDDLEWARE = [
     "orgs.rates.RateLimitMiddleware",
     "smartqueue.slashes.ApiSlashMiddleware",
     "smartqueue.errors.ProblemMiddleware",
+    "smartqueue.queries.QueryMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",

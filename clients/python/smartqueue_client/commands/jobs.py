@@ -65,4 +65,4 @@ def run(asked: argparse.Namespace) -> int:
 def row(job: JobSummary) -> list[str]:
     what = job["title"] or job["name"]
     return [job["id"], job["status"], job["type"], what, job["queue"], age(job["created_at"]),
-            milliseconds(job["runtime_ms"]), why]  # fmt: skip
+            milliseconds(job["runtime_ms"]), reason(job)]  # fmt: skip
