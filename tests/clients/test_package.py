@@ -30,7 +30,7 @@ def test_pip_installs_it_into_a_new_environment(tmp_path: Path) -> None:
 
     said = subprocess.run([str(place / "bin" / "sq"), "--version"], capture_output=True, text=True, check=False)
     assert said.stdout == "sq 0.1.0\n", said.stderr
-    found = "import smartqueue_client, pathlib; print(pathlib.Path(smartqueue_client.__file__).with_name('py.typed').exists())"
+    found = "import smartqueue_client as s, pathlib; print((pathlib.Path(s.__file__).parent / 'py.typed').exists())"
     typed = subprocess.run([str(place / "bin" / "python"), "-c", found], capture_output=True, text=True, check=False)
     assert typed.stdout == "True\n", typed.stderr
 
