@@ -7,6 +7,7 @@ from tests.factories import api
 from tests.jobs.api.refusals import assert_refused
 from tests.smartqueue.test_openapi import OPERATIONS, Operation, parameters
 
+NAMES = {"slug": "acme", "username": "viewer"}
 pytestmark = pytest.mark.django_db
 
 
@@ -17,7 +18,7 @@ def test_a_parameter_that_is_not_documented_is_refused_and_one_that_is_is_known(
     client = api(world.platform_admin, world.org)
     path = operation.path
     for one in parameters(operation.says):
-        path = path.replace(f"{{{one['name']}}}", "acme" if one["name"] == "slug" else "1")
+        path = path.replace(f"{{{one['name']}}}", NAMES.get(one["name"], "1"))
     call = getattr(client, operation.method)
 
     problem = assert_refused(call(f"{path}?wiat=1&limti=2"))
