@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from pytest_django.fixtures import Settings
 
 from jobs.models import Job
-from jobs.processes.waiting_room import job_room
+from jobs.processes.waiting_room import JobWaiter, job_room
 from jobs.queue.lease import report
 from orgs.models import Membership, User
 from tests.concurrency import Background
@@ -38,7 +38,13 @@ def ask(user: User, job: Job, query: str = "?wait=20", **headers: str) -> HttpRe
 def waiting(*calls: Background) -> None:
     """All of them wait, and have looked since."""
     eventually(lambda: len(job_room.present()) == len(calls))
-    eventually(lambda: all(waiter.mark and not waiter.woken.is_set() for waiter in job_room.present()))
+    eventually(lambda: all(waiter.mark and asleep(waiter) for waiter in job_room.present()))
+
+
+def asleep(waiter: JobWaiter) -> bool:
+    """Not on his way to look, after he was woken."""
+    event: Any = waiter.woken
+    return bool(event._cond._waiters) and not event.is_set()
 
 
 def test_it_is_answered_when_the_job_ends(world: World) -> None:
