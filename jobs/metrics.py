@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -19,6 +18,8 @@ from jobs.queue import sql
 from jobs.states import Status
 from orgs.client import client_address
 from orgs.models import AuditEntry, AuditHead
+from orgs.pages import open_page
+from orgs.roles import Gate
 
 LOOPBACK = {"127.0.0.1", "::1"}
 
@@ -79,7 +80,7 @@ def counter(name: str, meaning: str, value: int | None) -> CounterMetricFamily:
     return CounterMetricFamily(f"smartqueue_{name}", meaning, value=value or 0)
 
 
-@require_safe
+@open_page(gate=Gate.OPERATIONS)
 def metrics_view(request: HttpRequest) -> HttpResponse:
     """The scrape. Not for tenants: a bearer token, or from loopback where no token is set."""
     if not may_scrape(request):

@@ -7,29 +7,51 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import InvalidToken
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from orgs import audit
-from orgs.callers import Callers
-from orgs.keys import is_key, key_of
-from orgs.models import ApiKey
+from orgs.callers import caller
+from orgs.good_keys import is_key, key_of
+from orgs.models import ApiKey, User
+from orgs.roles import KeyRole
+from orgs.tokens import ODD_TIMES, sign_in_id, user_id
 
 
 class BearerAuthentication(JWTAuthentication):
-    """`Authorization: Bearer <access>`. Cookies are never accepted, so the API needs no CSRF token."""
+    """`Authorization: Bearer <access>`, or a key. Cookies are never accepted, so the API needs no CSRF token.
+
+    With a key `request.auth` is the key, and `request.user` its maker: see scope.key_scope() for what it may do.
+    """
 
     www_authenticate_realm = "smartqueue"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.user_model = Callers()  # type: ignore[assignment]
-
     def authenticate(self, request: Request) -> Any:
         if token := self.key_token(request):
-            # what audit.record() names it by
-            request._request.auth = key = good_key(token)  # type: ignore[attr-defined]
-            audit.denied(request._request, "call", actor=None, org=key.org)
-            raise PermissionDenied("A worker's key is for the calls under /api/v1/worker/ only.")
+            key = good_key(token)
+            if key.role == KeyRole.WORKER:
+                # what audit.record() names it by
+                request._request.auth = key  # type: ignore[attr-defined]
+                audit.denied(request._request, "call", actor=None, org=key.org)
+                raise PermissionDenied("A worker's key is for the calls under /api/v1/worker/ only.")
+            return key.created_by, key
         return super().authenticate(request)
+
+    def get_validated_token(self, raw_token: bytes) -> Any:
+        try:
+            return super().get_validated_token(raw_token)
+        except ODD_TIMES as error:
+            raise InvalidToken("The token is not valid.") from error
+
+    def get_user(self, validated_token: Any) -> User:  # type: ignore[override]
+        """One answer to whatever is not, or not any more, a token of an open sign-in of an active person."""
+        claims = validated_token.payload
+        whose, sign_in = user_id(claims), sign_in_id(claims)
+        user = caller(whose, sign_in) if whose and sign_in else None
+        if user is None or claims.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password):
+            raise InvalidToken("The token is not valid any more. Sign in again.")
+        return user
 
     def key_token(self, request: Request) -> str | None:
         """What was sent, where that is a key."""
@@ -40,11 +62,12 @@ class BearerAuthentication(JWTAuthentication):
 
 
 class KeyAuthentication(BearerAuthentication):
-    """`Authorization: Bearer sq_live_…`: `request.auth` is the key, and `request.user` nobody."""
+    """`Authorization: Bearer sq_live_…` of a worker: `request.auth` is the key, and `request.user` nobody."""
 
     def authenticate(self, request: Request) -> Any:
         if token := self.key_token(request):
-            return AnonymousUser(), good_key(token)
+            key = good_key(token)
+            return (AnonymousUser() if key.role == KeyRole.WORKER else key.created_by), key
         return super().authenticate(request)
 
 
@@ -66,8 +89,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {
             "type": "http",
             "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "The `access` token of a login.",
+            "description": "The `access` token of a login, or a key: `sq_live_…`.",
         }
 
 
@@ -78,4 +100,8 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     name = "workerKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A key that an org_admin made: `sq_live_…`."}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A worker's key, which an org_admin made: `sq_live_…`.",
+        }

@@ -2,32 +2,24 @@
 
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, connection, models
 
-from orgs.models import Membership, Org, User
+from orgs.models import Membership, Org, SignIn, User
 
 TABLES: tuple[type[models.Model], ...] = (User, Membership, Org)
 
 
-class Callers:
-    """Stands where simplejwt looks for the model of users: `objects.get(id=…)`, and DoesNotExist."""
-
-    DoesNotExist = User.DoesNotExist
-
-    @property
-    def objects(self) -> "Callers":
-        return self
-
-    def get(self, *, id: Any) -> User:
-        """The person, with `memberships_read`: his memberships, the oldest first. Raises User.DoesNotExist."""
-        rows = read(int(id))
-        if not rows:
-            raise User.DoesNotExist
-        user: User = made(User, rows[0][0])
-        user.memberships_read = [joined(user, *parts) for _, *parts in rows if parts[0][0] is not None]
-        return user
+def caller(user_id: int, sign_in: UUID) -> User | None:
+    """The person, if his account and that sign-in of his are open, with `memberships_read`: the oldest first."""
+    rows = read(user_id, sign_in)
+    if not rows:
+        return None
+    user: User = made(User, rows[0][0])
+    user.memberships_read = [joined(user, *parts) for _, *parts in rows if parts[0][0] is not None]
+    return user
 
 
 def joined(user: User, of_membership: tuple[Any, ...], of_org: tuple[Any, ...]) -> Membership:
@@ -36,26 +28,26 @@ def joined(user: User, of_membership: tuple[Any, ...], of_org: tuple[Any, ...]) 
     return membership
 
 
-def read(user_id: int) -> list[list[tuple[Any, ...]]]:
+def read(user_id: int, sign_in: UUID) -> list[list[tuple[Any, ...]]]:
     """Of each row the parts that belong to TABLES."""
     text, ends = statement()
     try:
-        rows = asked(text, user_id)
+        rows = asked(text, user_id, sign_in)
     except DatabaseError:
         # A connection of an earlier request may have been lost since. To ask again is as good as Django's own question
         # before the first statement of a request, which this one spares all others.
         if connection.connection is None or connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
-        rows = asked(text, user_id)
+        rows = asked(text, user_id, sign_in)
     connection.health_check_done = True  # type: ignore[attr-defined]
     return [[row[begin:end] for begin, end in ends] for row in rows]
 
 
-def asked(text: str, user_id: int) -> list[tuple[Any, ...]]:
+def asked(text: str, user_id: int, sign_in: UUID) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(text.encode(), [user_id], prepare=True).fetchall()
+        return psycopg.Cursor(connection.connection).execute(text.encode(), [user_id, sign_in], prepare=True).fetchall()
 
 
 @cache
@@ -71,8 +63,13 @@ def statement() -> tuple[str, list[tuple[int, int]]]:
     joins = (
         f"LEFT JOIN {membership} ON {membership}.user_id = {user}.id LEFT JOIN {org} ON {org}.id = {membership}.org_id"
     )
+    sign_in = SignIn._meta.db_table
+    is_open = f"EXISTS (SELECT FROM {sign_in} WHERE id = %s AND user_id = {user}.id AND ended_at IS NULL)"
     # names of our own models only
-    text = f"SELECT {', '.join(columns)} FROM {user} {joins} WHERE {user}.id = %s ORDER BY {membership}.id"  # noqa: S608
+    text = (
+        f"SELECT {', '.join(columns)} FROM {user} {joins} "  # noqa: S608
+        f"WHERE {user}.id = %s AND {user}.is_active AND {is_open} ORDER BY {membership}.id"
+    )
     return text, places
 
 

@@ -14,6 +14,11 @@ class LastOrgAdmin(Conflict):
     default_detail = "The organisation would be left without an org_admin. Make somebody else org_admin first."
 
 
+class TooManyKeys(Conflict):
+    default_code = "too_many_keys"
+    default_detail = "You have too many keys: revoke one first."
+
+
 class AlreadyMember(Conflict):
     default_code = "already_member"
     default_detail = "This person is a member already."

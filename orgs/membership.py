@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -20,10 +21,10 @@ from django.utils import timezone
 
 from orgs import audit
 from orgs.errors import AlreadyInvited, AlreadyMember, Conflict, InvitationClosed, InvitationExpired, LastOrgAdmin
-from orgs.models import Invitation, Membership, Org, User
+from orgs.models import ApiKey, Invitation, Membership, Org, User
 from orgs.names import slugs
 from orgs.roles import Action, Role
-from orgs.scope import Scope, find_scope
+from orgs.scope import Scope, anew, find_scope
 
 
 def create_org(name: str, *, user: User, request: HttpRequest | None = None) -> Org:
@@ -128,7 +129,7 @@ def remove(username: str, *, scope: Scope, request: HttpRequest | None = None) -
 
 
 def leave(*, scope: Scope, request: HttpRequest | None = None) -> None:
-    with locked(scope, Action.READ) as org:
+    with locked(scope, Action.BELONG) as org:
         end(member(org, scope.user.get_username()), "member.leave", actor=scope.user, request=request)
 
 
@@ -163,7 +164,7 @@ def locked(scope: Scope, action: Action) -> Iterator[Org]:
     """
     with transaction.atomic():
         org = get_object_or_404(Org.objects.select_for_update(no_key=True), pk=scope.org.pk)
-        find_scope(scope.user, org.slug).require(action)
+        anew(scope).require(action)
         yield org
 
 
@@ -207,6 +208,16 @@ def end(membership: Membership, action: str, *, actor: User, request: HttpReques
     membership.delete()
     target = membership.user.get_username()
     audit.record(action, org=membership.org, actor=actor, target=target, request=request, old=membership.role)
+    revoke_made_by(membership, actor=actor, request=request)
+
+
+def revoke_made_by(membership: Membership, *, actor: User, request: HttpRequest | None) -> None:
+    """For good: should he be a member again one day, his old keys are not."""
+    keys = ApiKey.objects.filter(org=membership.org, created_by=membership.user, revoked_at=None)
+    for prefix in list(keys.values_list("prefix", flat=True)):
+        said = {"reason": "its maker is no member any more"}
+        audit.record("key.revoke", org=membership.org, actor=actor, target=prefix, request=request, **said)
+    keys.update(revoked_at=Now())
 
 
 def offered(invitation_id: int, user: User, token: str) -> Invitation:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -155,8 +156,25 @@ class Invitation(models.Model):
         return f"invitation {self.pk} to {self.org_id}: {self.state}"
 
 
+class SignIn(models.Model):
+    """One sign-in to the API: the family of tokens that were traded for each other since, which ends as one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    created_at = models.DateTimeField(db_default=Now())
+    # Of its newest token; afterwards the row is of no use.
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"sign-in {self.pk} of {self.user_id}"
+
+
 class ApiKey(models.Model):
-    """What a program shows instead of a person's token. It is of one organisation, and only its hash is kept."""
+    """What a program shows instead of a person's token. It is of one organisation, and only its hash is kept.
+
+    It is worth no more than its maker is: see good_keys.py.
+    """
 
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="keys")
     name = models.CharField(max_length=64)

@@ -1,6 +1,6 @@
 """The gate of every page: the method, who is signed in, which organisation he acts in and with what right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, Concatenate
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from orgs.roles import Action
+from orgs.roles import Action, Gate, Need
 from orgs.scope import NoOrg, Scope, scope_of
 
 Page = Callable[..., HttpResponseBase]
@@ -23,22 +23,24 @@ ScopedPage = Callable[Concatenate[HttpRequest, Scope, ...], HttpResponseBase]
 PersonalPage = Callable[Concatenate[HttpRequest, ...], HttpResponseBase]
 
 
-def org_page(action: Action, methods: tuple[str, ...] = ("GET",)) -> Callable[[ScopedPage], Page]:
+def org_page(action: Action | dict[str, Action], methods: tuple[str, ...] = ("GET",)) -> Callable[[ScopedPage], Page]:
     """A page inside an organisation; the view gets `(request, scope, *args, **kwargs)`.
 
-    405 for other methods, to sign-in for the anonymous, 403 without the right, and to the organisations page
-    for a person who belongs to none.
+    `action` is of all methods, or of each its own. 405 for other methods, to sign-in for the anonymous, 403 without the
+    right, and to the organisations page for a person who belongs to none.
     """
+    needs = action if isinstance(action, dict) else dict.fromkeys(methods, action)
 
     def decorated(view: ScopedPage) -> Page:
+        @declares(dict(needs))
         @wraps(view)
         def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not allowed(request, methods):
-                return HttpResponseNotAllowed(methods)
+            if not allowed(request, needs):
+                return HttpResponseNotAllowed(needs)
             if not request.user.is_authenticated:
                 return to_sign_in(request)
             try:
-                scope = scope_of(request, action)
+                scope = scope_of(request, needs["GET" if request.method == "HEAD" else str(request.method)])
             except NoOrg as error:
                 messages.info(request, str(error))
                 return to(request, reverse("organisations"))
@@ -53,6 +55,7 @@ def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPag
     """A page that is the person's own, whatever organisation he is in, if any."""
 
     def decorated(view: PersonalPage) -> Page:
+        @declares(dict.fromkeys(methods, Gate.PERSON))
         @wraps(view)
         def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not allowed(request, methods):
@@ -66,7 +69,33 @@ def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPag
     return decorated
 
 
-def allowed(request: HttpRequest, methods: tuple[str, ...]) -> bool:
+def open_page(methods: tuple[str, ...] = ("GET",), gate: Gate = Gate.ANYBODY) -> Callable[[PersonalPage], Page]:
+    """A page for anybody, or for whom the view itself lets in and `gate` names."""
+
+    def decorated(view: PersonalPage) -> Page:
+        @declares(dict.fromkeys(methods, gate))
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not allowed(request, methods):
+                return HttpResponseNotAllowed(methods)
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorated
+
+
+def declares(needs: dict[str, Need]) -> Callable[[Page], Page]:
+    """Says of a view what each method asks for: see declared.py."""
+
+    def marked(view: Page) -> Page:
+        view.needs = needs  # type: ignore[attr-defined]
+        return view
+
+    return marked
+
+
+def allowed(request: HttpRequest, methods: Collection[str]) -> bool:
     return request.method in methods or (request.method == "HEAD" and "GET" in methods)
 
 

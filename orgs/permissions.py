@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from orgs import audit
-from orgs.models import ApiKey
-from orgs.roles import Action, KeyRole
-from orgs.scope import scope_of
+from orgs.roles import Action, Gate, KeyRole
+from orgs.scope import key_behind, person, scope_of
 
 
 class MayAct(BasePermission):
@@ -38,29 +38,40 @@ class MayActInOrg(MayAct):
 
 
 class IsSignedIn(BasePermission):
-    """For what is the person's own: profile, organisations, invitations."""
+    """For what is the person's own: profile, organisations, invitations. A key does not stand for its maker."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated)
-
-
-class IsPlatformAdmin(BasePermission):
-    """Superusers only."""
+    gate = Gate.PERSON
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not request.user.is_authenticated:
             return False
+        if key := key_behind(request):
+            audit.denied(request._request, self.gate, actor=person(request), org=key.org)
+            raise PermissionDenied("A key opens what is its organisation's: this takes a person who is signed in.")
+        return True
+
+
+class IsPlatformAdmin(IsSignedIn):
+    """Superusers only."""
+
+    gate = Gate.PLATFORM_ADMIN
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not super().has_permission(request, view):
+            return False
         if not request.user.is_superuser:
-            audit.denied(request._request, "platform", actor=request.user)
+            audit.denied(request._request, self.gate, actor=person(request))
         return request.user.is_superuser
 
 
 class HoldsWorkerKey(BasePermission):
     """The calls of workers that are not ours: no person makes them, whatever his role."""
 
+    gate = Gate.WORKER
+
     def has_permission(self, request: Request, view: Any) -> bool:
-        if isinstance(request.auth, ApiKey):
-            return request.auth.role == KeyRole.WORKER
+        if (key := key_behind(request)) and key.role == KeyRole.WORKER:
+            return True
         if request.user.is_authenticated:
-            audit.denied(request._request, "work", actor=request.user)
+            audit.denied(request._request, self.gate, actor=person(request), org=key.org if key else None)
         return False

@@ -13,27 +13,38 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from orgs import audit
-from orgs.models import SLUG_PATTERN, Membership, Org, User
-from orgs.roles import Action, Role, can
+from orgs.good_keys import good_keys, worth
+from orgs.models import SLUG_PATTERN, ApiKey, Membership, Org, User
+from orgs.roles import PERSONS_ONLY, Action, Role, can
 
 ORG_HEADER = "X-Org"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A person acting in an organisation. The role was read from the database in this request."""
+    """A person acting in an organisation, or a key of his. The role was read from the database in this request."""
 
     user: User
     org: Org
     role: str
+    key: ApiKey | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who moves a job, in its history."""
+        return f"key:{self.key.prefix}" if self.key else f"user:{self.user.get_username()}"
 
     def can(self, action: Action) -> bool:
-        return can(self.role, action)
+        return can(self.role, action, by_key=self.key is not None)
 
     def require(self, action: Action) -> None:
         """Raise PermissionDenied, naming what is missing."""
-        if not self.can(action):
-            raise PermissionDenied(f"Your role in {self.org.slug} is {self.role}; it does not allow {action}.")
+        if self.can(action):
+            return
+        if self.key and action in PERSONS_ONLY:
+            raise PermissionDenied(f"No key allows {action}: that takes a person who is signed in.")
+        whose = "This key's role" if self.key else "Your role"
+        raise PermissionDenied(f"{whose} in {self.org.slug} is {self.role}; it does not allow {action}.")
 
 
 class NoOrg(PermissionDenied):
@@ -50,14 +61,41 @@ def scope_of(request: Any, action: Action | None = None, *, slug: str | None = N
     scope: Scope | None = getattr(plain, "_scope", None)
     if scope is None or (slug and slug != scope.org.slug):
         # the first question of the request: nothing has been done yet since he was read
-        known = getattr(request.user, "memberships_read", None)
-        scope = find_scope(request.user, slug or request.headers.get(ORG_HEADER), known)
+        wanted = slug or request.headers.get(ORG_HEADER)
+        if key := key_behind(request):
+            scope = key_scope(key, wanted)
+        else:
+            scope = find_scope(request.user, wanted, getattr(request.user, "memberships_read", None))
         plain._scope = scope  # type: ignore[attr-defined]
     if action is not None:
         if not scope.can(action):
             audit.denied(plain, action, org=scope.org, actor=scope.user)
         scope.require(action)
     return scope
+
+
+def key_behind(request: Any) -> ApiKey | None:
+    """The key that a request was sent with, if it was."""
+    sent = getattr(request, "auth", None)
+    return sent if isinstance(sent, ApiKey) else None
+
+
+def key_scope(key: ApiKey, slug: str | None = None) -> Scope:
+    """The scope of a key as weighed() read it. Raises Http404: no other organisation exists for it."""
+    role = worth(key)
+    if role is None or key.created_by is None or (slug and slug != key.org.slug):
+        raise Http404
+    return Scope(key.created_by, key.org, role, key)
+
+
+def anew(scope: Scope) -> Scope:
+    """The same with what is so by now. Raises Http404 when it has ended."""
+    if scope.key is None:
+        return find_scope(scope.user, scope.org.slug)
+    key = good_keys().select_related("org", "created_by").filter(pk=scope.key.pk).first()
+    if key is None:
+        raise Http404
+    return key_scope(key)
 
 
 def person(request: Any) -> User:

@@ -3,18 +3,18 @@
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 
 from jobs.durability import ASKED, off
 from jobs.queue.session import cause
+from orgs.pages import open_page
 
 
-@require_safe
+@open_page()
 def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@open_page()
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers, has every migration and keeps what it acknowledges; else 503."""
     checks = {"database": "unreachable", "migrations": "unknown", "durability": "unknown"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from orgs.permissions import IsSignedIn, MayAct, MayActInOrg
+from orgs.permissions import MayAct, MayActInOrg
 from smartqueue.errors import title
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -117,7 +117,7 @@ class Schema(AutoSchema):
         return [
             *([400] if asks else []),
             *([401] if secured else []),
-            *([403] if secured and IsSignedIn not in gates else []),
+            *([403] if secured else []),
             *([404] if "{" in self.path or gates & {MayAct, MayActInOrg} else []),
             406,
             *([411, 413, 415] if "requestBody" in operation else []),

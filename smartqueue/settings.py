@@ -48,6 +48,8 @@ def required_secret(name: str) -> str:
 
 SECRET_KEY = required_secret("SECRET_KEY")
 JWT_SIGNING_KEY = required_secret("JWT_SIGNING_KEY")
+if JWT_SIGNING_KEY == SECRET_KEY:
+    raise ImproperlyConfigured("JWT_SIGNING_KEY must differ from SECRET_KEY: who learns one must not have the other")
 # Of organisations' secrets in the database, newest first: the first encrypts, all decrypt.
 ENCRYPTION_KEYS = env_keys("ENCRYPTION_KEYS", f"dev:{secret('encryption_key')}" if DEBUG or TESTING else "")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]" + (",testserver" if TESTING else ""))
@@ -170,6 +172,8 @@ PRUNE_BATCH = env_int("SMARTQUEUE_PRUNE_BATCH", 2_000, minimum=1)
 # each seal is a row of some 400 bytes, and 8 more for each row that it covers.
 AUDIT_SEAL_SECONDS = env_seconds("SMARTQUEUE_AUDIT_SEAL_SECONDS", 5, minimum=0.05)
 INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
+# Good ones that one member may have in one organisation.
+KEYS_MAX = env_int("SMARTQUEUE_KEYS_MAX", 50, minimum=1)
 
 # For so long a migration waits for a lock, with whoever needs the table behind it; then it stands back and tries again.
 MIGRATE_LOCK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_MIGRATE_LOCK_TIMEOUT_SECONDS", 2, minimum=0.01)
@@ -552,7 +556,7 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
 }
 SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env_seconds("SMARTQUEUE_ACCESS_TOKEN_SECONDS", 600, minimum=1)),
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env_seconds("SMARTQUEUE_ACCESS_TOKEN_SECONDS", 300, minimum=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env_int("SMARTQUEUE_REFRESH_TOKEN_DAYS", 14, minimum=1)),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
@@ -602,6 +606,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "audit", "description": "Who did what, from where."},
         {"name": "invitations", "description": "Invitations to you."},
         {"name": "worker", "description": "For your own workers, with a key: claim, renew, finish."},
+        {"name": "keys", "description": "Keys by which programs act in your organisation."},
         {"name": "worker-keys", "description": "Keys of your own workers."},
         {"name": "platform", "description": "For platform admins."},
     ],

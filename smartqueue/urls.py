@@ -5,7 +5,12 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from jobs.metrics import metrics_view
+from orgs.pages import declares
+from orgs.roles import Gate
 from smartqueue import health
+
+anybody = declares({"GET": Gate.ANYBODY})
+docs = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html", template_name_js="docs.js")
 
 api: list[URLPattern | URLResolver] = [
     path("auth/", include("orgs.auth_urls")),
@@ -14,12 +19,8 @@ api: list[URLPattern | URLResolver] = [
     path("worker/", include("jobs.api.worker_urls")),
     path("", include("jobs.api.org_urls")),
     path("", include("analytics.api_urls")),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path(
-        "docs/",
-        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html", template_name_js="docs.js"),
-        name="docs",
-    ),
+    path("schema/", anybody(SpectacularAPIView.as_view()), name="schema"),
+    path("docs/", anybody(docs), name="docs"),
 ]
 
 urlpatterns = [

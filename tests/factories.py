@@ -21,9 +21,11 @@ from jobs.queue.enqueue import NewJob, enqueue
 from jobs.queue.finish import Ended, finish
 from jobs.queue.upkeep import fold_runs
 from jobs.states import Outcome
-from orgs.accounts import give_tokens
+from orgs.keys import create_key
 from orgs.models import Membership, Org, User
-from orgs.roles import Role
+from orgs.roles import KeyRole, Role
+from orgs.scope import find_scope
+from orgs.tokens import give_tokens
 from predictor.train import LogRow, examples_from_log, train
 from predictor.weights import dump
 
@@ -199,6 +201,18 @@ def api(user: User | None = None, org: Org | None = None) -> APIClient:
     client = APIClient(raise_request_exception=False)
     headers = {"HTTP_AUTHORIZATION": f"Bearer {give_tokens(user).access_token}"} if user else {}
     client.credentials(**headers, **({"HTTP_X_ORG": org.slug} if org else {}))
+    return client
+
+
+def make_key(maker: User, org: Org, role: str = KeyRole.WORKER, **fields: Any) -> str:
+    """The token of a new key."""
+    return create_key("k", scope=find_scope(maker, org.slug), role=role, **fields)[1]
+
+
+def with_key(token: str, org: Org | None = None) -> APIClient:
+    """A client that sends a key, and X-Org when an organisation is given."""
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}", **({"HTTP_X_ORG": org.slug} if org else {}))
     return client
 
 

@@ -9,9 +9,9 @@ import urllib3
 
 from bench import workers
 from bench.ours.stage import Stage
-from orgs.accounts import give_tokens
 from orgs.models import Membership, Org, User
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from smartqueue import programs
 
 START_SECONDS = 60.0

@@ -41,6 +41,7 @@ class BatchesView(OrgView):
             callback=callback(asked.get("callback")),
             name=asked["name"],
             role=scope.role,
+            actor=scope.actor,
             correlation_id=correlation_id(request),
             address=address(request),
             idempotency_key=idempotency_key(request),

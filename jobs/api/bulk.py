@@ -35,6 +35,7 @@ class BulkView(OrgView):
                 org=scope.org,
                 user=scope.user,
                 role=scope.role,
+                actor=scope.actor,
                 correlation_id=correlation_id(request),
                 address=address(request),
             )

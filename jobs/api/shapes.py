@@ -109,7 +109,9 @@ class TransitionSerializer(serializers.Serializer[Transition]):
     from_status = serializers.ChoiceField(STATUSES, allow_null=True, help_text="Null for the submit.")
     to_status = serializers.ChoiceField(STATUSES)
     attempt = serializers.IntegerField()
-    actor = serializers.CharField(help_text="`user:` and a name, `worker:` and a name, `leader` or `watchdog`.")
+    actor = serializers.CharField(
+        help_text="`user:` and a name, `key:` and its id, `worker:` and a name, `leader` or `watchdog`."
+    )
     reason = serializers.CharField(allow_blank=True)
     at = MomentField()
 

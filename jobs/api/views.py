@@ -58,6 +58,7 @@ def submit(view: OrgView, new: NewJob) -> Enqueued:
         org=scope.org,
         user=scope.user,
         role=scope.role,
+        actor=scope.actor,
         correlation_id=correlation_id(view.request),
         address=address(view.request),
     )

@@ -25,7 +25,7 @@ from jobs.queue.lease import give_back
 from jobs.queue.leases import Handle, handle, name_of
 from jobs.states import Outcome
 from orgs.authentication import KeyAuthentication
-from orgs.keys import good_keys
+from orgs.good_keys import good_keys
 from orgs.models import ApiKey
 from orgs.permissions import HoldsWorkerKey
 

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -19,9 +19,9 @@ from jobs.handlers.artefact_names import tidied
 from jobs.models import Artefact
 from jobs.queue import artefacts
 from jobs.queue.quotas import file_bytes, file_limit
-from orgs.pages import allowed, org_page
+from orgs.pages import open_page, org_page
 from orgs.roles import Action
-from orgs.scope import Scope, scope_of
+from orgs.scope import Scope
 
 MOST = 200
 
@@ -41,12 +41,11 @@ class CappedUpload(TemporaryFileUploadHandler):
 
 # Whose file it is and whether he may send one is asked before the form is read, and with it the token against forgery.
 @csrf_exempt
-@org_page(Action.READ, ("GET", "POST"))
+@org_page({"GET": Action.READ, "POST": Action.SUBMIT})
 def artefact_list(request: HttpRequest, scope: Scope) -> HttpResponseBase:
     """The files that were sent, and a form to send one."""
     if request.method != "POST":
         return shown(request, scope)
-    scope_of(request, Action.SUBMIT)
     request.upload_handlers = [CappedUpload(request)]
     return taken(request, scope)
 
@@ -111,10 +110,9 @@ def artefact_content(request: HttpRequest, scope: Scope, artefact_id: UUID) -> H
         raise Http404 from error
 
 
+@open_page()
 def linked_artefact(request: HttpRequest, word: str) -> HttpResponseBase:
     """Where a signed link leads: the file, for whoever has the link."""
-    if not allowed(request, ("GET",)):
-        return HttpResponseNotAllowed(("GET",))
     try:
         response = download(request, linked(word))
     except ArtefactNotFound as error:

@@ -25,14 +25,13 @@ from orgs.errors import RateLimited
 from orgs.models import Org
 from orgs.pages import org_page
 from orgs.roles import Action
-from orgs.scope import Scope, scope_of
+from orgs.scope import Scope
 
 
-@org_page(Action.READ, methods=("GET", "POST"))
+@org_page({"GET": Action.READ, "POST": Action.SUBMIT})
 def submit(request: HttpRequest, scope: Scope) -> HttpResponse:
     """The form; those who may not submit see which role may."""
     if request.method == "POST":
-        scope_of(request, Action.SUBMIT)
         return submitted(request, scope)
     return form_page(request, prefilled(request, scope))
 

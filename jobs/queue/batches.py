@@ -80,6 +80,7 @@ def enqueue_batch(
     role: str = Role.ORG_ADMIN,
     correlation_id: str = "",
     address: str | None = None,
+    actor: str = "",
     idempotency_key: str | None = None,
 ) -> EnqueuedBatch:
     """Store the jobs and their batch in one transaction, or find those that the key has already brought.
@@ -91,7 +92,7 @@ def enqueue_batch(
     refused = [unfit(one, NOT_IN_A_BATCH) or refusal(one, org, role, known) for one in jobs]
     check(asked, refused, org, role)
     batch_id = uuid7()
-    origin = Origin(org, user, correlation_id or uuid7().hex, batch_id=batch_id, address=address)
+    origin = Origin(org, user, correlation_id or uuid7().hex, batch_id=batch_id, address=address, actor=actor)
     # whoever sends the same key at the same time waits for this transaction
     with transaction.atomic() if idempotency_key is None else brief():
         if not make(asked, origin):
@@ -218,7 +219,7 @@ def cancel_some(
             "cancel",
             job_ids=job_ids,
             org_id=scope.org.pk,
-            actor=f"user:{scope.user.get_username()}",
+            actor=scope.actor,
             reason=reason[:200],
         )
         running = [row.job_id for row in rows if row.became == "cancelling"]

@@ -57,7 +57,7 @@ def cancel(
                 "cancel",
                 job_ids=[job_id],
                 org_id=scope.org.pk,
-                actor=f"user:{scope.user.get_username()}",
+                actor=scope.actor,
                 reason=reason[:200],
             )
             if rows:
@@ -129,7 +129,7 @@ def replay_batch(
             "replay",
             job_ids=list(job_ids),
             org_id=scope.org.pk,
-            actor=f"user:{scope.user.get_username()}",
+            actor=scope.actor,
             payload=json.dumps(payload) if edited else None,
             payload_bytes=len(canonical(payload)) if edited else None,
             **spacing(),

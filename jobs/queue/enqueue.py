@@ -59,9 +59,11 @@ def enqueue(
     role: str = Role.ORG_ADMIN,
     correlation_id: str = "",
     address: str | None = None,
+    actor: str = "",
 ) -> Enqueued:
     """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused, QueueFull; then nothing is."""
-    (outcome,) = enqueue_many([new], org=org, user=user, role=role, correlation_id=correlation_id, address=address)
+    origin: dict[str, Any] = {"correlation_id": correlation_id, "address": address, "actor": actor}
+    (outcome,) = enqueue_many([new], org=org, user=user, role=role, **origin)
     if isinstance(outcome, QueueError):
         raise outcome
     return outcome
@@ -75,16 +77,17 @@ def enqueue_many(
     role: str = Role.ORG_ADMIN,
     correlation_id: str = "",
     address: str | None = None,
+    actor: str = "",
 ) -> list[Enqueued | QueueError]:
     """Store many jobs with one statement; each has its own outcome, in the order given. `role` sets the caps.
 
-    What a person (`user`) asked for is audited, as one act.
+    What a person (`user`) asked for, himself or with a key of his (`actor`), is audited, as one act.
 
     A job may wait for others of the call only if they come before it: so there are no circles.
     """
     known = Known(org)
     outcomes = [refusal(one, org, role, known) for one in new]
-    return accept(new, outcomes, Origin(org, user, correlation_id or uuid7().hex, address=address))
+    return accept(new, outcomes, Origin(org, user, correlation_id or uuid7().hex, address=address, actor=actor))
 
 
 class Origin(NamedTuple):
@@ -215,6 +218,7 @@ def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Orig
     call = {
         "org_id": org.pk,
         "user_id": user.pk if user else None,
+        "user_name": user.get_username() if user else "",
         "correlation_id": origin.correlation_id,
         "actor": origin.actor or (f"user:{user.get_username()}" if user else "system"),
         "address": origin.address,

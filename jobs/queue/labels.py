@@ -44,7 +44,7 @@ def correct(
         if found := correction_faults(scope.org, category, urgency):
             raise InvalidClassification(found)
         if urgency:
-            set_urgency(job_id, scope.org, urgency, by=f"user:{scope.user.get_username()}")
+            set_urgency(job_id, scope.org, urgency, by=scope.actor)
         job = jobs.select_for_update().get()
         job.classification = corrected(job, category, urgency)
         job.category = category or job.category

@@ -81,7 +81,8 @@ def run_now(schedule: Schedule, *, scope: Scope, key: str | None, correlation_id
     """Submit its job in the caller's name; when it is due does not change. Raises what enqueue() raises."""
     scope.require(Action.SUBMIT)
     new = NewJob(**{**schedule.job, "idempotency_key": key})
-    return enqueue(new, org=scope.org, user=scope.user, role=scope.role, correlation_id=correlation_id, address=address)
+    caller: dict[str, Any] = {"user": scope.user, "role": scope.role, "actor": scope.actor}
+    return enqueue(new, org=scope.org, **caller, correlation_id=correlation_id, address=address)
 
 
 def unmasked(job: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:

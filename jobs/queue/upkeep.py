@@ -20,6 +20,7 @@ from django.db import transaction
 from jobs.queue import sql
 from jobs.queue.deliveries import forget_previous_secrets
 from orgs.buckets import forget_full
+from orgs.tokens import forget_expired
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class Prune:
             sql.run("prune_events", days=settings.SEEN_EVENT_DAYS)
             sql.run("prune_deliveries", days=settings.DELIVERY_RETENTION_DAYS)
             forget_previous_secrets()
+            forget_expired(settings.PRUNE_BATCH)
         return looked.last is not None
 
 

@@ -20,13 +20,13 @@ from orgs.scope import Scope
 def promote(version: int, *, scope: Scope, request: HttpRequest | None = None) -> None:
     """Predict with this version from now on. Raises ModelNotFound, IllegalMove."""
     scope.require(Action.MANAGE_MODEL)
-    switch(scope.org, version, by=f"user:{scope.user.get_username()}", actor=scope.user, request=request)
+    switch(scope.org, version, by=scope.actor, actor=scope.user, request=request)
 
 
 def rollback(*, scope: Scope, request: HttpRequest | None = None) -> int:
     """Go back to the version that was in use before; which one. Raises IllegalMove when there is none."""
     scope.require(Action.MANAGE_MODEL)
-    return switch_back(scope.org, by=f"user:{scope.user.get_username()}", actor=scope.user, request=request)
+    return switch_back(scope.org, by=scope.actor, actor=scope.user, request=request)
 
 
 def switch_back(org: Org, *, by: str, actor: User | None = None, request: HttpRequest | None = None) -> int:

@@ -27,6 +27,7 @@ from orgs.api.serializers import (
 from orgs.models import User
 from orgs.permissions import IsSignedIn
 from orgs.scope import person
+from orgs.tokens import give_tokens, rotate, sign_out
 
 NO_STORE = {"Cache-Control": "no-store"}
 TOKENS_EXAMPLE = {"access": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAi…", "refresh": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAi…"}
@@ -109,25 +110,26 @@ class Login(PublicView):
 class Refresh(PublicView):
     @extend_schema(
         summary="Trade a refresh token for new tokens",
-        description="The one sent ends. If it is ever sent again, all your refresh tokens end: it is in two hands.",
+        description="The one sent ends. Sent again, it is in two hands: then this sign-in ends, with all its tokens.",
         request=RefreshTokenSerializer,
         responses={200: TokensSerializer, 401: OpenApiResponse(description="No refresh token that is still good.")},
     )
     def post(self, request: Request) -> Response:
         rates.refreshing(request._request)
         sent = RefreshTokenSerializer.read(request)
-        return Response(tokens(accounts.rotate(sent["refresh"], request=request._request)), headers=NO_STORE)
+        return Response(tokens(rotate(sent["refresh"], request=request._request)), headers=NO_STORE)
 
 
 class Logout(PublicView):
     @extend_schema(
-        summary="End a refresh token",
+        summary="Sign out",
+        description="Every token of the sign-in ends, the access tokens too.",
         request=RefreshTokenSerializer,
         responses={204: None, 401: OpenApiResponse(description="No refresh token of ours.")},
     )
     def post(self, request: Request) -> Response:
         rates.refreshing(request._request)
-        accounts.sign_out(RefreshTokenSerializer.read(request)["refresh"], request=request._request)
+        sign_out(RefreshTokenSerializer.read(request)["refresh"], request=request._request)
         return Response(status=204)
 
 
@@ -162,7 +164,7 @@ class Password(APIView):
         sent = PasswordSerializer.read(request)
         user = person(request)
         accounts.change_password(user, sent["new_password"], request=request._request)
-        return Response(tokens(accounts.give_tokens(user)), headers=NO_STORE)
+        return Response(tokens(give_tokens(user)), headers=NO_STORE)
 
 
 def tokens(refresh: RefreshToken) -> dict[str, str]:
@@ -170,4 +172,4 @@ def tokens(refresh: RefreshToken) -> dict[str, str]:
 
 
 def signed_in(user: User) -> dict[str, Any]:
-    return {**tokens(accounts.give_tokens(user)), "user": ProfileSerializer(user).data}
+    return {**tokens(give_tokens(user)), "user": ProfileSerializer(user).data}

@@ -1,9 +1,9 @@
-"""Keys of an organisation's own workers over REST."""
+"""Keys over REST: those that stand for a role, and those of an organisation's own workers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orgs import keys
+from orgs.good_keys import weighed, worth
 from orgs.models import ApiKey
 from orgs.names import check_printable
 from orgs.pagination import KeysetPagination
@@ -18,16 +19,23 @@ from orgs.roles import Action, KeyRole
 from orgs.scope import scope_of
 from orgs.serializers import StrictSerializer
 
-TAGS = ["worker-keys"]
+TAGS = ["keys"]
+WORKER_TAGS = ["worker-keys"]
 MOST_DAYS = 3_650
 KEY_ROLES = [role.value for role in KeyRole]
+TOO_MANY = OpenApiResponse(description="You have as many good keys here as one member may have.")
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-class NewKeySerializer(StrictSerializer):
+class NewWorkerKeySerializer(StrictSerializer):
     name = serializers.CharField(max_length=64, validators=[check_printable], help_text="For you to tell it by.")
     expires_in_days = serializers.IntegerField(
         required=False, allow_null=True, default=None, min_value=1, max_value=MOST_DAYS, help_text="Never by default."
     )
+
+
+class NewKeySerializer(NewWorkerKeySerializer):
+    role = serializers.ChoiceField(KEY_ROLES, help_text="No more than your own; `worker` takes an org_admin.")
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
@@ -35,11 +43,22 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
 
     id = serializers.CharField(source="prefix", help_text="As it stands in the token: `sq_live_<id>_…`.")
     role = serializers.ChoiceField(KEY_ROLES)
+    acts_as = serializers.SerializerMethodField(
+        help_text="What it is worth now: its role, but no more than its maker's. null: it opens nothing, because it is "
+        "revoked or expired, or its maker may not make it any more."
+    )
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
 
     class Meta:
         model = ApiKey
-        fields = ["id", "name", "role", "created_by", "created_at", "expires_at", "last_used_at", "revoked_at"]
+        fields: ClassVar[list[str]] = [
+            *("id", "name", "role", "acts_as"),
+            *("created_by", "created_at", "expires_at", "last_used_at", "revoked_at"),
+        ]
+
+    @extend_schema_field(serializers.ChoiceField(KEY_ROLES, allow_null=True))
+    def get_acts_as(self, key: ApiKey) -> str | None:
+        return worth(key)
 
 
 class MadeKeySerializer(KeySerializer):
@@ -48,20 +67,79 @@ class MadeKeySerializer(KeySerializer):
     token = serializers.CharField()
 
     class Meta(KeySerializer.Meta):
-        fields = [*KeySerializer.Meta.fields, "token"]
+        fields: ClassVar[list[str]] = [*KeySerializer.Meta.fields, "token"]
 
 
-class WorkerKeys(ListAPIView[ApiKey]):
-    actions = {"GET": Action.MANAGE_KEYS, "POST": Action.MANAGE_KEYS}
+def made(request: Request, sent: dict[str, Any]) -> Response:
+    """The answer to the making of a key."""
+    key, token = keys.create_key(**sent, scope=scope_of(request), request=request._request)
+    key.token = token  # type: ignore[attr-defined]
+    return Response(MadeKeySerializer(key).data, 201, headers=NO_STORE)
+
+
+class Keys(ListAPIView[ApiKey]):
+    actions: ClassVar[dict[str, Action]] = {"GET": Action.OWN_KEYS, "POST": Action.OWN_KEYS}
     serializer_class = KeySerializer
     pagination_class = KeysetPagination
     queryset = ApiKey.objects.none()
 
     def get_queryset(self) -> QuerySet[ApiKey]:
-        return scope_of(self.request).org.keys.filter(role=KeyRole.WORKER).select_related("created_by")
+        return weighed(keys.visible(scope_of(self.request))).select_related("created_by")
 
     @extend_schema(
         tags=TAGS,
+        operation_id="list_keys",
+        summary="Keys, the newest first",
+        description="Yours; for an org_admin all of the organisation. The revoked and the expired too.",
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="create_key",
+        summary="Make a key",
+        description="Its token is in this answer and nowhere else. It acts in this organisation only, with its role: "
+        "send it where an access token is sent. It does not stand for you: your account, members and keys take a "
+        "person. It loses what you lose, and ends when you are no member any more.",
+        request=NewKeySerializer,
+        responses={201: MadeKeySerializer, 409: TOO_MANY},
+        examples=[
+            OpenApiExample(
+                "For a quarter", request_only=True, value={"name": "ci", "role": "operator", "expires_in_days": 90}
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        return made(request, NewKeySerializer.read(request))
+
+
+class Key(APIView):
+    actions: ClassVar[dict[str, Action]] = {"DELETE": Action.OWN_KEYS}
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="revoke_key",
+        summary="Revoke a key",
+        description="One of yours; as org_admin any of the organisation. Its next call is refused.",
+        responses={204: None},
+    )
+    def delete(self, request: Request, key_id: str) -> Response:
+        keys.revoke_key(key_id, scope=scope_of(request), request=request._request)
+        return Response(status=204)
+
+
+class WorkerKeys(ListAPIView[ApiKey]):
+    actions: ClassVar[dict[str, Action]] = {"GET": Action.MANAGE_KEYS, "POST": Action.MANAGE_KEYS}
+    serializer_class = KeySerializer
+    pagination_class = KeysetPagination
+    queryset = ApiKey.objects.none()
+
+    def get_queryset(self) -> QuerySet[ApiKey]:
+        return weighed(scope_of(self.request).org.keys.filter(role=KeyRole.WORKER)).select_related("created_by")
+
+    @extend_schema(
+        tags=WORKER_TAGS,
         operation_id="list_worker_keys",
         summary="Keys of your own workers",
         description="The revoked and the expired too, the newest first.",
@@ -70,30 +148,26 @@ class WorkerKeys(ListAPIView[ApiKey]):
         return self.list(request, *args, **kwargs)
 
     @extend_schema(
-        tags=TAGS,
+        tags=WORKER_TAGS,
         operation_id="create_worker_key",
-        summary="Make a key",
+        summary="Make a worker's key",
         description="Its token is in this answer and nowhere else. It opens the calls under `/worker/` of this "
-        "organisation, and nothing more.",
-        request=NewKeySerializer,
-        responses={201: MadeKeySerializer},
+        "organisation, and nothing more, for as long as you are org_admin.",
+        request=NewWorkerKeySerializer,
+        responses={201: MadeKeySerializer, 409: TOO_MANY},
         examples=[OpenApiExample("For a year", request_only=True, value={"name": "gpu-1", "expires_in_days": 365})],
     )
     def post(self, request: Request) -> Response:
-        sent = NewKeySerializer.read(request)
-        scope = scope_of(request)
-        key, token = keys.create_key(**sent, scope=scope, request=request._request)
-        key.token = token  # type: ignore[attr-defined]
-        return Response(MadeKeySerializer(key).data, 201)
+        return made(request, {**NewWorkerKeySerializer.read(request), "role": KeyRole.WORKER})
 
 
 class WorkerKey(APIView):
-    actions = {"DELETE": Action.MANAGE_KEYS}
+    actions: ClassVar[dict[str, Action]] = {"DELETE": Action.MANAGE_KEYS}
 
     @extend_schema(
-        tags=TAGS,
+        tags=WORKER_TAGS,
         operation_id="revoke_worker_key",
-        summary="Revoke a key",
+        summary="Revoke a worker's key",
         description="Its next call is refused. What its workers hold is taken back when the leases end.",
         responses={204: None},
     )

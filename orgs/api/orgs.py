@@ -22,7 +22,7 @@ from orgs.models import Membership
 from orgs.pagination import KeysetPagination
 from orgs.permissions import IsSignedIn, MayActInOrg
 from orgs.roles import Action
-from orgs.scope import Scope, acting_org, find_scope, person, scope_of
+from orgs.scope import Scope, acting_org, anew, find_scope, person, scope_of
 
 LAST_ADMIN = OpenApiResponse(description="Nobody would be left to manage the organisation.")
 
@@ -70,12 +70,12 @@ class Org(APIView):
         scope = scope_of(request, slug=slug)
         if "name" in sent:
             membership.rename_org(sent["name"], scope=scope, request=request._request)
-        return Response(shape(find_scope(scope.user, slug)))
+        return Response(shape(anew(scope)))
 
 
 class Activation(APIView):
     permission_classes = [MayActInOrg]
-    actions = {"POST": Action.READ}
+    actions = {"POST": Action.BELONG}
 
     @extend_schema(
         summary="Switch to this organisation",
@@ -128,7 +128,7 @@ class Member(APIView):
 
 class OwnMembership(APIView):
     permission_classes = [MayActInOrg]
-    actions = {"DELETE": Action.READ}
+    actions = {"DELETE": Action.BELONG}
 
     @extend_schema(summary="Leave", responses={204: None, 409: LAST_ADMIN})
     def delete(self, request: Request, slug: str) -> Response:
@@ -137,4 +137,5 @@ class OwnMembership(APIView):
 
 
 def shape(scope: Scope) -> Any:
-    return OrgSerializer(scope, context={"acting_org": acting_org(scope.user)}).data
+    acting = scope.org if scope.key else acting_org(scope.user)
+    return OrgSerializer(scope, context={"acting_org": acting}).data

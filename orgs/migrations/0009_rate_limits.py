@@ -14,7 +14,7 @@ QUOTAS = ("max_waiting_jobs", "max_payload_bytes", "max_schedules", "max_artefac
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orgs", "0006_org_weight")]
+    dependencies = [("orgs", "0007_api_key_roles")]
 
     operations = [
         *(

@@ -9,13 +9,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
 
 from orgs import accounts, rates
 from orgs.errors import BadCredentials, RateLimited
 from orgs.forms import EmailForm, PasswordForm, SignInForm, SignUpForm
 from orgs.models import Membership
-from orgs.pages import signed_in_page
+from orgs.pages import open_page, signed_in_page
 from orgs.scope import person
 
 THEMES = ("light", "dark", "system")
@@ -24,7 +23,7 @@ INVALID = 422
 
 
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "HEAD", "POST"])
+@open_page(("GET", "POST"))
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if request.user.is_authenticated:
@@ -45,7 +44,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "HEAD", "POST"])
+@open_page(("GET", "POST"))
 def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if request.user.is_authenticated:
@@ -75,7 +74,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("sign-in")
 
 
-@require_POST
+@open_page(("POST",))
 def theme(request: HttpRequest) -> HttpResponse:
     """What app.js does at once, without a script."""
     response = HttpResponseRedirect(wanted_next(request))

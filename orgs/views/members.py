@@ -13,18 +13,17 @@ from orgs.forms import InviteForm, OrgForm, RoleForm
 from orgs.models import ROLE_CHOICES, USERNAME_PATTERN
 from orgs.pages import org_page
 from orgs.roles import Action, Role
-from orgs.scope import Scope, scope_of
+from orgs.scope import Scope
 
 PER_PAGE = 100
 INVALID = 422
 
 
-@org_page(Action.READ, ("GET", "POST"))
+@org_page({"GET": Action.READ, "POST": Action.MANAGE_MEMBERS})
 def members(request: HttpRequest, scope: Scope) -> HttpResponse:
     """The list; POST invites. The link for an e-mail address is shown in the answer, this once."""
     if request.method != "POST":
         return members_page(request, scope, InviteForm())
-    scope = scope_of(request, Action.MANAGE_MEMBERS)
     rates.inviting(request, scope.user)
     form = InviteForm(request.POST)
     if not form.is_valid():

@@ -1,7 +1,7 @@
 """Pages of one's organisations and of the invitations one has."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
@@ -9,7 +9,7 @@ from orgs import membership, rates
 from orgs.errors import Conflict
 from orgs.forms import OrgForm
 from orgs.models import Invitation, Membership
-from orgs.pages import allowed, org_page, signed_in_page
+from orgs.pages import open_page, org_page, signed_in_page
 from orgs.roles import Action
 from orgs.scope import Scope, find_scope, person
 
@@ -62,10 +62,9 @@ def rename(request: HttpRequest, scope: Scope) -> HttpResponse:
     return redirect("members")
 
 
+@open_page()
 def invitation(request: HttpRequest, id: int) -> HttpResponse:
     """Where the link of an e-mail leads. Whoever holds it may see who invites him, signed in or not."""
-    if not allowed(request, ("GET",)):
-        return HttpResponseNotAllowed(("GET",))
     token = request.GET.get("token", "")
     found = membership.open_invitation(id, token)
     is_open = found.state == Invitation.PENDING and found.expires_at > timezone.now()

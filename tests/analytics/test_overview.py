@@ -12,7 +12,7 @@ from django.utils import timezone
 from analytics import views
 from jobs.listing import TooSlow
 from jobs.models import DepthSample, Job, ModelVersion, Queue, Ready
-from orgs.accounts import give_tokens
+from orgs.tokens import give_tokens
 from tests.analytics.rows import make_process, make_term
 from tests.conftest import World
 from tests.factories import (

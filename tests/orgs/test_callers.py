@@ -1,14 +1,21 @@
 """Who calls the API, read with his memberships by one statement."""
 
+from uuid import UUID, uuid4
+
 import pytest
 from django.db import connection
 from django.forms.models import model_to_dict
+from django.utils import timezone
 
-from orgs.callers import Callers
-from orgs.models import Membership, User
+from orgs.callers import caller
+from orgs.models import Membership, SignIn, User
 from orgs.roles import Role
 from tests.conftest import World
 from tests.factories import api, make_user
+
+
+def called(user: User) -> User | None:
+    return caller(user.pk, SignIn.objects.create(user=user, expires_at=timezone.now()).pk)
 
 
 @pytest.mark.django_db
@@ -17,8 +24,9 @@ def test_a_caller_and_his_memberships_are_as_queries_make_them(world: World) -> 
     world.org.save()
     Membership.objects.create(org=world.rival, user=world.owner, role=Role.VIEWER)
 
-    found = Callers().get(id=str(world.owner.pk))
+    found = called(world.owner)
 
+    assert found is not None
     assert type(found) is User
     assert model_to_dict(found) == model_to_dict(User.objects.get(pk=world.owner.pk))
     expected = Membership.objects.select_related("org").filter(user=world.owner).order_by("pk")
@@ -35,13 +43,20 @@ def test_a_caller_and_his_memberships_are_as_queries_make_them(world: World) -> 
 
 @pytest.mark.django_db
 def test_one_without_an_organisation_has_no_memberships() -> None:
-    assert Callers().get(id=make_user("loner").pk).memberships_read == []
+    found = called(make_user("loner"))
+
+    assert found is not None
+    assert found.memberships_read == []
 
 
 @pytest.mark.django_db
-def test_nobody_is_not_found() -> None:
-    with pytest.raises(User.DoesNotExist):
-        Callers().get(id=2**40)
+def test_nobody_is_not_found(world: World) -> None:
+    sign_in = SignIn.objects.create(user=world.owner, expires_at=timezone.now())
+
+    assert caller(2**40, sign_in.pk) is None
+    assert caller(world.viewer.pk, sign_in.pk) is None
+    assert caller(world.owner.pk, uuid4()) is None
+    assert caller(world.owner.pk, sign_in.pk) == world.owner
 
 
 @pytest.mark.django_db
@@ -85,7 +100,7 @@ def test_a_session_that_the_server_ended_is_replaced(world: World) -> None:
 def test_what_breaks_a_statement_is_not_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def broken(text: str, user_id: int) -> list[tuple[object, ...]]:
+    def broken(text: str, user_id: int, sign_in: UUID) -> list[tuple[object, ...]]:
         asked.append(text)
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 / 0")
@@ -93,6 +108,6 @@ def test_what_breaks_a_statement_is_not_asked_again(world: World, monkeypatch: p
 
     monkeypatch.setattr("orgs.callers.asked", broken)
     with pytest.raises(Exception, match="division by zero"):
-        Callers().get(id=world.owner.pk)
+        caller(world.owner.pk, uuid4())
 
     assert len(asked) == 1

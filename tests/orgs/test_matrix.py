@@ -68,7 +68,12 @@ API: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "invitation-refusal": [
         ("post", f"/api/v1/invitations/{INVITATION}/refusal/", {}, (404, 404, 404, 404, 204, 404, 401))
     ],
-    # People of another organisation make keys of their own.
+    # People of another organisation make keys of their own; the one of KEY is a worker's, and the owner's.
+    "keys": [
+        ("get", "/api/v1/keys/", None, (200, 200, 200, 200, 403, 200, 401)),
+        ("post", "/api/v1/keys/", {"name": "k", "role": "viewer"}, (201, 201, 201, 201, 403, 201, 401)),
+    ],
+    "key": [("delete", f"/api/v1/keys/{KEY}/", None, (204, 404, 404, 404, 403, 204, 401))],
     "worker-keys": [
         ("get", "/api/v1/worker-keys/", None, (200, 403, 403, 200, 403, 200, 401)),
         ("post", "/api/v1/worker-keys/", {"name": "k"}, (201, 403, 403, 201, 403, 201, 401)),
@@ -165,7 +170,7 @@ def test_endpoint(
         assert response.json()["status"] == status
         assert rows() == before
     # Who is in no organisation has no right that could be denied him.
-    if status == 403 and not (who == "loner" and "worker-keys" in path):
+    if status == 403 and not (who == "loner" and "keys/" in path):
         assert AuditEntry.objects.filter(action="access.denied", actor__username=client_name(who)).exists()
 
 

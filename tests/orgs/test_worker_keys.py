@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from orgs.keys import key_of
+from orgs.good_keys import key_of
 from orgs.models import ApiKey, AuditEntry
 from tests.conftest import World
 from tests.factories import api
@@ -60,7 +60,7 @@ def test_what_is_not_right_makes_no_key(world: World, body: dict[str, Any]) -> N
 
 def test_only_roles_that_there_are_can_be_stored(world: World) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
-        ApiKey.objects.create(org=world.org, name="x", prefix="x", secret_sha256="x", role="org_admin")
+        ApiKey.objects.create(org=world.org, name="x", prefix="x", secret_sha256="x", role="owner")
 
 
 def test_keys_of_others_are_not_there(world: World) -> None:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import urllib3
 
-from orgs.accounts import give_tokens
 from orgs.models import Org
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from tests.factories import make_member
 from tests.processes import Fleet, patiently
 

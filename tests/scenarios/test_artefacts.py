@@ -17,8 +17,8 @@ import pytest
 import urllib3
 
 from jobs.models import Artefact, Job
-from orgs.accounts import give_tokens
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from tests.factories import make_member, make_org
 from tests.jobs.handlers.server import Server, serving
 from tests.processes import Fleet, patiently

@@ -10,8 +10,8 @@ from typing import Any
 import urllib3
 
 from jobs.models import Attempt, Job, Lease, Ready
-from orgs.accounts import give_tokens
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from tests.factories import make_member, make_org
 from tests.jobs.queue.whole import assert_whole
 from tests.processes import Fleet, Receiver, patiently

@@ -16,9 +16,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from jobs.files import store
 from jobs.models import Artefact, Job, Lease
-from orgs.accounts import give_tokens
 from orgs.models import Org
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from tests.factories import api, make_job, make_member, make_org
 from tests.jobs.handlers.ml_tools import as_csv, plain_table
 from tests.jobs.queue.whole import assert_whole

@@ -15,10 +15,10 @@ import psutil
 import pytest
 
 from jobs.models import Job, WorkerProcess
-from orgs.accounts import give_tokens
 from orgs.keys import revoke_key
 from orgs.models import ApiKey
 from orgs.scope import find_scope
+from orgs.tokens import give_tokens
 from tests.factories import api
 from tests.process import ROOT
 from tests.processes import Fleet, patiently

@@ -18,9 +18,9 @@ from pytest_django.fixtures import Settings
 from jobs.handlers import registry
 from jobs.masking import MASK, Mask
 from jobs.models import Artefact, Batch, Delivery, Job, LogLine, Schedule, Subscriber
-from orgs.accounts import give_tokens
 from orgs.models import AuditEntry, Org, Secret, User
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from tests.factories import api, browser, make_member, make_org, make_user, make_webhook
 from tests.processes import Fleet, patiently
 from tests.scenarios.echo import echo

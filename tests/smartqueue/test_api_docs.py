@@ -31,7 +31,7 @@ def test_the_blocks_do_what_they_show(world: World, live_server: LiveServer) -> 
 
     assert done.returncode == 0, done.stdout + done.stderr
     answers = [json.loads(line) for line in re.sub(r"\}\{", "}\n{", done.stdout).splitlines() if line]
-    assert len(answers) == 8
+    assert len(answers) == 9
     assert [(answer["created"], answer["refused"]) for answer in answers if "refused" in answer] == [(1, 1)]
     assert [answer["became"] for answer in answers if "became" in answer] == ["cancelled"]
     assert sorted(Job.objects.values_list("status", "queue")) == [
@@ -51,6 +51,7 @@ def test_the_problem_it_shows_is_the_one_that_comes(world: World) -> None:
 
 
 def test_its_figures_are_the_settings() -> None:
-    assert settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"].total_seconds() == 600
+    assert settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"].total_seconds() == 300
+    assert settings.KEYS_MAX == 50
     assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE == 12_000_000
     assert settings.IDEMPOTENCY_HOURS == 24

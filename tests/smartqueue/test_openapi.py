@@ -302,6 +302,7 @@ PREPARATIONS: dict[str, Callable[[World, Any], Prepared]] = {
     "cancel_batch": with_batch,
     "predict_job": as_operator,
     "submit_task": as_operator,
+    "create_key": as_operator,
     "create_worker_key": as_admin,
     "claim_external_jobs": with_own_job,
     "platform_change_org": as_platform_admin,

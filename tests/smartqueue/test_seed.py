@@ -17,7 +17,7 @@ from analytics import queries
 from jobs.handlers import registry
 from jobs.models import Attempt, DepthSample, Job, ModelVersion, Queue, RuntimeMemory, Transition
 from jobs.states import Status
-from orgs import accounts
+from orgs import tokens
 from orgs.models import AuditEntry, Membership, Org, User
 from smartqueue.demo import seed
 from smartqueue.welcome import demo_logins
@@ -104,7 +104,7 @@ def test_the_logins_are_listed_for_us_alone_and_work(state: Path) -> None:
 def test_a_lost_list_is_made_again_with_new_passwords(state: Path) -> None:
     seed_demo()
     old = {one.username: one.password for one in demo_logins(state)}
-    token = str(accounts.give_tokens(User.objects.get(username="ada")))
+    token = str(tokens.give_tokens(User.objects.get(username="ada")))
     (state / "demo.json").unlink()
     before = rows()
 
@@ -116,8 +116,8 @@ def test_a_lost_list_is_made_again_with_new_passwords(state: Path) -> None:
         user = User.objects.get(username=one.username)
         assert user.check_password(one.password)
         assert not user.check_password(old[one.username])
-    with pytest.raises(accounts.BadRefreshToken):
-        accounts.rotate(token)
+    with pytest.raises(tokens.BadRefreshToken):
+        tokens.rotate(token)
 
 
 @pytest.mark.usefixtures("small")

@@ -16,7 +16,7 @@ def start(**environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
-SECRETS = {"SECRET_KEY": GOOD, "JWT_SIGNING_KEY": GOOD, "ENCRYPTION_KEYS": f"k1:{GOOD}"}
+SECRETS = {"SECRET_KEY": GOOD, "JWT_SIGNING_KEY": "y" * 32, "ENCRYPTION_KEYS": f"k1:{GOOD}"}
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "JWT_SIGNING_KEY"])
@@ -25,6 +25,13 @@ def test_production_needs_secrets_of_its_own(missing: str) -> None:
 
     assert done.returncode != 0
     assert f"{missing} must be set to at least 32 random characters" in done.stderr
+
+
+def test_tokens_are_not_signed_with_the_key_of_everything_else() -> None:
+    done = start(**{**SECRETS, "JWT_SIGNING_KEY": SECRETS["SECRET_KEY"]})
+
+    assert done.returncode != 0
+    assert "JWT_SIGNING_KEY must differ from SECRET_KEY" in done.stderr
 
 
 def test_production_starts_with_them() -> None:

@@ -54,14 +54,15 @@ placed AS (
     SELECT org_id, id, queue, NULL, status, 0, %(actor)s, '', created_at
     FROM stored
 ), audited AS (
-    -- one entry for the call of a person himself, in the transaction of what it did
-    INSERT INTO orgs_auditentry (org_id, actor_id, actor_name, action, target, detail, address, correlation_id, at)
-    SELECT %(org_id)s::bigint, %(user_id)s::bigint, substr(%(actor)s, 6), 'job.submit',
+    -- one entry for the call of a person himself or with a key of his, in the transaction of what it did
+    INSERT INTO orgs_auditentry (org_id, actor_id, actor_name, key_prefix, action, target, detail, address, correlation_id, at)
+    SELECT %(org_id)s::bigint, %(user_id)s::bigint, %(user_name)s,
+           CASE WHEN starts_with(%(actor)s, 'key:') THEN substr(%(actor)s, 5) ELSE '' END, 'job.submit',
            CASE count(*) WHEN 1 THEN min(id::text) ELSE count(*) || ' jobs' END,
            CASE count(*) WHEN 1 THEN '{}' ELSE jsonb_build_object('jobs', jsonb_agg(id)) END,
            %(address)s::inet, %(correlation_id)s, clock_timestamp()
     FROM stored
-    WHERE %(user_id)s::bigint IS NOT NULL AND starts_with(%(actor)s, 'user:')
+    WHERE %(user_id)s::bigint IS NOT NULL AND %(actor)s ~ '^(user|key):'
     HAVING count(*) > 0
 )
 SELECT id, queue, CASE WHEN status = 'queued' THEN date_part('epoch', queued_at) + share_offset + rank_offset END AS rank,

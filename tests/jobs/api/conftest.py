@@ -6,7 +6,8 @@ import pytest
 
 from jobs.handlers.python_task import task
 from tests.conftest import World
-from tests.jobs.api.own import Own, make_key
+from tests.factories import make_key
+from tests.jobs.api.own import Own
 
 
 @task(name="tests.echo")

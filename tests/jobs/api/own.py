@@ -6,28 +6,14 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 from django.http import HttpResponse
-from rest_framework.test import APIClient
 
 from jobs.models import Job, Lease
 from jobs.queue.lease import rescue
-from orgs.keys import create_key
-from orgs.models import Org, User
-from orgs.scope import find_scope
-from tests.factories import make_job
+from orgs.models import Org
+from tests.factories import make_job, with_key
 
 WORKER = "/api/v1/worker/"
 RESIZE = {"task": "resize", "input": [1, 2]}
-
-
-def make_key(owner: User, org: Org, **fields: Any) -> str:
-    """The token of a new key."""
-    return create_key("k", scope=find_scope(owner, org.slug), **fields)[1]
-
-
-def with_key(token: str) -> APIClient:
-    client = APIClient(raise_request_exception=False)
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-    return client
 
 
 def make_external(org: Org, **fields: Any) -> Job:

@@ -90,6 +90,7 @@ def takers(world: World) -> list[tuple[str, str]]:
     return [
         ("POST", JOBS),
         ("POST", f"{JOBS}bulk/"),
+        ("POST", "/api/v1/keys/"),
         ("POST", f"{JOBS}replay/"),
         ("POST", f"{JOBS}{queued.pk}/cancellation/"),
         ("POST", f"{JOBS}{dead.pk}/replay/"),

@@ -8,10 +8,10 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
 from jobs.models import Job, Transition
 from orgs.models import User
+from orgs.tokens import give_tokens
 from tests.conftest import World
 from tests.factories import PASSWORD, api, make_dead_letter
 from tests.jobs.api.refusals import ADD, JOBS, assert_refused
@@ -50,7 +50,7 @@ def bearer(word: str) -> APIClient:
 
 def forged(user: User, **claims: Any) -> str:
     """A token with our own signature and these claims in place of its own."""
-    good = str(AccessToken.for_user(user))
+    good = str(give_tokens(user).access_token)
     own = jwt.decode(good, options={"verify_signature": False})
     return jwt.encode({**own, **claims}, settings.JWT_SIGNING_KEY, "HS256")
 

@@ -2,14 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.http import HttpResponse, StreamingHttpResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from pytest_django.fixtures import Settings
 
 from jobs.api.urls import urlpatterns
@@ -28,18 +25,14 @@ from jobs.models import (
     Subscriber,
     Transition,
 )
-from jobs.queue.batches import enqueue_batch
-from jobs.queue.enqueue import NewJob
-from orgs import vault
 from orgs.models import Org, Secret
 from orgs.roles import Action, Role, can
-from orgs.scope import find_scope
 from tests.conftest import World
-from tests.factories import api, make_alert, make_dead_letter, make_delivery, make_job, make_version, make_webhook
+from tests.factories import api
+from tests.rights.things import ADD, make_jobs, path_of
 
 pytestmark = pytest.mark.django_db
 
-ADD: dict[str, Any] = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
 HOURLY: dict[str, Any] = {"name": "hourly", "cron": "@hourly", "job": ADD}
 HOOK = {"url": "https://example.com/hook"}
 PLATFORM = None
@@ -145,47 +138,8 @@ EVERY_CALL = pytest.mark.parametrize("call", CALLS, ids=str)
 def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
     """By route: the path that names acme's things."""
     settings.MEDIA_ROOT = str(tmp_path)
-    dead, queued = make_dead_letter(world.org, queue="secret"), make_job(world.org, queue="secret")
-    artefact = Artefact(
-        org=world.org, job_id=queued.pk, attempt=1, name="a", content_type="text/csv", size_bytes=1, sha256="x"
-    )
-    artefact.file.name = default_storage.save("a", ContentFile(b"a"))
-    artefact.sha256 = sha256(b"a").hexdigest()
-    artefact.save()
-    sent = Artefact.objects.create(org=world.org, name="secret", content_type="text/csv", size_bytes=1, sha256="x")
-    sent.file.name = default_storage.save("b", ContentFile(b"b"))
-    sent.save()
-    batch = enqueue_batch([NewJob("python", ADD["payload"], queue="secret")], org=world.org, user=None)
-    known = {
-        "batch_id": str(batch.batch_id),
-        "job_id": str(queued.pk),
-        "task_id": str(queued.pk),
-        "artefact_id": str(artefact.pk),
-        "scope": "type",
-        "name": "secret",
-        "version": "1",
-        "schedule_id": str(Schedule.objects.create(org=world.org, name="secret", cron="@daily", job=ADD).pk),
-    }
-    webhook, alert = make_webhook(world.org, "https://example.com/secret"), make_alert(world.org, "secret@example.com")
-    known |= {"webhook_id": str(webhook.pk), "alert_id": str(alert.pk)}
-    known["delivery_id"] = str(make_delivery(webhook).pk)
-    Limit.objects.create(org=world.org, scope="type", name="python", max_running=5)
-    vault.put("mailgun", "hunter1", scope=find_scope(world.owner, world.org.slug))
-    make_version(world.org, 1, reason="secret")
-    make_version(world.org, 2, reason="secret", active=True, previous=1)
-    particular = {
-        "api-job-replay": {"job_id": str(dead.pk)},
-        "api-limit": {"name": "python"},
-        "api-secret": {"name": "mailgun"},
-    }
-    for route in ("api-artefact", "api-artefact-content", "api-artefact-links"):
-        particular[route] = {"artefact_id": str(sent.pk)}
-    found = {}
-    for pattern in urlpatterns:
-        own = known | particular.get(str(pattern.name), {})
-        kwargs = {name: own[name] for name in pattern.pattern.converters}
-        found[str(pattern.name)] = reverse(str(pattern.name), kwargs=kwargs)
-    return found
+    things = make_jobs(world)
+    return {str(one.name): path_of(f"/api/v1/{one.pattern}", str(one.name), *things) for one in urlpatterns}
 
 
 def ask(call: Call, path: str, person: Any = None, org: Org | None = None) -> HttpResponse:

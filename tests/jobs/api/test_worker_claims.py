@@ -13,8 +13,8 @@ from jobs.queue.lease import rescue
 from orgs.models import ApiKey
 from tests.conftest import World
 from tests.factories import WORKER as OURS
-from tests.factories import api, make_job
-from tests.jobs.api.own import RESIZE, Own, make_external, make_key, state
+from tests.factories import api, make_job, make_key
+from tests.jobs.api.own import RESIZE, Own, make_external, state
 from tests.jobs.api.refusals import assert_refused
 
 pytestmark = pytest.mark.django_db

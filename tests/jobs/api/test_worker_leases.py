@@ -9,8 +9,8 @@ from pytest_django.fixtures import Settings
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine, Transition
 from jobs.queue.lease import rescue
 from tests.conftest import World
-from tests.factories import api
-from tests.jobs.api.own import Own, make_external, make_key, run_out, state
+from tests.factories import api, make_key
+from tests.jobs.api.own import Own, make_external, run_out, state
 from tests.jobs.api.refusals import assert_refused
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,8 @@ from jobs.api.worker_urls import urlpatterns
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine
 from orgs.models import AuditEntry
 from tests.conftest import World
-from tests.factories import api
-from tests.jobs.api.own import WORKER, Own, make_external, with_key
+from tests.factories import api, with_key
+from tests.jobs.api.own import WORKER, Own, make_external
 from tests.jobs.api.refusals import assert_refused
 from tests.jobs.api.test_bad_bodies import BODIES, CONTENT_TYPES
 from tests.jobs.api.test_documented import fits

@@ -16,8 +16,8 @@ from orgs.models import ApiKey
 from tests.concurrency import Background, at_once
 from tests.conftest import World
 from tests.eventually import eventually
-from tests.factories import api
-from tests.jobs.api.own import Own, make_external, make_key, state
+from tests.factories import api, make_key
+from tests.jobs.api.own import Own, make_external, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

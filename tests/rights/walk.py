@@ -1,0 +1,118 @@
+"""One route asked by everybody, by every method; each time as if it were the first."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.http import HttpResponse
+
+from orgs.declared import METHODS, Route, routes
+from orgs.models import Org
+from tests.rights.bodies import BODIES, TAGS
+from tests.rights.expected import CALLERS, ELSEWHERE, OPEN, Expected, expected
+from tests.rights.things import CANARY
+
+ROUTES = list(routes())
+OF_ADMIN = [route for route in ROUTES if route.path.startswith("/admin/")]
+OF_API = [route for route in ROUTES if route.is_api]
+OF_PAGES = [route for route in ROUTES if not route.is_api and route not in OF_ADMIN]
+# A refusal is written down, and nothing else is.
+TRAIL = "orgs_auditentry"
+
+# By the name of a caller: what he asks the API with, and what the pages.
+Clients = dict[str, tuple[Any, Any]]
+
+
+def walk(route: Route, path: str, org: Org, clients: Clients) -> None:
+    before, counted = rows_of(org.pk), writes()
+    for method in METHODS:
+        for caller in CALLERS:
+            what = expected(route, method, caller)
+            said = f"{method} {path} by {caller}: {what} expected"
+            with undone():
+                answer = ask(clients[caller.name][0 if route.is_api else 1], method, route, path)
+                assert_as_expected(answer, what, route, said)
+                if what == ELSEWHERE:
+                    assert rows_of(org.pk) == before, said
+            after = writes()
+            if what not in {OPEN, ELSEWHERE}:
+                assert written(counted, after) <= {TRAIL}, said
+            if caller.stranger or caller.role is None:
+                assert CANARY not in heard(answer, path), said
+            counted = after
+
+
+def ask(client: Any, method: str, route: Route, path: str) -> HttpResponse:
+    body = BODIES.get((method, str(route.pattern.name)))
+    headers = {"if-match": tag} if (tag := TAGS.get((method, str(route.pattern.name)))) else {}
+    if route.is_api:
+        response: HttpResponse = getattr(client, method.lower())(path, body, headers=headers)
+    elif method in {"GET", "POST"}:
+        response = getattr(client, method.lower())(path, body or {}, headers=headers)
+    else:
+        response = getattr(client, method.lower())(path, headers=headers)
+    if response.streaming:
+        # read to its end it is closed as in a request; closed from here it would take the connection along
+        b"".join(response)
+    return response
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever it does is taken back, so that all find the same."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def writes() -> dict[str, int]:
+    """Of each table how many rows this transaction has put in, changed or taken out so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables")
+        return dict(cursor.fetchall())
+
+
+def rows_of(org_id: int) -> dict[str, str]:
+    """Of each table a digest of an organisation's rows."""
+    fields = [field for model in apps.get_models() for field in model._meta.concrete_fields if field.column == "org_id"]
+    tables = {field.model._meta.db_table for field in fields}
+    asked = [
+        f"SELECT '{table}', md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} AS t WHERE org_id = {org_id}"  # noqa: S608
+        for table in tables
+        if table != TRAIL
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(asked))
+        return dict(cursor.fetchall())
+
+
+def assert_as_expected(answer: HttpResponse, what: Expected, route: Route, said: str) -> None:
+    said += f", {answer.status_code} got: " + ("a file" if answer.streaming else repr(answer.content[:300]))
+    if what in {OPEN, ELSEWHERE}:
+        # the database of tests may lose what it acknowledges, and readyz says so
+        assert answer.status_code < 500 or route.path == "/readyz", said
+        assert answer.status_code not in {401, 403, 405}, said
+    elif isinstance(what, str):
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, what), said
+    else:
+        assert answer.status_code == what, said
+        if route.is_api:
+            assert answer["Content-Type"] == "application/problem+json", said
+            assert json.loads(answer.content)["status"] == what, said
+
+
+def written(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    return {name for name, rows in after.items() if rows != before.get(name)}
+
+
+def heard(answer: HttpResponse, path: str) -> str:
+    """What an answer tells, but for what was sent."""
+    if answer.streaming:
+        return ""
+    # fields of a webhook or a key of his own are named so
+    said = re.sub(r"(previous_)?secret(_until|s)?\b[\"':/]", "", answer.content.decode())
+    return said.replace(path, "").replace(f"'{CANARY}'", "")
