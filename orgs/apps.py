@@ -1,6 +1,36 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db.models.signals import post_migrate
 
 
 class OrgsConfig(AppConfig):
     name = "orgs"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(raise_walls, sender=self, dispatch_uid="orgs.walls")
+        register(check_walls, Tags.database)
+
+
+def raise_walls(using: str, **about: Any) -> None:
+    from django.db import connections
+
+    from orgs import row_security
+
+    row_security.raise_walls(connections[using])
+
+
+def check_walls(databases: list[str] | None = None, **about: Any) -> list[CheckMessage]:
+    """Asked with `--database`, and by migrate; an error where the wall is required."""
+    from django.conf import settings
+    from django.db import connections
+
+    from orgs import row_security
+
+    if not databases or settings.ROW_SECURITY == "off":
+        return []
+    required = settings.ROW_SECURITY == "required"
+    found = [problem for alias in databases for problem in row_security.problems(connections[alias])]
+    return [Error(found, id="orgs.E001") if required else Warning(found, id="orgs.W001") for found in found]

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError, connection, models
 
+from orgs import walls
 from orgs.models import Membership, Org, User
 
 TABLES: tuple[type[models.Model], ...] = (User, Membership, Org)
@@ -54,7 +55,8 @@ def read(user_id: int) -> list[list[tuple[Any, ...]]]:
 
 def asked(text: str, user_id: int) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    with connection.wrap_database_errors:
+    with connection.wrap_database_errors, walls.across(walls.Across.CALLER):
+        walls.tell(connection.connection)
         return psycopg.Cursor(connection.connection).execute(text.encode(), [user_id], prepare=True).fetchall()
 
 

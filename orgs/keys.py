@@ -8,7 +8,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest
 
-from orgs import audit
+from orgs import audit, walls
 from orgs.membership import locked
 from orgs.models import ApiKey
 from orgs.roles import Action, KeyRole
@@ -60,6 +60,7 @@ def is_key(token: str) -> bool:
     return token.startswith(MARK)
 
 
+@walls.across(walls.Across.CALLER)
 def key_of(token: str) -> ApiKey | None:
     """The key of a token, with its organisation, if it is good at this moment by the database's clock."""
     prefix, _, secret = token.removeprefix(MARK).partition("_")

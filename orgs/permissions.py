@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from orgs import audit
+from orgs import audit, walls
 from orgs.models import ApiKey
 from orgs.roles import Action, KeyRole
 from orgs.scope import scope_of
@@ -41,6 +41,8 @@ class IsSignedIn(BasePermission):
     """For what is the person's own: profile, organisations, invitations."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if request.user.is_authenticated:
+            walls.open_for(walls.Across.PERSONAL)
         return bool(request.user.is_authenticated)
 
 
@@ -52,7 +54,9 @@ class IsPlatformAdmin(BasePermission):
             return False
         if not request.user.is_superuser:
             audit.denied(request._request, "platform", actor=request.user)
-        return request.user.is_superuser
+            return False
+        walls.open_for(walls.Across.PLATFORM)
+        return True
 
 
 class HoldsWorkerKey(BasePermission):
@@ -60,6 +64,7 @@ class HoldsWorkerKey(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, ApiKey):
+            walls.enter(request.auth.org_id)
             return request.auth.role == KeyRole.WORKER
         if request.user.is_authenticated:
             audit.denied(request._request, "work", actor=request.user)

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from orgs import audit
+from orgs import audit, walls
 from orgs.models import SLUG_PATTERN, Membership, Org, User
 from orgs.roles import Action, Role, can
 
@@ -53,6 +53,7 @@ def scope_of(request: Any, action: Action | None = None, *, slug: str | None = N
         known = getattr(request.user, "memberships_read", None)
         scope = find_scope(request.user, slug or request.headers.get(ORG_HEADER), known)
         plain._scope = scope  # type: ignore[attr-defined]
+    walls.enter(scope.org.pk)
     if action is not None:
         if not scope.can(action):
             audit.denied(plain, action, org=scope.org, actor=scope.user)
@@ -66,6 +67,7 @@ def person(request: Any) -> User:
     return request.user
 
 
+@walls.across(walls.Across.CALLER)
 def find_scope(user: User, slug: str | None, known: Sequence[Membership] | None = None) -> Scope:
     """`known` are all his memberships, where they have just been read."""
     # What is no slug cannot be one of his, and may be nothing a query takes.

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from jobs.durability import ASKED, NotDurable, off
 from jobs.handlers.base import running
+from orgs.row_security import WEB_ROLE
 
 # A client that vanished without a word is noticed within eight seconds, its locks freed: after four, by probes, where
 # the server has nothing to tell it; what it has to tell puts off the probes, and is waited for three and a half more.
@@ -19,7 +20,7 @@ NOTICE = {
     "tcp_user_timeout": "3500ms",
 }
 BEGIN = f"""
-    SELECT count(set_config(name, value, false)), ARRAY[{ASKED}]
+    SELECT count(set_config(name, value, false)), ARRAY[{ASKED}], {WEB_ROLE}
     FROM unnest(%s::text[], %s::text[]) AS parameter (name, value)
 """  # noqa: S608 a constant
 
@@ -32,6 +33,8 @@ def begin(session: "psycopg.Connection[Any]") -> None:
     assert row is not None
     if (names := off(row[1])) and not settings.UNDURABLE_DATABASE:
         raise NotDurable(names)
+    # As whom requests act (orgs.walls); None where there is no such role, or this one may not act as it.
+    session.web_role = row[2] if settings.ROW_SECURITY != "off" else None  # type: ignore[attr-defined]
 
 
 def bounds() -> dict[str, str]:
