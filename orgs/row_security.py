@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -157,6 +158,14 @@ def raise_walls(connection: BaseDatabaseWrapper) -> None:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             for statement in grants_to(role):
                 cursor.execute(statement)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {WEB_ROLE}")
+        begun_with(connection.connection, cursor.fetchone()[0])
+
+
+def begun_with(session: Any, web_role: str | None) -> None:
+    """Keep with a session as whom the requests that it serves act."""
+    session.web_role = web_role if settings.ROW_SECURITY != "off" else None
 
 
 def wall_of(table: str, policy: Policy) -> Iterator[str]:

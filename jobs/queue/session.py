@@ -8,7 +8,7 @@ from django.conf import settings
 
 from jobs.durability import ASKED, NotDurable, off
 from jobs.handlers.base import running
-from orgs.row_security import WEB_ROLE
+from orgs.row_security import WEB_ROLE, begun_with
 
 # A client that vanished without a word is noticed within eight seconds, its locks freed: after four, by probes, where
 # the server has nothing to tell it; what it has to tell puts off the probes, and is waited for three and a half more.
@@ -33,8 +33,7 @@ def begin(session: "psycopg.Connection[Any]") -> None:
     assert row is not None
     if (names := off(row[1])) and not settings.UNDURABLE_DATABASE:
         raise NotDurable(names)
-    # As whom requests act (orgs.walls); None where there is no such role, or this one may not act as it.
-    session.web_role = row[2] if settings.ROW_SECURITY != "off" else None  # type: ignore[attr-defined]
+    begun_with(session, row[2])
 
 
 def bounds() -> dict[str, str]:
