@@ -62,6 +62,8 @@ RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 class NotWalled(psycopg.OperationalError):
     """Row-level security is required, and the web has no role that it holds for."""
 
+    code = "database_not_walled"
+
     def __init__(self) -> None:
         super().__init__(
             "This database does not hold web requests to their organisation, and SMARTQUEUE_ROW_SECURITY is required."
@@ -77,14 +79,16 @@ WEB_ROLE = f"""(
     WHERE rolname = session_user || '{SUFFIX}' AND NOT rolsuper AND NOT rolbypassrls
       AND pg_has_role(oid, 'MEMBER') AND has_table_privilege(oid, to_regclass('orgs_org'), 'SELECT'))"""  # noqa: S608
 ROLE_STATE = f"""
-    SELECT session_user || '{SUFFIX}', session_user, web.oid IS NOT NULL, coalesce(web.rolsuper OR web.rolbypassrls, false),
-           coalesce(pg_has_role(web.oid, 'MEMBER'), false), current_schema()
+    SELECT session_user || '{SUFFIX}', session_user, web.oid IS NOT NULL,
+           coalesce(web.rolsuper OR web.rolbypassrls, false), coalesce(pg_has_role(web.oid, 'MEMBER'), false),
+           current_schema()
     FROM (VALUES (true)) AS one (row) LEFT JOIN pg_roles AS web ON web.rolname = session_user || '{SUFFIX}'
 """  # noqa: S608
 # Tables of our applications, with what they lack; `web` is NULL where the role is not there.
 TABLE_STATE = """
     SELECT c.relname AS name,
-           EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'org_id' AND NOT attisdropped) AS of_org,
+           EXISTS (SELECT FROM pg_attribute
+                   WHERE attrelid = c.oid AND attname = 'org_id' AND NOT attisdropped) AS of_org,
            c.relrowsecurity, c.relforcerowsecurity,
            EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'one_org') AS one_org,
            EXISTS (SELECT FROM pg_policy
@@ -169,7 +173,7 @@ def begun_with(session: Any, web_role: str | None) -> None:
 
 
 def wall_of(table: str, policy: Policy) -> Iterator[str]:
-    """Closed to everybody but for rows of the organisation that is said; its owner, as whom all but the web acts, passes."""
+    """Closed but for rows of the organisation that is said; its owner passes, as whom all but the web acts."""
     yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
     yield f"DROP POLICY IF EXISTS one_org ON {table}"
     yield f"CREATE POLICY one_org ON {table} USING ({policy.seen}) WITH CHECK ({policy.written})"
@@ -222,19 +226,30 @@ def problems(connection: BaseDatabaseWrapper) -> list[str]:
 
 def wrong_with(role: Role) -> Iterator[str]:
     if not ROLE_NAME.fullmatch(role.name):
-        yield f"The login {role.login!r} is not of small letters, digits, - and _: no role of the web can stand beside it."
+        yield f"No role of the web can stand beside {role.login!r}: it is not of small letters, digits, - and _."
     elif not role.is_member:
-        yield f"Web requests act as {role.login}, who passes. As who may make roles: {'; '.join(making(role))}; then migrate."
+        todo = "; ".join(making(role))
+        yield f"Web requests act as {role.login}, who passes. Say as who may make roles: {todo}; and migrate."
     elif role.passes:
-        yield f"The role {role.name} is a superuser or has BYPASSRLS: ALTER ROLE \"{role.name}\" NOSUPERUSER NOBYPASSRLS."
+        yield f"{role.name} is a superuser or has BYPASSRLS, so web requests act as {role.login}, who passes."
 
 
 def wrong_with_tables(role: Role, tables: Sequence[Table]) -> Iterator[str]:
-    if bare := sorted(table.name for table in tables if table.policy and not table.whole):
-        yield f"No row-level security, or not FORCE, or no policy: {', '.join(bare)}. Migrate as the owner of the tables."
-    if owned := sorted(table.name for table in tables if table.is_of_web):
-        yield f"The role {role.name} owns tables, or is a member of who does, and passes: {', '.join(owned)}."
-    if foreign := sorted(table.name for table in tables if table.policy and not table.is_ours):
-        yield f"{role.login} is neither owner of tables nor a member of who is, and sees nothing of: {', '.join(foreign)}."
-    if role.is_member and (closed := sorted(table.name for table in tables if not table.granted)):
-        yield f"The role {role.name} may not use {', '.join(closed)}. Migrate as the owner of the tables."
+    ours = [table for table in tables if table.policy]
+    found = {
+        "No row-level security, or not FORCE, or no policy; migrate as their owner": [
+            table.name for table in ours if not table.whole
+        ],
+        f"{role.login} is no member of their owner and sees none of": [
+            table.name for table in ours if not table.is_ours
+        ],
+        f"{role.name} is their owner, or a member of the owner, and passes": [
+            table.name for table in ours if table.is_of_web
+        ],
+        f"{role.name} may not read them; migrate as their owner": [
+            table.name for table in tables if role.is_member and not table.granted
+        ],
+    }
+    for what, names in found.items():
+        if names:
+            yield f"{what}: {', '.join(sorted(names))}."

@@ -7,11 +7,12 @@ Nothing is said for longer than a transaction, so the next request of a reused s
 must look over organisations says why, by a member of Across. docs/decisions/0016-row-security.md.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import psycopg
@@ -23,6 +24,8 @@ from psycopg.pq import TransactionStatus
 
 from orgs.row_security import NotWalled
 
+log = logging.getLogger(__name__)
+
 
 class Across(Enum):
     """Why code of the web may pass the wall: it has asked for the right itself, or shows nobody's rows."""
@@ -32,6 +35,7 @@ class Across(Enum):
     PLATFORM = "a platform admin: is_superuser was read in this request"
     POOL = "that a shared worker runs something, whoever's it is"
     METRICS = "sums over all organisations, for the operator's scrape"
+    READY = "what the database is, for /readyz; no table of a tenant's"
     NOBODY = "the trail of acts in no organisation, such as a failed sign-in"
 
 
@@ -124,6 +128,8 @@ def told(session: Any) -> tuple[str, str] | None:
     if role is None:
         if settings.ROW_SECURITY == "required" and not here.open:
             raise NotWalled
+        if settings.ROW_SECURITY == "auto":
+            warn()
         return None
     if here.open:
         # in a transaction an earlier statement may have said otherwise
@@ -132,9 +138,15 @@ def told(session: Any) -> tuple[str, str] | None:
 
 
 @cache
+def warn() -> None:
+    """Once a process."""
+    log.warning("web requests are not held to their organisation by PostgreSQL: manage.py check --database default")
+
+
+@lru_cache(maxsize=10_000)
 def spoken(role: str, org: str) -> str:
     """A statement that says so, to be put before another. Both words are ours (row_security.ROLE_NAME, a number)."""
-    return f"SELECT set_config('role','{role}',true),set_config('app.org','{org}',true);"  # noqa: S608
+    return f"SELECT set_config('role','{role}',true),set_config('app.org','{org}',true);"
 
 
 def tell(session: Any) -> None:

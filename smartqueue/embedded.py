@@ -225,7 +225,9 @@ class Server:
             )
             known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
             connection.execute(
-                sql.SQL("{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEROLE BYPASSRLS {createdb} PASSWORD {password}").format(
+                sql.SQL(
+                    "{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEROLE BYPASSRLS {createdb} PASSWORD {password}"
+                ).format(
                     verb=sql.SQL("ALTER" if known else "CREATE"),
                     role=sql.Identifier(ROLE),
                     createdb=sql.SQL("CREATEDB" if may_create_databases else "NOCREATEDB"),

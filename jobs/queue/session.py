@@ -8,7 +8,7 @@ from django.conf import settings
 
 from jobs.durability import ASKED, NotDurable, off
 from jobs.handlers.base import running
-from orgs.row_security import WEB_ROLE, begun_with
+from orgs.row_security import WEB_ROLE, NotWalled, begun_with
 
 # A client that vanished without a word is noticed within eight seconds, its locks freed: after four, by probes, where
 # the server has nothing to tell it; what it has to tell puts off the probes, and is waited for three and a half more.
@@ -48,6 +48,6 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f}ms"
 
 
-def cause(error: BaseException) -> NotDurable | None:
+def cause(error: BaseException) -> NotDurable | NotWalled | None:
     """The refusal behind an error of Django's."""
-    return error.__cause__ if isinstance(error.__cause__, NotDurable) else None
+    return error.__cause__ if isinstance(error.__cause__, NotDurable | NotWalled) else None

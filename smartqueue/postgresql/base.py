@@ -1,17 +1,22 @@
 """Django's PostgreSQL, with our sessions set up as jobs.queue.session says."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.backends.postgresql import base
-from psycopg import OperationalError
+from psycopg import ClientCursor, OperationalError
 
 from smartqueue.database import embedded
+
+if TYPE_CHECKING:
+    DjangoCursor = ClientCursor[Any]
+else:
+    DjangoCursor = base.Cursor
 
 # These change what no wall stands before, and must go through where another statement would fail already.
 OF_TRANSACTIONS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
 
 
-class Cursor(base.Cursor):  # type: ignore[misc, name-defined]
+class Cursor(DjangoCursor):
     """Django's, behind the wall of the request (orgs.walls)."""
 
     def execute(self, query: Any, params: Any = None, **how: Any) -> "Cursor":
@@ -19,7 +24,7 @@ class Cursor(base.Cursor):  # type: ignore[misc, name-defined]
 
         words = walls.told(self.connection)
         if words is None or (isinstance(query, str) and query.startswith(OF_TRANSACTIONS)):
-            return super().execute(query, params, **how)  # type: ignore[no-any-return]
+            return super().execute(query, params, **how)
         text = query if isinstance(query, str) else query.as_string(self)
         # One message, so one round trip and, outside a transaction, one of its own for both.
         super().execute(walls.spoken(*words) + text, params, **how)
