@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
-from typing import Any
 from urllib.parse import urlsplit
 
 from bench import cluster, machine, results, sizes
+from bench.ours.stage import Stage
 
 WARM_UP = 100
 WALLS = {"with": "required", "without": "off"}
@@ -22,13 +22,11 @@ LIST = "/api/v1/jobs/?limit=50"
 
 def main() -> None:
     with cluster.running() as server:
-        # not before the settings of the run are in the environment
-        from bench.ours import rest, web
-        from bench.ours.stage import Stage
-
         stage = Stage(server)
+        # not before Django is set up
+        from bench.ours import web
+
         stage.fresh()
-        rest.learn(stage)
         report = {
             **machine.facts(),
             "about": "milliseconds of a call over REST, medians; two webs on one store, asked in turn",
@@ -43,7 +41,7 @@ def main() -> None:
 
 
 @contextmanager
-def serving(stage: Any) -> Iterator[dict[str, str]]:
+def serving(stage: Stage) -> Iterator[dict[str, str]]:
     """The addresses of both webs."""
     from bench.ours import web
 
@@ -68,9 +66,9 @@ def calls_of(addresses: dict[str, str], token: str) -> dict[str, dict[str, Call]
         def once() -> None:
             connection.request(method, path, body=sent(), headers=headers)
             answer = connection.getresponse()
-            answer.read()
+            text = answer.read()
             if answer.status not in {200, 201}:
-                raise AssertionError(f"{method} {path}: {answer.status}")
+                raise AssertionError(f"{method} {path}: {answer.status} {text[:500]!r}")
 
         return once
 

@@ -29,7 +29,8 @@ def begin(session: "psycopg.Connection[Any]") -> None:
     """Set up a new session. Raises NotDurable."""
     wanted = {**NOTICE, **(bounds() if running.get() is None else {})}
     session.autocommit = True
-    row = session.execute(BEGIN, [list(wanted), list(wanted.values())]).fetchone()
+    # not by Django's cursor: as whom it acts is not known yet
+    row = psycopg.Cursor(session).execute(BEGIN, [list(wanted), list(wanted.values())]).fetchone()
     assert row is not None
     if (names := off(row[1])) and not settings.UNDURABLE_DATABASE:
         raise NotDurable(names)
