@@ -130,7 +130,7 @@ def together(*calls: tuple[str, dict[str, Any]]) -> list[Tuples]:
             if words is not None:
                 psycopg.RawCursor(session).execute(SAY, words, prepare=True)
             cursors = [prepared(session, name, params) for name, params in calls]
-            return [cursor.fetchall() for cursor in cursors]
+        return [cursor.fetchall() for cursor in cursors]
 
 
 def prepared(session: Any, name: str, params: dict[str, Any]) -> "psycopg.RawCursor[tuple[Any, ...]]":
