@@ -1,5 +1,6 @@
 """The second wall on a server where SmartQueue is an ordinary role, which may make no roles and passes no policy."""
 
+import subprocess
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from smartqueue.embedded import DATABASE, ROLE, Server
 from tests.process import Process
 from tests.processes import patiently
 from tests.scenarios.deployment import DURABLE_CONF, Deployment, migrated, state_folder
-from tests.scenarios.writers import ADD, Client
+from tests.scenarios.writers import Client
 
 OTHER = {
     "username": "other",
@@ -57,7 +58,8 @@ def test_an_ordinary_owner_is_told_what_is_missing_and_then_held(request: pytest
             assert whole.ended(60) == 0, whole.text
 
             deployment.come_up()
-            two_organisations_run_a_job_each(deployment)
+            jobs = two_organisations_run_a_job_each(deployment)
+            whole_dump(deployment, jobs)
 
 
 def checked(deployment: Deployment) -> Process:
@@ -84,7 +86,7 @@ def refused_without_the_role(deployment: Deployment) -> None:
     deployment.fleet.processes.pop().close()
 
 
-def two_organisations_run_a_job_each(deployment: Deployment) -> None:
+def two_organisations_run_a_job_each(deployment: Deployment) -> list[str]:
     """Submitted, run and looked at through two processes of the web; each sees its own, PostgreSQL shows no other."""
     other = Client(deployment.client.host)
     signed_in = other.call("POST", "/api/v1/auth/login/", {name: OTHER[name] for name in ("username", "password")})
@@ -98,5 +100,15 @@ def two_organisations_run_a_job_each(deployment: Deployment) -> None:
         assert [job["id"] for job in listed] == [job_id]
         (foreign,) = set(jobs.values()) - {job_id}
         assert client.call("GET", f"/api/v1/jobs/{foreign}/").status == 404
-    assert deployment.client.call("POST", "/api/v1/jobs/", ADD).status == 201
-    assert deployment.rows("SELECT count(*), count(DISTINCT org_id) FROM jobs_job") == [(3, 2)]
+    assert deployment.rows("SELECT count(*), count(DISTINCT org_id) FROM jobs_job") == [(2, 2)]
+    return list(jobs.values())
+
+
+def whole_dump(deployment: Deployment, jobs: list[str]) -> None:
+    """As docs/backups.md has it: the owner's dump has the rows of everybody, or there is none."""
+    command = [str(deployment.server.binaries / "pg_dump"), "--data-only", "--table=jobs_job"]
+    url = deployment.fleet.environ["DATABASE_URL"]
+    refused = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+    assert (refused.returncode, "row-level security" in refused.stderr) == (1, True)
+    dump = subprocess.run([*command, "--enable-row-security", url], capture_output=True, text=True, check=True)
+    assert [job_id for job_id in jobs if job_id not in dump.stdout] == []
