@@ -86,7 +86,7 @@ ROLE_STATE = f"""
 """  # noqa: S608
 # Tables of our applications, with what they lack; `web` is NULL where the role is not there.
 TABLE_STATE = """
-    SELECT c.relname AS name,
+    SELECT c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
            EXISTS (SELECT FROM pg_attribute
                    WHERE attrelid = c.oid AND attname = 'org_id' AND NOT attisdropped) AS of_org,
            c.relrowsecurity, c.relforcerowsecurity,
@@ -114,6 +114,7 @@ class Role(NamedTuple):
 
 class Table(NamedTuple):
     name: str
+    owner: str
     of_org: bool
     enabled: bool
     forced: bool
@@ -156,7 +157,7 @@ def raise_walls(connection: BaseDatabaseWrapper) -> None:
     for table in tables:
         if table.policy and table.is_ours and not table.whole:
             with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-                for statement in wall_of(table.name, table.policy):
+                for statement in wall_of(table, table.policy):
                     cursor.execute(statement)
     if role.is_member and not all(table.granted for table in tables if table.is_ours):
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -172,13 +173,13 @@ def begun_with(session: Any, web_role: str | None) -> None:
     session.web_role = web_role if settings.ROW_SECURITY != "off" else None
 
 
-def wall_of(table: str, policy: Policy) -> Iterator[str]:
+def wall_of(table: Table, policy: Policy) -> Iterator[str]:
     """Closed but for rows of the organisation that is said; its owner passes, as whom all but the web acts."""
-    yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
-    yield f"DROP POLICY IF EXISTS one_org ON {table}"
-    yield f"CREATE POLICY one_org ON {table} USING ({policy.seen}) WITH CHECK ({policy.written})"
-    yield f"DROP POLICY IF EXISTS system ON {table}"
-    yield f"CREATE POLICY system ON {table} TO CURRENT_USER USING (true) WITH CHECK (true)"
+    yield f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    yield f"DROP POLICY IF EXISTS one_org ON {table.name}"
+    yield f"CREATE POLICY one_org ON {table.name} USING ({policy.seen}) WITH CHECK ({policy.written})"
+    yield f"DROP POLICY IF EXISTS system ON {table.name}"
+    yield f'CREATE POLICY system ON {table.name} TO "{table.owner}" USING (true) WITH CHECK (true)'
 
 
 def made_role(connection: BaseDatabaseWrapper, role: Role) -> Role:
