@@ -170,7 +170,9 @@ WRITES: dict[str, Callable[[World], object]] = {
     "insert": lambda world: Queue.objects.create(org=world.rival, name="theirs"),
     "bulk insert": lambda world: Queue.objects.bulk_create([Queue(org=world.rival, name="theirs")]),
     "moved away": lambda world: Job.objects.update(org_id=world.rival.pk),
-    "enqueued": lambda world: make_job(world.rival),
+    "by a statement of the queue": lambda world: sql.run(
+        "count_told", org_id=world.rival.pk, hits=1, misses=0, corrections=0
+    ),
     "audited": lambda world: AuditEntry.objects.create(org=world.rival, action="x"),
     "a line of another's job": lambda world: LogLine.objects.create(
         job_id=theirs(world), attempt=1, sequence=1, at="2026-01-01T00:00Z", stream="stdout", text="x"
