@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, Now
 
 from analytics import sql
 from jobs.models import Job, Lease, WorkerProcess
+from orgs import walls
 from orgs.models import Org
 
 LIVING = (WorkerProcess.ONLINE, WorkerProcess.DRAINING)
@@ -72,7 +73,8 @@ def pool(org: Org) -> list[Seen]:
 def seen(org: Org, found: Sequence[WorkerProcess]) -> list[Seen]:
     """With what each is running: jobs of the organisation by name, of others only that there is one."""
     leases = Lease.objects.filter(worker_id__in=[process.pk for process in found]).order_by("leased_at")
-    held = list(leases.values_list("worker_id", "job_id", "org_id", "leased_at")[:LEASES_BOUND])
+    with walls.across(walls.Across.POOL):
+        held = list(leases.values_list("worker_id", "job_id", "org_id", "leased_at")[:LEASES_BOUND])
     own = [job_id for _, job_id, org_id, _ in held if org_id == org.pk]
     names = {job.pk: job.title or job.name for job in Job.objects.for_org(org).filter(pk__in=own).only("title", "name")}
     running: dict[UUID, list[Running]] = {}
@@ -97,6 +99,7 @@ def leader() -> dict[str, Any]:
     return {**term, "state": state, "name": f"{term['hostname']}-{term['pid']}", "since": term["elected_at"]}
 
 
+@walls.across(walls.Across.POOL)
 def pool_version() -> dict[str, Any]:
     """Parts that differ whenever something about the pool or the leader does."""
     (row,) = sql.run(

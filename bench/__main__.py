@@ -6,6 +6,7 @@ python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under
 python -m bench audit            what the audit trail and its seals cost: bench/results/audit.json
 python -m bench etl              an etl job beside the csv module, and what its walls cost: bench/results/etl.json
 python -m bench fair-use         a quiet organisation beside one that floods: bench/results/fair-use.json
+python -m bench rls              what row-level security costs a call: bench/results/rls.json
 python -m bench policy           predictions, orders and classes over traces and tickets: bench/results/policy-*.json
 python -m bench docs             write the figures of the files into the pages of docs/
 """
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 
-from bench import audit, cluster, compare, etl, fair_use, machine, pages, redis_server, results, sizes, tables
+from bench import audit, cluster, compare, etl, fair_use, machine, pages, redis_server, results, rls, sizes, tables
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
@@ -35,6 +36,8 @@ def main(words: list[str]) -> None:
             etl.main()
         case ["fair-use"]:
             fair_use.main()
+        case ["rls"]:
+            rls.main()
         case ["policy"]:
             policy()
         case _:

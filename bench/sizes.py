@@ -50,6 +50,9 @@ KILL_SECONDS = env_seconds("KILL_SECONDS", 2, minimum=0.1)
 KILL_SEED = env_int("KILL_SEED", 1)
 PROFILE_JOBS = env_int("PROFILE_JOBS", 20_000, minimum=1)
 
+# Calls to each of two webs, in turn.
+RLS_PAIRS = env_int("RLS_PAIRS", 2_000, minimum=1)
+
 # --- Fair use -----------------------------------------------------------------------------------------------------
 FLOOD_JOBS = env_int("FLOOD_JOBS", 100_000, minimum=1)
 FLOOD_JOB_MS = env_int("FLOOD_JOB_MS", 50)

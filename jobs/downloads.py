@@ -17,6 +17,7 @@ from jobs.errors import ArtefactNotFound
 from jobs.files import CHUNK_BYTES, opened
 from jobs.handlers.artefact_names import CONTENT_TYPE, UNKNOWN_TYPE
 from jobs.models import Artefact
+from orgs import walls
 from orgs.models import Org
 from orgs.roles import Role
 
@@ -161,6 +162,7 @@ def linked(word: str) -> Artefact:
         raise ArtefactNotFound from None
     if time.time() >= until:
         raise LinkExpired
+    walls.enter(org_id)
     # who made the link could see it
     return found(Org(pk=org_id), Role.ORG_ADMIN, UUID(artefact_id))
 

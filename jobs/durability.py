@@ -12,6 +12,8 @@ ASKED = ", ".join(f"current_setting('{name}')" for name in KEEPS)
 class NotDurable(psycopg.OperationalError):
     """The server does not keep what it acknowledges."""
 
+    code = "database_not_durable"
+
     def __init__(self, names: list[str]) -> None:
         super().__init__(f"This PostgreSQL loses what it acknowledges: {', '.join(names)} off. Turn it on.")
 

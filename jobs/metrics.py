@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from jobs.models import ClassifierCount, WorkerProcess
 from jobs.queue import sql
 from jobs.states import Status
+from orgs import walls
 from orgs.client import client_address
 from orgs.models import AuditEntry, AuditHead
 from orgs.pages import open_page
@@ -85,6 +86,7 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
     """The scrape. Not for tenants: a bearer token, or from loopback where no token is set."""
     if not may_scrape(request):
         return HttpResponse(status=404)
+    walls.open_for(walls.Across.METRICS)
     ours = CollectorRegistry()
     ours.register(QueueCollector())
     web = REGISTRY

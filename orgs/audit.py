@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from orgs import walls
 from orgs.client import client_address
 from orgs.models import ApiKey, AuditEntry, Org, User
 
@@ -19,18 +20,19 @@ def record(
 ) -> None:
     """Write down an act; `detail` holds what changed, as JSON values (`old=…, new=…`)."""
     key = getattr(request, "auth", None)
-    AuditEntry.objects.create(
-        org=org,
-        actor=actor,
-        actor_name=actor.get_username() if actor else "",
-        key_prefix=key.prefix if isinstance(key, ApiKey) else "",
-        action=action,
-        # a path may hold what the database cannot
-        target=str(target).replace("\0", "\ufffd")[:128],
-        detail=detail,
-        address=client_address(request) if request else None,
-        correlation_id=getattr(request, "correlation_id", "") if request else "",
-    )
+    with walls.inside(org.pk) if org else walls.across(walls.Across.NOBODY):
+        AuditEntry.objects.create(
+            org=org,
+            actor=actor,
+            actor_name=actor.get_username() if actor else "",
+            key_prefix=key.prefix if isinstance(key, ApiKey) else "",
+            action=action,
+            # a path may hold what the database cannot
+            target=str(target).replace("\0", "\ufffd")[:128],
+            detail=detail,
+            address=client_address(request) if request else None,
+            correlation_id=getattr(request, "correlation_id", "") if request else "",
+        )
 
 
 def denied(request: HttpRequest, action: str, *, actor: User | None, org: Org | None = None) -> None:

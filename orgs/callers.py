@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError, connection, models
 
+from orgs import walls
 from orgs.models import Membership, Org, SignIn, User
 
 TABLES: tuple[type[models.Model], ...] = (User, Membership, Org)
@@ -46,7 +47,8 @@ def read(user_id: int, sign_in: UUID) -> list[list[tuple[Any, ...]]]:
 
 def asked(text: str, user_id: int, sign_in: UUID) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    with connection.wrap_database_errors:
+    with connection.wrap_database_errors, walls.across(walls.Across.CALLER):
+        walls.tell(connection.connection)
         return psycopg.Cursor(connection.connection).execute(text.encode(), [user_id, sign_in], prepare=True).fetchall()
 
 

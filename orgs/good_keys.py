@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import BooleanField, Case, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
 
+from orgs import walls
 from orgs.models import ApiKey, Membership
 from orgs.roles import ALLOWED, Action, KeyRole, Role, lesser
 
@@ -49,6 +50,7 @@ def worth(key: ApiKey) -> str | None:
     return key.role if key.role == KeyRole.WORKER else lesser(key.role, read.maker_role)
 
 
+@walls.across(walls.Across.CALLER)
 def key_of(token: str) -> ApiKey | None:
     """The key of a token, with its organisation and its maker, if it is good at this moment."""
     prefix, _, secret = token.removeprefix(MARK).partition("_")

@@ -19,7 +19,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from orgs import audit
+from orgs import audit, walls
 from orgs.errors import AlreadyInvited, AlreadyMember, Conflict, InvitationClosed, InvitationExpired, LastOrgAdmin
 from orgs.models import ApiKey, Invitation, Membership, Org, User
 from orgs.names import slugs
@@ -27,6 +27,7 @@ from orgs.roles import Action, Role
 from orgs.scope import Scope, anew, find_scope
 
 
+@walls.across(walls.Across.PERSONAL)
 def create_org(name: str, *, user: User, request: HttpRequest | None = None) -> Org:
     """A new organisation with its creator as org_admin; it becomes the one he acts in."""
     with transaction.atomic():
@@ -133,6 +134,7 @@ def leave(*, scope: Scope, request: HttpRequest | None = None) -> None:
         end(member(org, scope.user.get_username()), "member.leave", actor=scope.user, request=request)
 
 
+@walls.across(walls.Across.PERSONAL)
 def open_invitation(invitation_id: int, token: str) -> Invitation:
     """The invitation a link leads to. Raises Http404 unless the token is its own."""
     invitation = Invitation.objects.select_related("org", "invited_by").filter(pk=invitation_id).first()

@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from orgs import walls
 from orgs.roles import Action, Gate, Need
 from orgs.scope import NoOrg, Scope, scope_of
 
@@ -62,6 +63,7 @@ def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPag
                 return HttpResponseNotAllowed(methods)
             if not request.user.is_authenticated:
                 return to_sign_in(request)
+            walls.open_for(walls.Across.PERSONAL)
             return view(request, *args, **kwargs)
 
         return gate

@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from orgs import audit
+from orgs import audit, walls
 from orgs.roles import Action, Gate, KeyRole
 from orgs.scope import key_behind, person, scope_of
 
@@ -48,6 +48,7 @@ class IsSignedIn(BasePermission):
         if key := key_behind(request):
             audit.denied(request._request, self.gate, actor=person(request), org=key.org)
             raise PermissionDenied("A key opens what is its organisation's: this takes a person who is signed in.")
+        walls.open_for(walls.Across.PERSONAL)
         return True
 
 
@@ -61,7 +62,9 @@ class IsPlatformAdmin(IsSignedIn):
             return False
         if not request.user.is_superuser:
             audit.denied(request._request, self.gate, actor=person(request))
-        return request.user.is_superuser
+            return False
+        walls.open_for(walls.Across.PLATFORM)
+        return True
 
 
 class HoldsWorkerKey(BasePermission):
@@ -70,8 +73,11 @@ class HoldsWorkerKey(BasePermission):
     gate = Gate.WORKER
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if (key := key_behind(request)) and key.role == KeyRole.WORKER:
-            return True
+        key = key_behind(request)
+        if key:
+            walls.enter(key.org_id)
+            if key.role == KeyRole.WORKER:
+                return True
         if request.user.is_authenticated:
             audit.denied(request._request, self.gate, actor=person(request), org=key.org if key else None)
         return False

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from orgs import audit
+from orgs import audit, walls
 from orgs.good_keys import good_keys, worth
 from orgs.models import SLUG_PATTERN, ApiKey, Membership, Org, User
 from orgs.roles import PERSONS_ONLY, Action, Role, can
@@ -67,6 +67,7 @@ def scope_of(request: Any, action: Action | None = None, *, slug: str | None = N
         else:
             scope = find_scope(request.user, wanted, getattr(request.user, "memberships_read", None))
         plain._scope = scope  # type: ignore[attr-defined]
+    walls.enter(scope.org.pk)
     if action is not None:
         if not scope.can(action):
             audit.denied(plain, action, org=scope.org, actor=scope.user)
@@ -88,6 +89,7 @@ def key_scope(key: ApiKey, slug: str | None = None) -> Scope:
     return Scope(key.created_by, key.org, role, key)
 
 
+@walls.across(walls.Across.CALLER)
 def anew(scope: Scope) -> Scope:
     """The same with what is so by now. Raises Http404 when it has ended."""
     if scope.key is None:
@@ -104,6 +106,7 @@ def person(request: Any) -> User:
     return request.user
 
 
+@walls.across(walls.Across.CALLER)
 def find_scope(user: User, slug: str | None, known: Sequence[Membership] | None = None) -> Scope:
     """`known` are all his memberships, where they have just been read."""
     # What is no slug cannot be one of his, and may be nothing a query takes.

@@ -225,13 +225,16 @@ class Server:
             )
             known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
             connection.execute(
-                sql.SQL("{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEROLE {createdb} PASSWORD {password}").format(
+                sql.SQL(
+                    "{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEROLE BYPASSRLS {createdb} PASSWORD {password}"
+                ).format(
                     verb=sql.SQL("ALTER" if known else "CREATE"),
                     role=sql.Identifier(ROLE),
                     createdb=sql.SQL("CREATEDB" if may_create_databases else "NOCREATEDB"),
                     password=sql.Literal(password.decode()),
                 )
             )
+            web_role_ready(connection)
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 names = sql.Identifier(DATABASE), sql.Identifier(ROLE)
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
@@ -287,6 +290,15 @@ class Server:
         if self.account:
             options |= AsAccount(user=self.account.pw_uid, group=self.account.pw_gid, extra_groups=[])
         return options
+
+
+def web_role_ready(connection: psycopg.Connection) -> None:
+    """The role that web requests act as (orgs.row_security), which our own may not make."""
+    web, ours = sql.Identifier(f"{ROLE}_web"), sql.Identifier(ROLE)
+    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [f"{ROLE}_web"]).fetchone():
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(web))
+    connection.execute(sql.SQL("ALTER ROLE {} NOSUPERUSER NOBYPASSRLS").format(web))
+    connection.execute(sql.SQL("GRANT {} TO {}").format(web, ours))
 
 
 def tail(path: Path, lines: int = 20) -> str:

@@ -185,7 +185,7 @@ def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
     """The connection may have gone while the commit was under way, so nobody can say that nothing was changed."""
     log.exception("database away")
     if refused := cause(error):
-        return answer(request, 503, str(refused), code="database_not_durable")
+        return answer(request, 503, str(refused), code=refused.code)
     detail = (
         "The database is not answering, so it is not known whether this was done. Ask again; "
         "a submit with an Idempotency-Key is then stored once."

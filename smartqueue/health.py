@@ -1,11 +1,13 @@
 """/healthz: the process answers. /readyz: it can also do its work."""
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from jobs.durability import ASKED, off
 from jobs.queue.session import cause
+from orgs import row_security, walls
 from orgs.pages import open_page
 
 
@@ -16,8 +18,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @open_page()
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, has every migration and keeps what it acknowledges; else 503."""
-    checks = {"database": "unreachable", "migrations": "unknown", "durability": "unknown"}
+    """200 when the database answers, has every migration and keeps what it acknowledges, and holds requests to their
+    organisation where that is required; else 503."""
+    walls.open_for(walls.Across.READY)
+    checks = {"database": "unreachable", "migrations": "unknown", "durability": "unknown", "row_security": "unknown"}
     try:
         connection = connections[DEFAULT_DB_ALIAS]
         checks["durability"] = durability()
@@ -25,10 +29,12 @@ def readyz(request: HttpRequest) -> JsonResponse:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
         checks["migrations"] = f"{len(missing)} missing" if missing else "ok"
+        checks["row_security"] = " ".join(row_security.problems(connection)) or "ok"
     except Error as error:
         if refused := cause(error):
             checks["database"], checks["durability"] = "refused", str(refused)
-    ready = all(state == "ok" for state in checks.values())
+    optional = set() if settings.ROW_SECURITY == "required" else {"row_security"}
+    ready = all(checks[name] == "ok" for name in checks.keys() - optional)
     return JsonResponse({"status": "ok" if ready else "unready", "checks": checks}, status=200 if ready else 503)
 
 

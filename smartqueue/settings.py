@@ -417,6 +417,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "smartqueue.logs.CorrelationMiddleware",
+    "orgs.walls.WallMiddleware",
     "orgs.rates.RateLimitMiddleware",
     "smartqueue.slashes.ApiSlashMiddleware",
     "smartqueue.errors.ProblemMiddleware",
@@ -459,6 +460,9 @@ STATEMENT_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_STATEMENT_TIMEOUT_SECONDS", 
 IDLE_TRANSACTION_SECONDS = env_seconds("SMARTQUEUE_IDLE_TRANSACTION_SECONDS", 60, minimum=1)
 # A server that loses what it acknowledges (fsync, full_page_writes or synchronous_commit off) is refused.
 UNDURABLE_DATABASE = TESTING
+# Web requests act as a role that sees one organisation (docs/tenancy.md). auto: where the database has that role, else
+# with a warning; required: no request is answered without it; off.
+ROW_SECURITY = env_choice("SMARTQUEUE_ROW_SECURITY", "auto", {"auto", "required", "off"})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATE_DIR = state_dir()
 # Where attempts that work with files have a folder each, for as long as they run. Best on the disk of MEDIA_ROOT.

@@ -18,10 +18,10 @@ START_SECONDS = 60.0
 
 
 @contextmanager
-def serving(stage: Stage) -> Iterator[str]:
+def serving(stage: Stage, **settings: str) -> Iterator[str]:
     """The address of a gunicorn with two workers that is ready."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        environ = programs.environment(stage.state_folder, listener)
+        environ = programs.environment(stage.state_folder, listener) | settings
         web = workers.start(programs.web_command(listener), environ, stage.log, listener.fileno())
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:

@@ -18,6 +18,7 @@ from jobs.pages.values import parts
 from jobs.pages.waiting import waiting
 from jobs.pages.why import why
 from jobs.states import TERMINAL, Status
+from orgs import walls
 from orgs.pages import org_page, page_or_fragment
 from orgs.roles import Action
 from orgs.scope import Scope, scope_of
@@ -93,7 +94,7 @@ def job_log(request: HttpRequest, scope: Scope, job_id: UUID, attempt: int) -> H
         f"{at:%Y-%m-%dT%H:%M:%S.%fZ} {stream:<6} {text}\n"
         for at, stream, text in lines.values_list("at", "stream", "text").iterator(chunk_size=1_000)
     )
-    response = StreamingHttpResponse(stamped, content_type="text/plain; charset=utf-8")
+    response = StreamingHttpResponse(walls.carried(stamped), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'inline; filename="{job.short_id}-{attempt}.log"'
     return response
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from orgs import accounts, rates
+from orgs import accounts, rates, walls
 from orgs.api.serializers import (
     LoginSerializer,
     PasswordSerializer,
@@ -55,6 +55,10 @@ class PublicView(APIView):
     permission_classes = [AllowAny]
     # each counts by itself, before it does anything dear
     throttle_classes = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        walls.open_for(walls.Across.PERSONAL)
+        super().initial(request, *args, **kwargs)
 
     # Without it DRF would answer 403 where 401 is meant.
     def get_authenticate_header(self, request: Request) -> str:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import psycopg
 from django.db import connection
 
+from orgs import walls
+
 FOLDER = Path(__file__).parent
 # Django has such columns read as text, for its JSONField to parse.
 JSONB = 3802
@@ -21,6 +23,9 @@ LOOK_UP = (
     "SELECT set_config(name, 'off', false) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', "
     "'enable_mergejoin']) AS name"
 )
+# Who asks, before a statement of a web request (orgs.walls).
+SAY = b"SELECT set_config('role', $1, true), set_config('app.org', $2, true)"
+OF_NO_TABLE = {"notify", "notify_many"}
 FRAGMENT = re.compile(r"\{\{(\w+)\}\}")
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
@@ -118,11 +123,14 @@ def together(*calls: tuple[str, dict[str, Any]]) -> list[Tuples]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
         session = tuned(connection.connection)
-        if len(calls) == 1:
+        words = None if calls[0][0] in OF_NO_TABLE else walls.told(session)
+        if len(calls) == 1 and words is None:
             return [prepared(session, *calls[0]).fetchall()]
         with session.pipeline():
+            if words is not None:
+                psycopg.RawCursor(session).execute(SAY, words, prepare=True)
             cursors = [prepared(session, name, params) for name, params in calls]
-            return [cursor.fetchall() for cursor in cursors]
+        return [cursor.fetchall() for cursor in cursors]
 
 
 def prepared(session: Any, name: str, params: dict[str, Any]) -> "psycopg.RawCursor[tuple[Any, ...]]":
