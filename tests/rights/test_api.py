@@ -29,7 +29,7 @@ def test_a_stranger_who_names_acme_finds_nothing(acme: Any, clients: Clients, ro
             if not isinstance(need, Action):
                 continue
             client, _ = clients[name]
-            client.credentials(**client._credentials, HTTP_X_ORG="acme")
+            client.credentials(**{**client._credentials, "HTTP_X_ORG": "acme"})
             before = writes()
             with undone():
                 assert ask(client, method, route, path).status_code == 404, (method, path, name)

@@ -16,9 +16,9 @@ import pytest
 import urllib3
 
 from jobs.models import Job
-from orgs.accounts import give_tokens
 from orgs.models import Org
 from orgs.roles import Role
+from orgs.tokens import give_tokens
 from tests.factories import PASSWORD, make_dead_letter, make_job, make_member, make_org
 from tests.processes import Fleet, patiently
 from tests.scenarios.terminal import SQ, Person, Terminal
