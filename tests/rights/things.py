@@ -29,7 +29,7 @@ from tests.jobs.api.own import Own, make_external
 
 ADD: dict[str, Any] = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
 # Stands in the names of what is acme's, and in no answer to a stranger.
-CANARY = "secret"
+CANARY = "canary-of-acme"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 Names = dict[str, str]

@@ -1,7 +1,6 @@
 """One route asked by everybody, by every method; each time as if it were the first."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -113,6 +112,4 @@ def heard(answer: HttpResponse, path: str) -> str:
     """What an answer tells, but for what was sent."""
     if answer.streaming:
         return ""
-    # fields of a webhook or a key of his own are named so
-    said = re.sub(r"(previous_)?secret(_until|s)?\b[\"':/]", "", answer.content.decode())
-    return said.replace(path, "").replace(f"'{CANARY}'", "")
+    return answer.content.decode().replace(path, "").replace(f"'{CANARY}'", "")
