@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
@@ -87,6 +88,8 @@ def title(status: int) -> str:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's handler, in our shape; None lets Django (and ProblemMiddleware) see an unexpected one."""
     request = context["request"]
+    # whatever else the view renders, such as YAML
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     if isinstance(error, queue_errors.QueueError):
         body = problem(
             request, STATUS_OF[type(error)], error.detail, code=error.code, errors=faults.first(faults.of_error(error))

@@ -60,5 +60,5 @@ def test_every_denial_is_in_the_trail(world: World, paths: dict[str, str], call:
 
 def test_every_action_that_changes_something_is_walked() -> None:
     """Those about members and keys have their tests in tests/orgs/test_audited.py."""
-    of_orgs = {Action.MANAGE_MEMBERS, Action.MANAGE_KEYS}
+    of_orgs = {Action.BELONG, Action.MANAGE_MEMBERS, Action.MANAGE_KEYS, Action.OWN_KEYS}
     assert {call.action for call in CHANGES if call.action is not PLATFORM} == set(Action) - READS - of_orgs
