@@ -1,0 +1,37 @@
+"""Organisations, people, what they hold, and the trail of what they did."""
+
+from orgs.models.tenants import (
+    MAX_WEIGHT,
+    ROLE_CHOICES,
+    SLUG_PATTERN,
+    USERNAME_PATTERN,
+    ApiKey,
+    Invitation,
+    Membership,
+    Org,
+    RateBucket,
+    Secret,
+    SignIn,
+    User,
+    UserManager,
+)
+from orgs.models.trail import AuditEntry, AuditHead, AuditSeal
+
+__all__ = [
+    "MAX_WEIGHT",
+    "ROLE_CHOICES",
+    "SLUG_PATTERN",
+    "USERNAME_PATTERN",
+    "ApiKey",
+    "AuditEntry",
+    "AuditHead",
+    "AuditSeal",
+    "Invitation",
+    "Membership",
+    "Org",
+    "RateBucket",
+    "Secret",
+    "SignIn",
+    "User",
+    "UserManager",
+]
