@@ -122,7 +122,7 @@ def assert_it_works(place: Place, lost: Lost, ids: set[str]) -> None:
     load = Small(web.removeprefix("http://"), place.state, 1.0, name="again")
     load.token = lost.token
     ready = load.until_answered("GET", "/readyz", {})
-    assert ready["checks"] == {"database": "ok", "migrations": "ok", "durability": "ok"}
+    assert ready["checks"] == {"database": "ok", "migrations": "ok", "durability": "ok", "row_security": "ok"}
     new = submit(load, "demo.add", a=1, b=2)
 
     patiently(lambda: place.ids("status NOT IN ('done', 'cancelled')") == set())

@@ -155,7 +155,7 @@ def test_every_answer_is_masked(world: World, answer: Any) -> None:
 def test_lines_progress_and_names_of_files_are_masked(world: World, settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
     put("plain", "plainvalue", scope=find_scope(world.owner, "acme"))
-    reporter = AttemptReporter(make_claimed("python", {}))
+    reporter = AttemptReporter(make_claimed("python", {}, org_id=world.org.pk))
     reporter.mask = masking.Mask([VALUE, "plainvalue"])
 
     reporter.log("stdout", f"one {VALUE}\ntwo {VALUE[:10]}\n{VALUE[10:]} three")
