@@ -27,6 +27,7 @@ USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-CMD ["gunicorn", "smartqueue.wsgi:application", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--workers", "2", "--threads", "8", "--keep-alive", "75", "--max-requests", "2000", "--max-requests-jitter", "200", \
+CMD ["gunicorn", "smartqueue.wsgi:application", "--bind", "0.0.0.0:8000", \
+     "--worker-class", "smartqueue.web_worker.WebWorker", "--workers", "2", "--threads", "8", \
+     "--keep-alive", "75", "--max-requests", "2000", "--max-requests-jitter", "200", \
      "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--limit-request-line", "8190"]

@@ -1,6 +1,6 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos proofs check bench bench-policy lock user reset screenshots
+.PHONY: help up test chaos proofs check bench bench-policy lock user reset screenshots messages
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,7 +9,7 @@ START = $(if $(PYTHON),$(PYTHON) smartqueue/bootstrap.py,$(error SmartQueue need
 
 # Where these are run, secrets may come from the state folder; a deployment gives its own.
 up user reset: export SMARTQUEUE_DEBUG ?= 1
-check: export SMARTQUEUE_TESTING := 1
+check messages: export SMARTQUEUE_TESTING := 1
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -19,6 +19,13 @@ up: ## Run everything: database, web, scheduler, worker, watchdog (PORT=8000 DEM
 
 test: ## Run every test (ARGS="-k name" for some)
 	@exec $(START) dev -m tests $(ARGS)
+
+messages: ## Bring locale/ up to date with the pages and compile it (needs gettext)
+	@$(START) dev manage.py makemessages -l de --no-obsolete --no-location --ignore .venv --ignore tests --ignore bench --ignore clients
+	@$(START) dev manage.py compilemessages -l de --ignore .venv
+
+screenshots: ## A picture of each page, into docs/screenshots/ (needs Chromium; ARGS="jobs" for some)
+	@exec $(START) dev -m tests.screenshots $(ARGS)
 
 chaos: ## A whole deployment under load and faults: SECONDS=600 SEED=1
 	@exec $(START) dev -m tests.chaos --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)

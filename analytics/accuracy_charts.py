@@ -1,72 +1,69 @@
-"""How near the predictions come over time, as lines on a small SVG: their error, and what falls into the range."""
+"""How near predictions come over time: their error, and what falls into their range."""
 
-import math
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from django.utils.translation import gettext as _
 
-from analytics.charts import INNER_HEIGHT, INNER_WIDTH, LEFT, TOP, Chart, Tick, clock_ticks, place, unbroken
+from analytics.flow_charts import axis
+from analytics.pictures import Line, Picture
+from jobs.histograms import total
+from jobs.sums import OverTime, Sums
+from jobs.templatetags.dashboard import percent
 
 # What the range from p10 to p90 is to hold.
 WANTED_COVERAGE = 0.8
-LEAST_STEP = 0.25
-NOTHING = "Nothing that was predicted has come to an end in this time."
 
 
-def error_line(
-    rows: Sequence[dict[str, Any]], *, hours: int, bucket_seconds: int, now: datetime, promised: float | None
-) -> Chart:
-    """Mean |log2(predicted / actual)| by interval; `promised` is that of the model's held-out runs."""
-    if not rows:
-        return Chart(NOTHING)
-    runs = sum(row["runs"] for row in rows)
-    error = sum(row["malr"] * row["runs"] for row in rows) / runs
-    said = f"Over {runs:,} runs predictions were off by a factor of {2**error:.1f}"
+def error_line(found: OverTime, *, promised: float | None = None) -> Picture:
+    """Median, p90 and mean |log2(predicted / actual)| as factors; `promised`: that mean of a model's held-out runs."""
+    half, most = ([off_by(one.sums.error(share)) for one in found.intervals] for share in (0.5, 0.9))
+    mean = [off_by(one.sums.log2_error / one.sums.judged) if one.sums.judged else None for one in found.intervals]
+    lines = [
+        Line(_("half off by"), "running", half),
+        Line(_("nine in ten"), "queued", most),
+        Line(_("mean"), "scheduled", mean),
+    ]
     if promised is not None:
-        said += f"; the model in use was by {2**promised:.1f} on the runs it was measured with"
-    highest = math.ceil(max(*(row["malr"] for row in rows), promised or 0, LEAST_STEP) / LEAST_STEP) * LEAST_STEP
-    ticks = [(part, f"×{2 ** (highest * part):.1f}") for part in (0, 0.5, 1)]
-    shares = [{**row, "share": row["malr"] / highest} for row in rows]
-    reference = None if promised is None else promised / highest
-    return line(f"{said}.", shares, ticks, reference, hours=hours, bucket_seconds=bucket_seconds, now=now)
+        same = [2**promised] * len(found.intervals)
+        lines.append(Line(_("when the one in use was measured"), "muted", same, dashed=True))
+    drawn = any(value is not None for value in half)
+    return Picture(
+        "error", _("Prediction error"), error_said(found, promised), "lines", "factor", lines=lines if drawn else [],
+        log=True, **axis(found),
+    )  # fmt: skip
 
 
-def coverage_line(rows: Sequence[dict[str, Any]], *, hours: int, bucket_seconds: int, now: datetime) -> Chart:
+def error_said(found: OverTime, promised: float | None) -> str:
+    whole = Sums(bins=total(one.sums.bins for one in found.intervals))
+    runs = sum(one.sums.judged for one in found.intervals)
+    if whole.median_error is None or not runs:
+        return _("Nothing that was predicted has come to an end in this time.")
+    said = _("Half of %(runs)s runs were off by no more than a factor of %(half)s, nine in ten by %(most)s, and all by"
+             " %(mean)s on average; the mean error is %(mape)s of the run time") % {
+        "runs": f"{runs:,}", "half": f"{2**whole.median_error:.1f}", "most": f"{2 ** (whole.error(0.9) or 0):.1f}",
+        "mean": f"{2 ** (sum(one.sums.log2_error for one in found.intervals) / runs):.1f}",
+        "mape": percent(sum(one.sums.relative_error for one in found.intervals) / runs),
+    }  # fmt: skip
+    if promised is not None:
+        said += "; " + _("the model in use was by %(factor)s on the runs it was measured with") % {
+            "factor": f"{2**promised:.1f}"
+        }
+    return f"{said}."
+
+
+def off_by(doublings: float | None) -> float | None:
+    return None if doublings is None else float(2**doublings)
+
+
+def coverage_line(found: OverTime) -> Picture:
     """Share of the runs that took between p10 and p90, by interval, beside the share that should."""
-    shares = [{**row, "share": row["coverage"]} for row in rows if row["coverage"] is not None]
-    if not shares:
-        return Chart("No run that was predicted with a range has come to an end in this time.")
-    mean = sum(row["share"] * row["runs"] for row in shares) / sum(row["runs"] for row in shares)
-    said = f"{mean:.0%} of the runs took between p10 and p90; {WANTED_COVERAGE:.0%} should."
-    ticks = [(part, f"{part:.0%}") for part in (0, 0.5, 1)]
-    return line(said, shares, ticks, WANTED_COVERAGE, hours=hours, bucket_seconds=bucket_seconds, now=now)
-
-
-def line(
-    summary: str,
-    rows: Sequence[dict[str, Any]],
-    ticks: Sequence[tuple[float, str]],
-    reference: float | None,
-    *,
-    hours: int,
-    bucket_seconds: int,
-    now: datetime,
-) -> Chart:
-    """`share` of each row over time, from the floor (0) to the top (1), broken where there are no rows."""
-    start = now - timedelta(hours=hours)
-
-    def height(share: float) -> float:
-        return TOP + INNER_HEIGHT * (1 - share)
-
-    def points(part: Sequence[dict[str, Any]]) -> str:
-        spots = [(place(row["at"], start, hours), height(row["share"])) for row in part]
-        # a single interval is a short stroke, else nothing would be seen
-        spots += [(min(spots[0][0] + 4, LEFT + INNER_WIDTH), spots[0][1])] if len(spots) == 1 else []
-        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-
-    lines = {"value": "".join(points(part) for part in unbroken(rows, bucket_seconds))}
-    if reference is not None:
-        lines["reference"] = f"M{LEFT} {height(reference):.1f}H{LEFT + INNER_WIDTH}"
-    moments = [start + timedelta(hours=hours * share / 48) for share in range(48)]
-    y_ticks = [Tick(height(part), text) for part, text in ticks]
-    return Chart(summary, lines=lines, x_ticks=clock_ticks(moments), y_ticks=y_ticks)
+    shares = [one.sums.coverage for one in found.intervals]
+    ranged, in_range = (sum(getattr(one.sums, name) for one in found.intervals) for name in ("ranged", "in_range"))
+    said = _("%(share)s of the runs took between p10 and p90; %(wanted)s should.") % {
+        "share": f"{in_range / ranged:.0%}", "wanted": f"{WANTED_COVERAGE:.0%}",
+    } if ranged else _("No run that was predicted with a range has come to an end in this time.")  # fmt: skip
+    lines = [
+        Line(_("between p10 and p90"), "running", shares),
+        Line(_("as it should be"), "muted", [WANTED_COVERAGE] * len(shares), dashed=True),
+    ]
+    return Picture(
+        "calibration", _("Calibration"), said, "lines", "percent", lines=lines if ranged else [], **axis(found)
+    )

@@ -7,6 +7,8 @@ from analytics import api
 urlpatterns = [
     path("counts/", api.CountsView.as_view(), name="api-counts"),
     path("workers/", api.WorkersView.as_view(), name="api-workers"),
+    path("workers/<str:worker_id>/", api.WorkerView.as_view(), name="api-worker"),
+    path("workers/<str:worker_id>/commands/", api.WorkerCommandView.as_view(), name="api-worker-commands"),
     path("leader/", api.LeaderView.as_view(), name="api-leader"),
     path("throughput/", api.ThroughputView.as_view(), name="api-throughput"),
     path("depth/", api.DepthView.as_view(), name="api-depth"),

@@ -4,11 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
-from analytics import accuracy_charts, charts, queries
-from analytics.views import SPANS, span
-from jobs.learning import Health, health
+from analytics import accuracy_charts, dot_charts, flow_charts, queries
+from analytics.page import SPANS
+from analytics.views import span
+from jobs import sums
+from jobs.learning import Health, health, shown_versions
 from jobs.listing import TooSlow, bounded
 from jobs.models import ModelVersion
 from orgs.models import Org
@@ -24,7 +25,7 @@ def model_page(request: HttpRequest, scope: Scope) -> HttpResponse:
     hours, known = span(request), health(scope.org)
     context = {
         "health": known,
-        "versions": ModelVersion.objects.for_org(scope.org).defer("weights").order_by("-version")[:VERSIONS],
+        "versions": shown_versions(ModelVersion.objects.for_org(scope.org).order_by("-version")[:VERSIONS]),
         "hours": hours,
         "spans": SPANS,
         **drawings(scope.org, hours, known),
@@ -37,14 +38,16 @@ def drawings(org: Org, hours: int, known: Health) -> dict[str, Any]:
     try:
         with bounded():
             points, over_time = queries.predictions(org), queries.accuracy_over_time(org, hours)
+            found = sums.over_time(org, hours)
     except TooSlow:
         return {"too_slow": True}
-    axis: dict[str, Any] = {"hours": hours, "bucket_seconds": over_time.bucket_seconds, "now": timezone.now()}
     promised = known.active.metrics.get("malr") if known.active else None
     return {
-        "points": points,
-        "scatter": charts.scatter(points),
         "over_time": over_time,
-        "error_chart": accuracy_charts.error_line(over_time.buckets, promised=promised, **axis),
-        "coverage_chart": accuracy_charts.coverage_line(over_time.buckets, **axis),
+        "pictures": [
+            accuracy_charts.error_line(found, promised=promised),
+            accuracy_charts.coverage_line(found),
+            dot_charts.predicted_and_actual(points),
+            flow_charts.error_histogram(found),
+        ],
     }

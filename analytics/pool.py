@@ -15,7 +15,7 @@ from jobs.models import Job, Lease, WorkerProcess
 from orgs import walls
 from orgs.models import Org
 
-LIVING = (WorkerProcess.ONLINE, WorkerProcess.DRAINING)
+LIVING = (WorkerProcess.ONLINE, WorkerProcess.QUIET, WorkerProcess.DRAINING)
 GONE_SHOWN = timedelta(hours=1)
 POOL_BOUND, LEASES_BOUND = 200, 1_000
 KINDS = ("worker", "scheduler", "watchdog")
@@ -29,6 +29,7 @@ class Running:
     job_id: UUID | None
     title: str | None
     since: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,20 @@ class Seen:
         return self.process.status in LIVING and not self.late
 
 
-def processes(org: Org) -> QuerySet[WorkerProcess]:
+def processes(org: Org, *, gone_too: bool = False) -> QuerySet[WorkerProcess]:
     """Those of the deployment, and the organisation's own, that live or stopped or were lost in the last hour; with the
-    age of their heartbeat by the database."""
+    age of their heartbeat by the database. `gone_too`: those of before too."""
     gone = Coalesce("stopped_at", "beat_at")
-    return WorkerProcess.objects.annotate(
-        beat_age=ExpressionWrapper(Now() - F("beat_at"), DurationField()),
-        gone_age=ExpressionWrapper(Now() - gone, DurationField()),
-    ).filter(Q(status__in=LIVING) | Q(gone_age__lt=GONE_SHOWN), Q(org_id=None) | Q(org_id=org.pk))
+    return (
+        WorkerProcess.objects.select_related("asked_by")
+        .annotate(
+            beat_age=ExpressionWrapper(Now() - F("beat_at"), DurationField()),
+            gone_age=ExpressionWrapper(Now() - gone, DurationField()),
+        )
+        .filter(
+            Q() if gone_too else Q(status__in=LIVING) | Q(gone_age__lt=GONE_SHOWN), Q(org_id=None) | Q(org_id=org.pk)
+        )
+    )
 
 
 def pool(org: Org) -> list[Seen]:
@@ -74,13 +81,13 @@ def seen(org: Org, found: Sequence[WorkerProcess]) -> list[Seen]:
     """With what each is running: jobs of the organisation by name, of others only that there is one."""
     leases = Lease.objects.filter(worker_id__in=[process.pk for process in found]).order_by("leased_at")
     with walls.across(walls.Across.POOL):
-        held = list(leases.values_list("worker_id", "job_id", "org_id", "leased_at")[:LEASES_BOUND])
-    own = [job_id for _, job_id, org_id, _ in held if org_id == org.pk]
+        held = list(leases.values_list("worker_id", "job_id", "org_id", "leased_at", "expires_at")[:LEASES_BOUND])
+    own = [job_id for _, job_id, org_id, *_ in held if org_id == org.pk]
     names = {job.pk: job.title or job.name for job in Job.objects.for_org(org).filter(pk__in=own).only("title", "name")}
     running: dict[UUID, list[Running]] = {}
-    for worker_id, job_id, _, since in held:
+    for worker_id, job_id, _, since, expires_at in held:
         ours = job_id in names
-        job = Running(job_id if ours else None, names.get(job_id), since)
+        job = Running(job_id if ours else None, names.get(job_id), since, expires_at)
         running.setdefault(worker_id, []).append(job)
     return [Seen(process, running.get(process.pk, [])) for process in found]
 
@@ -88,10 +95,13 @@ def seen(org: Org, found: Sequence[WorkerProcess]) -> list[Seen]:
 def leader() -> dict[str, Any]:
     """The term that is open, else the last one, and `state`: active, stale (its heartbeat is late) or none."""
     rows = sql.run("leader")
-    if not rows:
+    return leading(rows[0] if rows else None)
+
+
+def leading(term: dict[str, Any] | None) -> dict[str, Any]:
+    if term is None:
         return {"state": "none", "name": None, "hostname": None, "pid": None, "epoch": None, "since": None,
                 "beat_at": None, "ended_at": None}  # fmt: skip
-    term = rows[0]
     if term["ended_at"] is not None:
         state = "none"
     else:

@@ -1,4 +1,4 @@
-"""What an organisation's numbers are. Each question is one bounded statement; nothing counts the job table."""
+"""What an organisation's numbers are. Each question is one bounded statement; nothing counts jobs, or attempts."""
 
 import json
 import math
@@ -11,23 +11,33 @@ from typing import Any
 from django.conf import settings
 
 from analytics import sql
+from analytics.pool import leading
+from jobs import sums
 from jobs.states import Outcome, Status
+from jobs.sums import Group, Sums, stride_seconds
 from orgs.models import Org
 
 Row = dict[str, Any]
 
 MOST_HOURS, DAY_HOURS = 720, 24
-MOST_BUCKETS = 60
 HOUR_SECONDS = 3600
-STRIDES = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
-# Attempts read at most: for a chart, for the summary, for the accuracy.
-CHART_BOUND, SUMMARY_BOUND, PREDICTION_POINTS = 50_000, 2_000, 200
-DEAD_BOUND, WAITING_BOUND = 1_000, 1_000
+# Attempts read at most, for what shows each by itself.
+PREDICTION_POINTS = 200
+ATTEMPT_DOTS, ATTEMPTS_READ = 1_000, 20_000
+MOST_MARKS = 20
+MARKED = ("queue.pause", "queue.resume", "org.suspend", "org.resume")
+DEAD_BOUND = 1_000
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+GROUPS = ("type", "kind", "queue")
 
 
 def counts(org: Org) -> Row:
     """Exact at the moment of asking."""
     (row,) = sql.run("counts", org_id=org.pk, dead_seconds=settings.WORKER_DEAD_SECONDS)
+    return counted(row)
+
+
+def counted(row: Row) -> Row:
     known = row["by_status"]
     stored: dict[str, int] = json.loads(known) if isinstance(known, str) else known
     by_status = {str(status): stored.get(status, 0) for status in Status}
@@ -67,41 +77,71 @@ class Unserved:
     types: list[str]
 
 
-def unserved(org: Org) -> list[Unserved]:
-    """Seen from the jobs that have waited longest."""
-    rows = sql.run("unserved", org_id=org.pk, dead_seconds=settings.WORKER_DEAD_SECONDS, bound=WAITING_BOUND)
-    return [Unserved(**row) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What goes on in an organisation at a moment. `unserved` is seen from the jobs that have waited longest."""
+
+    counts: Row
+    health: Health
+    unserved: list[Unserved]
+    leader: Row
 
 
-def stride_seconds(hours: int) -> int:
-    """The length of an interval, so that there are at most MOST_BUCKETS."""
-    return next(stride for stride in STRIDES if hours * 3600 <= stride * MOST_BUCKETS)
+def pulse(org: Org) -> Pulse:
+    (row,) = sql.run(
+        "pulse",
+        org_id=org.pk,
+        dead_seconds=settings.WORKER_DEAD_SECONDS,
+        bound=DEAD_BOUND,
+    )
+    return Pulse(
+        counts=counted(row["counts"]),
+        health=Health(**timed(row["health"], "waiting_since", "now")),
+        unserved=[Unserved(**one) for one in row["unserved"]],
+        leader=leading(row["leader"] and timed(row["leader"], "elected_at", "beat_at", "ended_at")),
+    )
+
+
+def timed(row: Row, *names: str) -> Row:
+    """With these as times, which JSON has as text."""
+    return row | {name: datetime.fromisoformat(row[name]) for name in names if row[name] is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Numbers per interval, oldest first; `complete` is False where older ones were too many to read."""
+    """Numbers per interval, oldest first."""
 
     hours: int
     bucket_seconds: int
     buckets: list[Row]
-    complete: bool = True
 
 
-def throughput(org: Org, hours: int) -> Series:
-    """Attempts that ended, done or failed, per interval."""
-    stride = stride_seconds(hours)
-    buckets = math.ceil(hours * 3600 / stride)
-    rows = sql.run("throughput", org_id=org.pk, stride_seconds=stride, buckets=buckets, bound=CHART_BOUND)
-    complete = all(row.pop("complete") for row in rows)
-    return Series(hours, stride, rows, complete)
+def throughput(org: Org, hours: int, *, queue: str = "", type: str = "") -> Series:
+    """Attempts that ended and jobs that came, per interval, and how long they waited and ran."""
+    found = sums.over_time(org, hours, queue=queue, type=type)
+    rows = [{"at": one.at, **flow(one.sums), **times(one.sums)} for one in found.intervals]
+    return Series(hours, found.bucket_seconds, rows)
 
 
-def depth(org: Org, hours: int) -> Series:
+def flow(of: Sums) -> Row:
+    return {"done": of.done, "failed": of.failed, "retried": of.retried, "dead": of.dead, "created": of.created}
+
+
+def times(of: Sums) -> Row:
+    """Waits of all attempts in seconds, runs of those that are done in milliseconds."""
+    waits = {f"wait_{word}_seconds": in_seconds(of.wait(share)) for word, share in QUANTILES.items()}
+    return waits | {f"run_{word}_ms": of.run(share) for word, share in QUANTILES.items()}
+
+
+def in_seconds(ms: float | None) -> float | None:
+    return None if ms is None else ms / 1000
+
+
+def depth(org: Org, hours: int, *, queue: str = "") -> Series:
     """Peaks of waiting, running and scheduled jobs per interval; without those of which nothing is known."""
     stride = stride_seconds(hours)
     buckets = math.ceil(hours * 3600 / stride)
-    rows = sql.run("depth", org_id=org.pk, stride_seconds=stride, buckets=buckets)
+    rows = sql.run("depth", org_id=org.pk, stride_seconds=stride, buckets=buckets, queue=queue)
     return Series(hours, stride, known_depths(rows))
 
 
@@ -122,6 +162,18 @@ def known_depths(rows: Sequence[Row]) -> list[Row]:
 def predictions(org: Org) -> list[Row]:
     """The last runs, newest first: predicted and actual milliseconds."""
     return sql.run("predictions", org_id=org.pk, points=PREDICTION_POINTS)
+
+
+def attempts(org: Org, hours: int, *, queue: str = "", type: str = "") -> list[Row]:
+    """The newest that ended, one by one, oldest first."""
+    return sql.run(
+        "attempts", org_id=org.pk, hours=hours, queue=queue, type=type, attempts=ATTEMPT_DOTS, read=ATTEMPTS_READ
+    )
+
+
+def marks(org: Org, hours: int) -> list[Row]:
+    """What may explain a bend in a chart: `what` is an act of the trail, `model` or `release`."""
+    return sql.run("marks", org_id=org.pk, hours=hours, actions=list(MARKED), marks=MOST_MARKS)
 
 
 def accuracy_over_time(org: Org, hours: int) -> Series:
@@ -148,22 +200,30 @@ def accuracy(points: Sequence[Row]) -> Row | None:
 
 
 def summary(org: Org, hours: int) -> Row:
-    """The counts, and what the newest attempts took, waited and came to."""
-    total, *by_type = sql.run("summary", org_id=org.pk, hours=hours, bound=SUMMARY_BOUND)
+    """The counts, and what attempts took, waited and came to."""
+    total = sums.in_all(org, hours)
     counted = counts(org)
     done, failed = (counted["by_status"][status] for status in (Status.DONE, Status.FAILED))
     return {
         "counts": counted,
         "success_rate": done / (done + failed) if done + failed else None,
-        "attempts_last_hour": total["last_hour"],
-        "wait_mean_seconds": total["wait_mean_seconds"],
-        "wait_p95_seconds": total["wait_p95_seconds"],
-        "run_p95_ms": total["run_p95_ms"],
-        "measured": {
-            "hours": hours,
-            "attempts": total["attempts"],
-            "since": total["since"],
-            "complete": total["attempts"] < SUMMARY_BOUND,
-        },
-        "by_type": [{**row, "success_rate": row["done"] / row["attempts"]} for row in by_type],
+        "attempts_last_hour": sums.in_all(org, 1).sums.ended,
+        "wait_mean_seconds": in_seconds(total.sums.wait_mean_ms),
+        **times(total.sums),
+        "measured": {"hours": hours, "attempts": total.sums.ended, "since": total.since, "complete": True},
+        **{f"by_{what}": [group(one) for one in sums.by(what, org, hours) if one.sums.ended] for what in GROUPS},
+    }
+
+
+def group(one: Group) -> Row:
+    return {
+        "queue": one.queue,
+        "type": one.type,
+        "name": one.name,
+        "attempts": one.sums.ended,
+        "done": one.sums.done,
+        "success_rate": one.sums.success_rate,
+        "predicted_ms": one.sums.predicted(0.5),
+        "actual_ms": one.sums.run(0.5),
+        **times(one.sums),
     }

@@ -6,13 +6,15 @@ from rest_framework import serializers
 
 from analytics.pool import KINDS, LEADER_STATES
 from analytics.queries import DAY_HOURS, MOST_HOURS
-from jobs.api.fields import MomentField
-from jobs.api.filters import QuerySerializer
+from jobs.api.fields import MomentField, QueueNameField, TextField
+from jobs.api.filters import QuerySerializer, known_type
 from jobs.api.serializers import OUTCOMES
+from jobs.models import WorkerProcess
 from jobs.states import Status
+from orgs.serializers import StrictSerializer
 
 Shape = serializers.Serializer[Any]
-PROCESS_STATUSES = ["online", "draining", "offline", "dead"]
+PROCESS_STATUSES = ["online", "quiet", "draining", "offline", "dead"]
 
 
 class HoursQuery(QuerySerializer):
@@ -42,6 +44,7 @@ class RunningSerializer(Shape):
     job_id = serializers.UUIDField(allow_null=True)
     title = serializers.CharField(allow_null=True)
     since = MomentField()
+    expires_at = MomentField(help_text="When its lease ends, if it is not renewed.")
 
 
 class ProcessSerializer(Shape):
@@ -65,7 +68,18 @@ class ProcessSerializer(Shape):
     cpu_percent = serializers.FloatField(source="process.cpu_percent")
     memory_bytes = serializers.IntegerField(source="process.memory_bytes")
     jobs_processed = serializers.IntegerField(source="process.jobs_processed")
+    labels = serializers.DictField(child=serializers.CharField(), source="process.labels")
+    command = serializers.CharField(
+        source="process.asked", allow_blank=True, help_text="What it was asked last: quiet, resume, stop."
+    )
+    commanded_at = MomentField(source="process.asked_at", allow_null=True)
+    obeyed_at = MomentField(source="process.obeyed_at", allow_null=True, help_text="When it said that it does it.")
     running = RunningSerializer(many=True)
+
+
+class CommandSerializer(StrictSerializer):
+    command = serializers.ChoiceField(WorkerProcess.COMMANDS)
+    reason = TextField(required=False, default="", allow_blank=True, max_length=200)
 
 
 class LeaderSerializer(Shape):
@@ -83,10 +97,31 @@ class LeaderSerializer(Shape):
     ended_at = MomentField(allow_null=True)
 
 
-class FlowSerializer(Shape):
+class FlowQuery(HoursQuery):
+    queue = QueueNameField(required=False, default="", help_text="Of this queue alone.")
+    type = serializers.CharField(
+        required=False, default="", validators=[known_type], help_text="Of this type of job alone."
+    )
+
+
+class TimesSerializer(Shape):
+    """Quantiles, within 4.5 % of the true ones; null where nothing ended. Waits are of all, runs of those done."""
+
+    wait_p50_seconds = serializers.FloatField(allow_null=True)
+    wait_p95_seconds = serializers.FloatField(allow_null=True)
+    wait_p99_seconds = serializers.FloatField(allow_null=True)
+    run_p50_ms = serializers.FloatField(allow_null=True)
+    run_p95_ms = serializers.FloatField(allow_null=True)
+    run_p99_ms = serializers.FloatField(allow_null=True)
+
+
+class FlowSerializer(TimesSerializer):
     at = MomentField(help_text="Where the interval begins.")
     done = serializers.IntegerField()
     failed = serializers.IntegerField()
+    retried = serializers.IntegerField(help_text="Of those that failed, whose job is tried again.")
+    dead = serializers.IntegerField(help_text="Of those that failed, whose job failed for good.")
+    created = serializers.IntegerField(help_text="Jobs that were submitted.")
 
 
 class DepthPointSerializer(Shape):
@@ -102,7 +137,9 @@ class SeriesSerializer(Shape):
 
 
 class ThroughputSerializer(SeriesSerializer):
-    complete = serializers.BooleanField(help_text="False: older attempts were too many to read, and are left out.")
+    complete = serializers.BooleanField(
+        default=True, help_text="Always true: all attempts are counted, however many there were."
+    )
     buckets = FlowSerializer(many=True, help_text="Oldest first.")
 
 
@@ -154,26 +191,39 @@ class PredictionsSerializer(Shape):
     points = PredictionPointSerializer(many=True, help_text="The last runs, the newest first.")
 
 
-class TypeSummarySerializer(Shape):
-    type = serializers.CharField()
+class GroupSerializer(TimesSerializer):
     attempts = serializers.IntegerField()
     done = serializers.IntegerField()
     success_rate = serializers.FloatField(help_text="Of its attempts.")
     predicted_ms = serializers.FloatField(allow_null=True, help_text="Median over the attempts that succeeded.")
     actual_ms = serializers.FloatField(allow_null=True, help_text="Median over the attempts that succeeded.")
-    run_p95_ms = serializers.FloatField(allow_null=True)
+
+
+class TypeSummarySerializer(GroupSerializer):
+    type = serializers.CharField()
+
+
+class KindSummarySerializer(GroupSerializer):
+    type = serializers.CharField()
+    name = serializers.CharField(
+        help_text="Empty: the other kinds of the type, where there were more in a day than are kept apart."
+    )
+
+
+class QueueSummarySerializer(GroupSerializer):
+    queue = serializers.CharField(help_text="Empty: the other kinds, as above.")
 
 
 class MeasuredSerializer(Shape):
-    """What the figures below are taken from: the newest attempts, up to a bound."""
+    """What the figures below are taken from: all attempts of the last hours, to the minute or the hour."""
 
     hours = serializers.IntegerField()
     attempts = serializers.IntegerField()
     since = MomentField(allow_null=True)
-    complete = serializers.BooleanField(help_text="False: there were more in these hours than are read.")
+    complete = serializers.BooleanField(help_text="Always true: all attempts are measured.")
 
 
-class SummarySerializer(Shape):
+class SummarySerializer(TimesSerializer):
     counts = OrgCountsSerializer()
     success_rate = serializers.FloatField(
         allow_null=True, help_text="Done, of all jobs kept that ended done or failed."
@@ -181,6 +231,6 @@ class SummarySerializer(Shape):
     measured = MeasuredSerializer()
     attempts_last_hour = serializers.IntegerField()
     wait_mean_seconds = serializers.FloatField(allow_null=True)
-    wait_p95_seconds = serializers.FloatField(allow_null=True)
-    run_p95_ms = serializers.FloatField(allow_null=True)
-    by_type = TypeSummarySerializer(many=True)
+    by_type = TypeSummarySerializer(many=True, help_text="The busiest first, at most 100, as those below.")
+    by_kind = KindSummarySerializer(many=True)
+    by_queue = QueueSummarySerializer(many=True)

@@ -7,27 +7,29 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
-from analytics import charts, queries
-from analytics.pool import leader, pool, pool_version
-from analytics.steps import first_steps
+from analytics import dot_charts, flow_charts, queries
+from analytics.drawn import CHARTS_SECONDS, Drawn
+from analytics.page import SPANS
+from analytics.pool import pool_version
+from analytics.steps import broken_job, first_steps
+from jobs import sums
 from jobs.listing import TooSlow, bounded
 from jobs.models import Job
-from jobs.pages.live import is_poll, org_version, unchanged
+from jobs.pages.live import is_poll, nothing_moved, org_version
+from jobs.spoken import spoken
 from orgs.models import Org
 from orgs.pages import org_page, page_or_fragment
-from orgs.roles import Action
+from orgs.roles import Action, OrgState
 from orgs.scope import Scope
 
-# The spans a chart can show.
-SPANS = {1: "1 hour", 24: "24 hours", 168: "7 days", 720: "30 days"}
-# Charts are drawn again at most once in CHARTS_SECONDS, and without a move only once in CHARTS_IDLE of these.
-CHARTS_SECONDS, CHARTS_IDLE = 15, 20
 # How often to look at what depends on time alone.
 IDLE_SECONDS = 30
 WAIT_WARNING_SECONDS = 60
 FAILURES_SHOWN = 6
 STEPS_COOKIE = "first-steps"
+SAW_MODEL = "saw_model"
 YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -38,7 +40,7 @@ def overview(request: HttpRequest, scope: Scope) -> HttpResponse:
     state, fresh = overview_version(moves), Drawn(int(time.time() // CHARTS_SECONDS), moves)
     sent_state, _, sent_drawn = request.GET.get("v", "").partition("~")
     if is_poll(request) and sent_state == state:
-        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+        return nothing_moved()
     shown = Drawn.parse(sent_drawn) if is_poll(request) else None
     redraw = shown is None or fresh.replaces(shown)
     context = {
@@ -50,27 +52,6 @@ def overview(request: HttpRequest, scope: Scope) -> HttpResponse:
         **(drawings(scope.org, hours, now["health"].now) if redraw else {}),
     }
     return page_or_fragment(request, "analytics/overview.html", "analytics/_overview.html", context)
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """When charts were drawn, in units of CHARTS_SECONDS, and after which moves."""
-
-    at: int
-    moves: str
-
-    @staticmethod
-    def parse(text: str) -> "Drawn | None":
-        at, _, moves = text.partition("-")
-        return Drawn(int(at), moves) if at.isdecimal() and len(at) < 12 else None
-
-    def __str__(self) -> str:
-        return f"{self.at}-{self.moves}"
-
-    def replaces(self, shown: "Drawn") -> bool:
-        """Time alone moves them too, if slowly."""
-        age = self.at - shown.at
-        return age >= CHARTS_IDLE or (age > 0 and self.moves != shown.moves)
 
 
 def span(request: HttpRequest) -> int:
@@ -88,16 +69,29 @@ def overview_version(moves: str) -> str:
 def pulse(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     """What is going on now."""
     org = scope.org
+    found = queries.pulse(org)
     failures = Job.objects.for_org(org).dead_letters().order_by("-failed_at", "-id")
     return {
-        "counts": (counts := queries.counts(org)),
-        "health": (health := queries.health(org)),
-        "leader": (leads := leader()),
-        "unserved": (unserved := queries.unserved(org)),
-        "verdict": verdict(counts, health, leads["state"], unserved),
+        "counts": found.counts,
+        "health": found.health,
+        "leader": found.leader,
+        "unserved": found.unserved,
+        "verdict": verdict(org, found),
         "failures": failures.defer("payload", "result", "description")[:FAILURES_SHOWN],
-        "steps": [] if request.COOKIES.get(STEPS_COOKIE) == "hidden" else first_steps(scope),
+        **steps_of(request, scope),
     }
+
+
+def steps_of(request: HttpRequest, scope: Scope) -> dict[str, Any]:
+    """The card of the first five minutes, unless it was put away or all was done."""
+    if request.COOKIES.get(STEPS_COOKIE) == "hidden":
+        return {"steps": []}
+    steps = first_steps(scope, saw_model=bool(request.session.get(SAW_MODEL)))
+    if not steps:
+        return {"steps": []}
+    address = request.build_absolute_uri("/api/v1/jobs/")
+    curl = f'curl {address} -H "Authorization: Bearer $SMARTQUEUE_KEY" -H "X-Org: {scope.org.slug}"'
+    return {"steps": steps, "broken": broken_job(), "first_curl": curl}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,42 +104,51 @@ class Verdict:
     link: str
 
 
-def verdict(
-    counts: dict[str, Any], health: queries.Health, leader_state: str, unserved: list[queries.Unserved]
-) -> Verdict:
+def verdict(org: Org, found: queries.Pulse) -> Verdict:
     """The worst of what can be said."""
+    if org.state != OrgState.ACTIVE:
+        said = spoken(org.state)
+        return Verdict("warning", said[:1].upper() + said[1:], _("nothing starts meanwhile"), "/members/")
+    counts, health = found.counts, found.health
     waiting, waits = counts["queue_depth"], health.oldest_waiting_seconds or 0
     if not counts["active_workers"] and waiting:
-        return Verdict("bad", "Standing still", "jobs wait and no worker runs", "/workers/")
-    if leader_state != "active":
-        return Verdict("bad", "No leader", "nothing scheduled or retried will start", "/workers/")
-    if unserved:
-        return Verdict("warning", "Needs attention", "jobs wait that no worker takes", "/queues/")
+        return Verdict("bad", _("Standing still"), _("jobs wait and no worker runs"), "/workers/")
+    if found.leader["state"] != "active":
+        return Verdict("bad", _("No leader"), _("nothing scheduled or retried will start"), "/workers/")
+    if found.unserved:
+        return Verdict("warning", _("Needs attention"), _("jobs wait that no worker takes"), "/queues/")
     if health.dead_last_hour:
-        return Verdict("warning", "Needs attention", "jobs have failed for good", "/dead-letters/?within=1h")
+        return Verdict("warning", _("Needs attention"), _("jobs have failed for good"), "/dead-letters/?within=1h")
     if waits > WAIT_WARNING_SECONDS and not health.paused_queues:
-        return Verdict("warning", "Slow", "a job has waited for long", "/jobs/?status=queued&sort=created")
+        return Verdict("warning", _("Slow"), _("a job has waited for long"), "/jobs/?status=queued&sort=created")
     if not counts["active_workers"]:
-        return Verdict("warning", "Idle", "no worker runs, and nothing waits", "/workers/")
-    return Verdict("", "Healthy", "", "/workers/")
+        return Verdict("warning", _("Idle"), _("no worker runs, and nothing waits"), "/workers/")
+    return Verdict("", _("Healthy"), "", "/workers/")
 
 
 def drawings(org: Org, hours: int, now: datetime) -> dict[str, Any]:
     """The charts with the numbers behind them; none when there is too much to read in time."""
     try:
         with bounded():
-            flow, depths = queries.throughput(org, hours), queries.depth(org, hours)
+            found, depths = sums.over_time(org, hours), queries.depth(org, hours)
             points = queries.predictions(org)
     except TooSlow:
         return {"too_slow": True}
     return {
-        "flow": flow,
-        "flow_chart": charts.bars(flow.buckets),
-        "depths": depths,
-        "depth_chart": charts.depth_lines(depths.buckets, hours=hours, bucket_seconds=depths.bucket_seconds, now=now),
-        "points": points,
-        "scatter": charts.scatter(points),
+        "pictures": [
+            flow_charts.throughput(found),
+            flow_charts.waits(found),
+            flow_charts.depth(depths, hours=hours, now=now),
+            dot_charts.predicted_and_actual(points),
+        ]
     }
+
+
+@org_page(Action.READ, methods=("POST",))
+def see_model(request: HttpRequest, scope: Scope) -> HttpResponse:
+    """To the page of the model; that he has been there is remembered for the card of the first steps."""
+    request.session[SAW_MODEL] = True
+    return redirect("model")
 
 
 @org_page(Action.READ, methods=("POST",))
@@ -156,25 +159,3 @@ def hide_steps(request: HttpRequest, scope: Scope) -> HttpResponse:
         STEPS_COOKIE, "hidden", max_age=YEAR_SECONDS, samesite="Lax", httponly=True, secure=request.is_secure()
     )
     return response
-
-
-@org_page(Action.READ)
-def workers(request: HttpRequest, scope: Scope) -> HttpResponse:
-    """The pool: who works, on what, and who leads."""
-    of_pool = pool_version()
-    version = f"{of_pool['beats']}.{of_pool['leases']}.{of_pool['living']}.{of_pool['leader'].replace('/', '.')}"
-    if same := unchanged(request, version):
-        return same
-    found = pool(scope.org)
-    context = {
-        "version": version,
-        "workers": [one for one in found if one.process.kind == "worker"],
-        "others": [one for one in found if one.process.kind != "worker"],
-        "missing": [
-            kind
-            for kind in ("worker", "scheduler", "watchdog")
-            if not any(one.living for one in found if one.process.kind == kind and one.process.org_id is None)
-        ],
-        "leader": leader(),
-    }
-    return page_or_fragment(request, "analytics/workers.html", "analytics/_workers.html", context)

@@ -6,7 +6,9 @@ python -m bench ours [NAME ...]  SmartQueue alone at scale, under load and under
 python -m bench audit            what the audit trail and its seals cost: bench/results/audit.json
 python -m bench etl              an etl job beside the csv module, and what its walls cost: bench/results/etl.json
 python -m bench fair-use         a quiet organisation beside one that floods: bench/results/fair-use.json
+python -m bench pages [JOBS]     each page of the dashboard among a million jobs: bench/results/pages.json
 python -m bench rls              what row-level security costs a call: bench/results/rls.json
+python -m bench tabs             what open pages cost while nothing moves: bench/results/tabs.json
 python -m bench policy           predictions, orders and classes over traces and tickets: bench/results/policy-*.json
 python -m bench docs             write the figures of the files into the pages of docs/
 """
@@ -15,7 +17,22 @@ import os
 import subprocess
 import sys
 
-from bench import audit, cluster, compare, etl, fair_use, machine, pages, redis_server, results, rls, sizes, tables
+from bench import (
+    audit,
+    cluster,
+    compare,
+    etl,
+    fair_use,
+    machine,
+    page_times,
+    pages,
+    redis_server,
+    results,
+    rls,
+    sizes,
+    tables,
+    tabs,
+)
 from bench.ours import main as ours
 from bench.runner import PEERS_VENV, POSTGRESQL, REDIS
 
@@ -36,8 +53,12 @@ def main(words: list[str]) -> None:
             etl.main()
         case ["fair-use"]:
             fair_use.main()
+        case ["pages", *words]:
+            page_times.main(words)
         case ["rls"]:
             rls.main()
+        case ["tabs"]:
+            tabs.main()
         case ["policy"]:
             policy()
         case _:

@@ -24,6 +24,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "performance.md": {
         "peers": of("peers", tables.of_peers),
         "smartqueue": of("smartqueue", tables.of_ours),
+        "pages": of("pages", tables.of_pages),
     },
     ROOT / "docs" / "prediction.md": {"accuracy": of("policy-accuracy", of_accuracy)},
     ROOT / "docs" / "usage.md": {"fair-use": of("fair-use", lambda report: tables.of_ours({"fair use": report}))},

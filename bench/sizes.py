@@ -62,7 +62,14 @@ QUIET_SECONDS = env_seconds("QUIET_SECONDS", 90, minimum=1)
 # --- The audit trail ----------------------------------------------------------------------------------------------
 AUDIT_ROWS = env_int("AUDIT_ROWS", 200_000, minimum=1)
 # Acts a second while a worker drains.
+AUDIT_ROUNDS = env_int("AUDIT_ROUNDS", 7, minimum=1)
 AUDIT_RATE = env_int("AUDIT_RATE", 100, minimum=1)
+
+# --- Pages among many jobs ----------------------------------------------------------------------------------------
+PAGE_JOBS = env_int("PAGE_JOBS", 1_000_000, minimum=1)
+# How often each page is asked for, and how many jobs one statement makes.
+PAGE_ROUNDS = env_int("PAGE_ROUNDS", 40, minimum=1)
+PAGE_CHUNK = env_int("PAGE_CHUNK", 100_000, minimum=1)
 
 # --- etl jobs -----------------------------------------------------------------------------------------------------
 ETL_ROWS = env_int("ETL_ROWS", 1_000_000, minimum=10)

@@ -88,6 +88,23 @@ def of_ours(report: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def of_pages(report: dict[str, Any]) -> str:
+    """Each page: how long, and how many questions."""
+    rows = [
+        [name, f"{one['p50_ms']:,.0f}", f"{one['p95_ms']:,.0f}", str(one["queries"])]
+        for name, one in report["pages"].items()
+    ]
+    kept = {name: f"{size / 1e6:,.0f} MB" for name, size in report["table_bytes"].items()}
+    return "\n\n".join(
+        [
+            f"{machine(report)} {report['jobs']:,} jobs, of the organisation that is looked at"
+            f" {report['sizes']['share of the organisation']:.0%}; {report['about']}. {report.get('note', '')}",
+            table(["", "p50, ms", "p95, ms", "statements"], rows),
+            f"On disk with their indexes: {shown(kept)}.",
+        ]
+    )
+
+
 def lines(name: str, value: Any) -> list[list[str]]:
     """A line of the table; of figures that are themselves named in words, a line each."""
     if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):

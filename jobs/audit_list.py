@@ -1,7 +1,7 @@
 """The audit trail of an organisation as a list: what it can be narrowed to, and the whole of that as a file."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,10 @@ from jobs.hiding import hide
 from jobs.models import Job
 from orgs import audit
 from orgs.models import AuditEntry
+from orgs.removed_names import acted_by, done_to, hide_in_entries
 from orgs.scope import Scope
 
-EQUAL = ("action", "target", "correlation_id")
+EQUAL = ("action", "correlation_id", "address")
 COLUMNS = ("id", "at", "actor", "key", "action", "target", "detail", "address", "correlation_id")
 # Read and written at a time: what an export holds in memory.
 EXPORT_ROWS = 500
@@ -31,6 +32,7 @@ class AuditFilters:
     action: str = ""
     target: str = ""
     correlation_id: str = ""
+    address: str = ""
     after: datetime | None = None
     before: datetime | None = None
     job: UUID | None = None
@@ -40,7 +42,9 @@ def audit_of(scope: Scope, filters: AuditFilters) -> QuerySet[AuditEntry]:
     """The entries of the organisation that pass the filters, in no order."""
     rows = AuditEntry.objects.filter(org=scope.org)
     if filters.actor:
-        rows = rows.filter(actor_name=filters.actor)
+        rows = rows.filter(acted_by(filters.actor))
+    if filters.target:
+        rows = rows.filter(done_to(filters.target))
     for name in EQUAL:
         if value := getattr(filters, name):
             rows = rows.filter(**{name: value})
@@ -54,12 +58,21 @@ def audit_of(scope: Scope, filters: AuditFilters) -> QuerySet[AuditEntry]:
 def about_job(scope: Scope, job_id: UUID) -> Q:
     """Acts on the job itself, on its batch, and on many jobs of which it is one."""
     batches = Job.objects.for_org(scope.org).filter(pk=job_id, batch_id__isnull=False)
-    targets = [str(one) for one in (job_id, *batches.values_list("batch_id", flat=True))]
+    return about(job_id, batches.values_list("batch_id", flat=True).first())
+
+
+def about(job_id: UUID, batch_id: UUID | None) -> Q:
+    """The same of a job whose batch is known."""
+    targets = [str(one) for one in (job_id, batch_id) if one]
     return Q(target__in=targets) | Q(detail__has_key="jobs", detail__contains={"jobs": [str(job_id)]})
 
 
-def shown(entry: AuditEntry) -> dict[str, Any]:
-    """An entry by COLUMNS, without what nobody is shown."""
+def shown(entries: Iterable[AuditEntry]) -> list[dict[str, Any]]:
+    """Entries by COLUMNS, without what nobody is shown."""
+    return [as_columns(entry) for entry in hide_in_entries(list(entries))]
+
+
+def as_columns(entry: AuditEntry) -> dict[str, Any]:
     return {
         "id": entry.pk,
         "at": entry.at,
@@ -107,8 +120,8 @@ def pieces(rows: QuerySet[AuditEntry], written_by: Callable[[io.StringIO], Table
     ordered = rows.order_by("at", "pk")
     page = list(ordered[:EXPORT_ROWS])
     while page:
-        for entry in page:
-            table.row(list(shown(entry).values()))
+        for entry in shown(page):
+            table.row(list(entry.values()))
         yield taken(out)
         last = page[-1]
         later = ordered.filter(Q(at__gt=last.at) | Q(pk__gt=last.pk), at__gte=last.at)

@@ -20,10 +20,10 @@ from jobs.delivery.post import Silent
 from jobs.handlers.addresses import DEFAULT_PORTS, Refused, Target
 from jobs.handlers.base import Context
 from jobs.handlers.exchange import Line, Request, Response, Trouble
-from jobs.hiding import is_sensitive
 from jobs.ids import uuid7
 from jobs.masking import MASK
 from jobs.ranking import URGENCY_FACTOR
+from jobs.sensitive import is_sensitive
 from jobs.strict_json import NotStrict, loads
 from predictor.classifier import Text
 

@@ -8,6 +8,7 @@ takes longer than CLASSIFY_MAX_SECONDS is not asked again for MODEL_REST_SECONDS
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
@@ -61,6 +62,8 @@ class Answer:
     source: str
     words: tuple[str, ...] = ()
     probabilities: Mapping[str, float] | None = None
+    # How much words pulled towards the category; below 0, away from it. Not of what was remembered before it was told.
+    pulls: Mapping[str, float] | None = None
 
     @property
     def sure_of_urgency(self) -> bool:
@@ -87,6 +90,18 @@ def answer_many(org: Org, asked: Sequence[Asked]) -> list[Answer]:
     answers |= by_machine({digest: one for digest, one in texts.items() if digest not in answers}, org, local, memory)
     answers = {digest: by_people(people.get(digest, {}), one, categories) or one for digest, one in answers.items()}
     return list(in_order(asked, answers))
+
+
+def preview(org: Org, asked: Asked) -> Answer:
+    """What would be answered to a text that somebody types: at once, so no endpoint is asked, and nothing is kept."""
+    categories = categories_of(org)
+    local = classifier_of(org, categories)
+    people, memory = recall(org, [asked.digest], [local.model.version])
+    answer = memory.get((asked.digest, local.model.version))
+    if answer is None:
+        answer = by_classifier(local, {asked.digest: asked}, categories).get(asked.digest)
+    answer = answer or by_rules(asked, categories)
+    return by_people(people.get(asked.digest, {}), answer, categories) or answer
 
 
 def in_order(asked: Sequence[Asked], answers: Mapping[str, Answer]) -> Iterator[Answer]:
@@ -131,7 +146,7 @@ def by_people(said: Mapping[str, str], answer: Answer | None, categories: Sequen
     if answer is None or not (category or urgency):
         return None
     if category:
-        return replace(answer, category=category, confidence=1.0, source="user" + CACHED, words=())
+        return replace(answer, category=category, confidence=1.0, source="user" + CACHED, words=(), pulls=None)
     return replace(answer, urgency=urgency, urgency_confidence=1.0, source="user" + CACHED)
 
 
@@ -203,6 +218,7 @@ def usable(found: Classification, categories: Sequence[str]) -> bool:
         and all(isinstance(word, str) for word in found.words)
         and all(chat.is_share(float(each)) for each in (found.confidence, found.urgency_confidence))
         and all(chat.is_share(float(each)) for each in found.probabilities.values())
+        and all(isinstance(word, str) and math.isfinite(pull) for word, pull in found.pulls)
     )
 
 
@@ -210,7 +226,8 @@ def answer_of(found: Classification) -> Answer:
     words = tuple(word[:WORD_CHARACTERS] for word in found.words[:MOST_WORDS])
     shares = {name: round(float(share), 4) for name, share in found.probabilities.items()}
     confidences = float(found.confidence), float(found.urgency_confidence)
-    return Answer(found.category, found.urgency, *confidences, found.source, words, shares)
+    pulls = {word[:WORD_CHARACTERS]: round(float(pull), 3) for word, pull in found.pulls[:MOST_WORDS]}
+    return Answer(found.category, found.urgency, *confidences, found.source, words, shares, pulls)
 
 
 def by_rules(one: Asked, categories: Sequence[str]) -> Answer:

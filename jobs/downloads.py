@@ -19,7 +19,7 @@ from jobs.handlers.artefact_names import CONTENT_TYPE, UNKNOWN_TYPE
 from jobs.models import Artefact
 from orgs import walls
 from orgs.models import Org
-from orgs.roles import Role
+from orgs.roles import LEFT, Action, Role
 
 # One range; several are answered as if none had been asked for, as RFC 9110 14.2 allows.
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -163,8 +163,11 @@ def linked(word: str) -> Artefact:
     if time.time() >= until:
         raise LinkExpired
     walls.enter(org_id)
+    org = Org.objects.filter(pk=org_id).first()
+    if org is None or Action.READ not in LEFT[org.state]:
+        raise ArtefactNotFound
     # who made the link could see it
-    return found(Org(pk=org_id), Role.ORG_ADMIN, UUID(artefact_id))
+    return found(org, Role.ORG_ADMIN, UUID(artefact_id))
 
 
 def found(org: Org, role: str, artefact_id: UUID) -> Artefact:

@@ -97,10 +97,80 @@ class InvalidLimit(QueueError):
         self.errors = errors
 
 
+class PauseNotFound(QueueError):
+    """There is no such pause."""
+
+    code = "not_found"
+
+
+class WorkerNotFound(QueueError):
+    """There is no such worker."""
+
+    code = "not_found"
+
+
+class WorkerGone(QueueError):
+    """The worker does not run any more."""
+
+    code = "worker_gone"
+
+
+class QueueClosed(QueueError):
+    """The queue is closed: it takes no new jobs."""
+
+    code = "queue_closed"
+
+
+class InvalidPause(QueueError):
+    """The pause is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
 class ScheduleNotFound(QueueError):
     """There is no such schedule."""
 
     code = "not_found"
+
+
+class ViewNotFound(QueueError):
+    """There is no such view."""
+
+    code = "not_found"
+
+
+class ViewShared(QueueError):
+    """What all see is shared and changed by org admins."""
+
+    code = "shared_view"
+
+
+class NoMember(QueueError):
+    """Only members of an organisation have views of their own in it."""
+
+    code = "no_member"
+
+
+class ErrorGroupNotFound(QueueError):
+    """There is no such error."""
+
+    code = "not_found"
+
+
+class InvalidView(QueueError):
+    """The view is not valid; see errors."""
+
+    code = "invalid_view"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer, what is wrong)."""
+        super().__init__()
+        self.errors = errors
 
 
 class NameTaken(QueueError):
@@ -120,6 +190,35 @@ class InvalidSchedule(QueueError):
         self.errors = errors
 
 
+class BulkNotFound(QueueError):
+    """There is no such bulk operation."""
+
+    code = "not_found"
+
+
+class BulkOver(QueueError):
+    """The bulk operation is over."""
+
+    code = "illegal_move"
+
+
+class CountChanged(QueueError):
+    """It is about another number of jobs than you expected; nothing was done."""
+
+    code = "count_changed"
+
+
+class InvalidBulk(QueueError):
+    """The bulk operation is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
 class SubscriberNotFound(QueueError):
     """There is no such webhook or mail alert."""
 
@@ -134,6 +233,23 @@ class DeliveryNotFound(QueueError):
 
 class InvalidSubscriber(QueueError):
     """The webhook or mail alert is not valid; see errors."""
+
+    code = "validation"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        """`errors` are (JSON pointer into the request, what is wrong)."""
+        super().__init__()
+        self.errors = errors
+
+
+class AlertRuleNotFound(QueueError):
+    """There is no such alert rule."""
+
+    code = "not_found"
+
+
+class InvalidAlertRule(QueueError):
+    """The alert rule is not valid; see errors."""
 
     code = "validation"
 

@@ -2,33 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from jobs.handlers.schemas import Fault
 from jobs.masking import MASK
 from jobs.references import REFERENCE, texts
+from jobs.sensitive import NAME_CHARACTERS, is_sensitive
 
-# Of a name in lower case, without what is no letter or digit.
-SENSITIVE = re.compile(
-    r"password|passwd|passphrase|pwd$|secret|authorization|^auth$|apikey|accesskey|privatekey|credential|cookie"
-    r"|token$|sessionid$"
-)
-NAME_CHARACTERS = 64
 MOST_NAMES = 10_000
 _harmless: set[str] = set()
 SHOWN = f"{MASK} stands for a value that is not shown: give the value, or refer to a secret by {{{{secret:name}}}}."
 # An authorization names its scheme first.
 SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]{0,15} +)?(.*)", re.DOTALL)
-
-
-def is_sensitive(name: str) -> bool:
-    return _is_sensitive(name[-NAME_CHARACTERS:])
-
-
-@lru_cache(maxsize=4_096)
-def _is_sensitive(name: str) -> bool:
-    return SENSITIVE.search(re.sub(r"[^a-z0-9]", "", name.lower())) is not None
 
 
 def hide(value: Any) -> Any:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
 from jobs.active_model import current_model
 from jobs.models import Accuracy, Learning, ModelVersion
 from orgs.models import Org
+from orgs.removed_names import without_actors
 
 SUMS = ("runs", "log2_error", "log2_bias", "within_2x", "ranged", "in_range")
 STATES = ACTIVE, DRIFTING, NONE, BROKEN = "active", "drifting", "none", "broken"
@@ -47,8 +48,13 @@ class Health:
         return max(between - self.runs_since_training, settings.TRAIN_MIN_RUNS - self.learning.runs, 0)
 
 
+def shown_versions(rows: QuerySet[ModelVersion]) -> list[ModelVersion]:
+    """As they may be seen, without their weights: who promoted them may have been removed since."""
+    return without_actors(rows.defer("weights"), "promoted_by")
+
+
 def health(org: Org) -> Health:
-    active = ModelVersion.objects.for_org(org).filter(active=True).defer("weights").first()
+    active = next(iter(shown_versions(ModelVersion.objects.for_org(org).filter(active=True))), None)
     drifting = Q(worse_since__lte=Now() - timedelta(seconds=settings.DRIFT_SECONDS))
     learning = (
         Learning.objects.filter(org_id=org.pk)

@@ -2,96 +2,28 @@
 
 import base64
 import binascii
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, transaction
-from django.db.models import CharField, F, Q
-from django.db.models.functions import Cast
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, Q
 from django.utils.dateparse import parse_datetime
 from psycopg.errors import QueryCanceled
 
-from jobs import states
-from jobs.ids import first_uuid7
 from jobs.models import Job, JobQuerySet
 from jobs.queue import sql
 from jobs.queue.enqueue import canonical
-from jobs.states import Status
+from jobs.search.filters import Filters, narrowed, parse_statuses
+from jobs.search.find import COUNTED, Among, Finder, Window, window
+from jobs.search.find import NEWEST as LAST_ID
+from jobs.search.find import OLDEST as FIRST_ID
 from jobs.strict_json import loads
 
-ID_END = re.compile(r"[0-9a-f]{6,12}")
-# created_at is the database's clock, the time in an id the application's: they differ by far less than this
-ID_SLACK = timedelta(days=1)
 LIST_SECONDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a list is narrowed to; all that are set must hold."""
-
-    statuses: tuple[Status, ...] = ()
-    type: str = ""
-    queue: str = ""
-    urgency: str = ""
-    category: str = ""
-    creator: str = ""
-    name: str = ""
-    correlation_id: str = ""
-    error_type: str = ""
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    finished_after: datetime | None = None
-    finished_before: datetime | None = None
-    text: str = ""
-    batch: UUID | None = None
-
-
-def parse_statuses(words: Iterable[str]) -> tuple[Status, ...]:
-    """The statuses that these words name, the compatible ones included; raises ValueError."""
-    return tuple(dict.fromkeys(status for word in words for status in states.parse(word)))
-
-
-def narrowed(jobs: JobQuerySet, filters: Filters) -> JobQuerySet:
-    """The jobs that pass all filters."""
-    if filters.statuses:
-        jobs = jobs.in_status(*filters.statuses)
-    for name in ("type", "queue", "urgency", "category", "name", "correlation_id", "error_type"):
-        if value := getattr(filters, name):
-            jobs = jobs.filter(**{name: value})
-    if filters.batch:
-        jobs = jobs.filter(batch_id=filters.batch)
-    if filters.creator:
-        jobs = jobs.filter(created_by__username__iexact=filters.creator)
-    if filters.created_after:
-        # the second condition is what the index of the list can use
-        jobs = jobs.filter(created_at__gte=filters.created_after, pk__gte=first_uuid7(filters.created_after - ID_SLACK))
-    if filters.created_before:
-        jobs = jobs.filter(created_at__lt=filters.created_before)
-    if filters.finished_after:
-        jobs = jobs.filter(finished_at__gte=filters.finished_after)
-    if filters.finished_before:
-        jobs = jobs.filter(finished_at__lt=filters.finished_before)
-    return with_text(jobs, filters.text) if filters.text else jobs
-
-
-def with_text(jobs: JobQuerySet, text: str) -> JobQuerySet:
-    """Jobs that say this in a name, title, description or error, or whose id (or its end) it is."""
-    try:
-        return jobs.filter(Q(pk=UUID(text)) | Q(correlation_id=text))
-    except ValueError:
-        pass
-    found = Q(correlation_id=text)
-    for name in ("name", "title", "description", "error", "error_type"):
-        found |= Q(**{f"{name}__icontains": text})
-    if ID_END.fullmatch(text.lower()):
-        jobs = jobs.annotate(id_text=Cast("pk", CharField()))
-        found |= Q(id_text__endswith=text.lower())
-    return jobs.filter(found)
 
 
 # The columns a list may be sorted by: word -> field. Time of creation is in the id.
@@ -146,16 +78,99 @@ class InvalidCursor(ValueError):
     """This is no cursor of this list."""
 
 
-def page(jobs: JobQuerySet, *, size: int, sort: Sort = NEWEST, cursor: str = "") -> JobPage:
-    """The `size` jobs that follow the cursor. Raises InvalidCursor."""
+def page(
+    jobs: JobQuerySet, *, size: int, sort: Sort = NEWEST, cursor: str = "", finder: Finder | None = None
+) -> JobPage:
+    """The `size` jobs that follow the cursor. Raises InvalidCursor.
+
+    A `finder` finds, among many, those that `jobs` are narrowed to; without one they are looked at one by one.
+    """
     if sort.word == "failed":
         jobs = jobs.dead_letters()
-    if cursor:
-        jobs = jobs.filter(following(sort, *decoded(cursor, sort)))
-    rows = list(jobs.order_by(*ordering(sort))[: size + 1])
+    place = decoded(cursor, sort) if cursor else None
+    if finder is None or not finder.narrows or finder.wanted is None:
+        rows = in_order(jobs, sort, place, size + 1)
+    elif finder.only_running:
+        rows = in_order(jobs.filter(pk__in=finder.running()), sort, place, size + 1)
+    elif sort.word == "failed":
+        rows = in_order(found(jobs, finder.failed), sort, place, size + 1)
+    elif sort.field == "id":
+        rows = found_by_id(jobs, finder, sort, place, size + 1)
+    else:
+        rows = in_order(found(jobs, finder), sort, place, size + 1)
     more = len(rows) > size
     rows = rows[:size]
     return JobPage(rows, encoded(rows[-1], sort) if more else None)
+
+
+Place = tuple[Any, UUID]
+
+
+def in_order(jobs: JobQuerySet, sort: Sort, place: Place | None, most: int) -> list[Job]:
+    """The first of them, or of those after a place."""
+    if place:
+        jobs = jobs.filter(following(sort, *place))
+    return list(jobs.order_by(*ordering(sort))[:most])
+
+
+def found_by_id(jobs: JobQuerySet, finder: Finder, sort: Sort, place: Place | None, most: int) -> list[Job]:
+    """In order of their ids: among the next few one by one, and then by their words."""
+    down = sort.descending
+    edge = place[1] if place else (LAST_ID if down else FIRST_ID)
+    is_first = finder.counts and down and not place
+    near = finder.top if is_first else window(finder.org_id, edge=edge, newest=down)
+    far = edge_of(near, finder, down)
+    rows = in_order(between(jobs, edge, far, down), sort, None, most)
+    if near.is_all or len(rows) >= most:
+        return rows
+    edge = far
+    if down and near.floor < edge:
+        # those that may have no words yet
+        rows += in_order(between(jobs, edge, near.floor, down), sort, None, most - len(rows))
+        edge = near.floor
+    far = FIRST_ID if down else max(near.floor, edge)
+    rows += by_words(jobs, finder, sort, edge, far, most - len(rows))
+    if not down and len(rows) < most:
+        rows += in_order(between(jobs, far, LAST_ID, down), sort, None, most - len(rows))
+    return rows
+
+
+def edge_of(near: Window, finder: Finder, down: bool) -> UUID:
+    """How far they are looked at one by one."""
+    if near.is_all or not finder.only_by_words or not down:
+        return near.far
+    return max(near.far, near.floor)
+
+
+def between(jobs: JobQuerySet, edge: UUID, far: UUID, down: bool) -> JobQuerySet:
+    """Beyond the one, up to the other."""
+    return jobs.filter(pk__lt=edge, pk__gte=far) if down else jobs.filter(pk__gt=edge, pk__lte=far)
+
+
+def by_words(jobs: JobQuerySet, finder: Finder, sort: Sort, edge: UUID, far: UUID, most: int) -> list[Job]:
+    rows: list[Job] = []
+    if most:
+        for ids in finder.batches(edge, far, down=sort.descending):
+            rows += in_order(jobs.filter(pk__in=ids), sort, None, most - len(rows)) if ids else []
+            if len(rows) >= most:
+                break
+    if most and finder.running_there:
+        running = between(jobs, edge, far, sort.descending).filter(pk__in=finder.running_there)
+        every = {job.pk: job for job in (*rows, *in_order(running, sort, None, most))}
+        rows = sorted(every.values(), key=lambda job: job.pk, reverse=sort.descending)[:most]
+    return rows
+
+
+def found(jobs: JobQuerySet, finder: Finder) -> JobQuerySet:
+    """Narrowed to those with the words and those that may have none yet, where they are few enough to be sorted."""
+    if finder.top.jobs <= COUNTED or not finder.most.is_known:
+        return jobs
+    return among(jobs, finder, min(finder.top.floor, finder.top.far))
+
+
+def among(jobs: JobQuerySet, finder: Finder, fresh: UUID) -> JobQuerySet:
+    """Of those that were found, of what runs, and of those from an id on."""
+    return jobs.filter(Q(Among(finder.most.every)) | Q(pk__in=finder.running_there) | Q(pk__gte=fresh))
 
 
 def ordering(sort: Sort) -> list[Any]:
@@ -222,12 +237,49 @@ class TooSlow(Exception):
 @contextmanager
 def bounded() -> Iterator[None]:
     """Give a list no more than LIST_SECONDS of the database. Raises TooSlow."""
+    within = connection.in_atomic_block
     try:
         with transaction.atomic():
             sql.run("limit_time", milliseconds=LIST_SECONDS * 1000)
             yield
-            sql.run("limit_time", milliseconds=0)
+            if within:
+                # else it ends with the transaction
+                sql.run("limit_time", milliseconds=0)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TooSlow from error
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many jobs a list has: exactly, or more than COUNTED and about so many."""
+
+    jobs: int
+    is_exact: bool
+
+
+def counted(jobs: JobQuerySet, finder: Finder) -> Count | None:
+    """It looks at no more than COUNTED jobs. None where more cannot be said. Call it within bounded()."""
+    jobs = jobs.order_by()
+    if finder.only_running:
+        return Count(jobs.filter(pk__in=finder.running()).count(), True)
+    if finder.top.jobs <= COUNTED:
+        return Count(jobs.count(), True)
+    if finder.wanted is None:
+        return None
+    if not finder.most.is_known:
+        return Count(max(finder.most.about, COUNTED + 1), False)
+    if finder.is_exact:
+        number = finder.most.settled + few(jobs.filter(pk__gte=finder.top.floor))
+    else:
+        number = few(among(jobs, finder, finder.top.floor))
+    return Count(number, number <= COUNTED)
+
+
+def few(jobs: JobQuerySet) -> int:
+    """How many, and no more than one above COUNTED."""
+    return jobs.values("pk")[: COUNTED + 1].count()
+
+
+__all__ = ["Filters", "Finder", "narrowed", "parse_statuses"]

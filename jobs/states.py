@@ -32,8 +32,10 @@ TERMINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 
 LEGAL_MOVES: dict[Status | None, frozenset[Status]] = {
     None: frozenset({Status.SCHEDULED, Status.QUEUED}),
-    Status.SCHEDULED: frozenset({Status.QUEUED, Status.CANCELLED}),
-    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
+    # to itself: a person changed something about it, which the history tells
+    Status.SCHEDULED: frozenset({Status.QUEUED, Status.CANCELLED, Status.SCHEDULED}),
+    # scheduled: put off by a person
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED, Status.SCHEDULED, Status.QUEUED}),
     # queued: released or lost; scheduled: waits for its next try
     Status.RUNNING: frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.QUEUED, Status.SCHEDULED}),
     Status.FAILED: frozenset({Status.QUEUED}),  # replay

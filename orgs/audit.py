@@ -17,11 +17,11 @@ def record(
     target: object = "",
     request: HttpRequest | None = None,
     **detail: Any,
-) -> None:
+) -> AuditEntry:
     """Write down an act; `detail` holds what changed, as JSON values (`old=…, new=…`)."""
     key = getattr(request, "auth", None)
     with walls.inside(org.pk) if org else walls.across(walls.Across.NOBODY):
-        AuditEntry.objects.create(
+        return AuditEntry.objects.create(
             org=org,
             actor=actor,
             actor_name=actor.get_username() if actor else "",

@@ -3,14 +3,11 @@
 A trigger refuses changes, but a superuser can do without triggers. Afterwards the rows no longer fit their seal, and
 who makes the seal fit has to make all later ones fit, up to a hash that has long been noted elsewhere.
 
-Ids are given before commit: 5 may be committed after 6. A seal covers all rows up to an id, for ever; so it must be
-certain that below it no more can come. Whoever is given an id has a lock on the table, until it is over. Thus all that
-is up to an id is settled once all are gone that had such a lock after a row with this id was seen.
+A seal covers all rows up to an id, for ever; so it must be certain that below it no more can come (orgs.settled).
 """
 
 import json
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -18,6 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from orgs.models import AuditHead, AuditSeal
+from orgs.settled import Settled
 
 log = logging.getLogger(__name__)
 
@@ -36,58 +34,32 @@ BATCH_OF_ROWS = f"""
     SELECT count(*), min(id), max(id), range_agg(int8range(id, id, '[]'))::text,
            string_agg(substr(digest, 1, {KEPT_BYTES}), '' ORDER BY id),
            encode(sha256(string_agg(digest, '' ORDER BY id)), 'hex'), clock_timestamp()
-    FROM (SELECT id, {DIGEST} AS digest FROM orgs_auditentry WHERE id > %s AND id <= %s ORDER BY id LIMIT %s) AS batch
+    FROM (
+        SELECT id, {DIGEST} AS digest
+        -- first so many, then their digests: where it sorts, all rows there are would be hashed for each batch
+        FROM (SELECT * FROM orgs_auditentry WHERE id > %s AND id <= %s ORDER BY id LIMIT %s) AS several
+    ) AS batch
 """  # noqa: S608
-WRITERS = """
-    SELECT virtualtransaction FROM pg_locks
-    WHERE locktype = 'relation' AND relation = 'orgs_auditentry'::regclass AND mode = 'RowExclusiveLock' AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND pid IS DISTINCT FROM pg_backend_pid()
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A row that was seen, and whoever might still commit one before it."""
-
-    last_id: int
-    writers: frozenset[str]
 
 
 class Sealer:
     """One pass a call, inside the leader's transaction; says whether there is more to be sealed at once."""
 
     def __init__(self) -> None:
-        self.mark: Mark | None = None
+        self.settled = Settled("orgs_auditentry")
 
     def __call__(self, epoch: int, *, batch: int = BATCH) -> bool:
         head = AuditSeal.objects.order_by("-number").defer("digests", "ids").first()
         sealed_id = head.last_id if head else 0
-        if self.mark is None or self.mark.last_id <= sealed_id:
-            self.mark = seen(sealed_id)
-        if self.mark is None or (self.mark.writers and self.mark.writers & writers()):
+        upto = self.settled.upto(sealed_id)
+        if upto == sealed_id:
             return False
         # a statement of its own: it sees what they committed
-        made = sealed(head, self.mark.last_id, epoch, batch)
+        made = sealed(head, upto, epoch, batch)
         if made is None:
-            self.mark = None
+            self.settled.mark = None
             return False
-        return made.last_id < self.mark.last_id
-
-
-def seen(sealed_id: int) -> Mark | None:
-    """The newest row, and then who writes: in this order, or one could come in between and not be noticed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT max(id) FROM orgs_auditentry WHERE id > %s", [sealed_id])
-        (last_id,) = cursor.fetchone()
-    return None if last_id is None else Mark(last_id, writers())
-
-
-def writers() -> frozenset[str]:
-    """The transactions that may have been given ids of the trail."""
-    with connection.cursor() as cursor:
-        cursor.execute(WRITERS)
-        return frozenset(name for (name,) in cursor.fetchall())
+        return made.last_id < upto
 
 
 def sealed(head: AuditSeal | None, last_id: int, epoch: int, batch: int) -> AuditSeal | None:

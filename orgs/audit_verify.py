@@ -1,4 +1,7 @@
-"""Whether the audit trail is as it was sealed: every row and every seal is read and hashed again, in bounded memory."""
+"""Whether the audit trail is as it was sealed: every row and every seal is read and hashed again, in bounded memory.
+
+For entries of organisations that were erased their digests stand (audit_erased.py): they are read among the rows.
+"""
 
 import re
 from collections.abc import Iterator
@@ -8,13 +11,20 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from orgs.audit_erased import Covers
 from orgs.audit_seals import DIGEST, KEPT_BYTES, NOTHING, hash_of
 from orgs.models import AuditHead, AuditSeal
 
 # So many findings are told of one by one.
 MOST = 20
 RANGE = re.compile(r"\[(-?\d+),(-?\d+)\)")
-ROWS = f"SELECT id, {DIGEST} FROM orgs_auditentry ORDER BY id"  # noqa: S608
+# What stands for a row comes after it, where the row is still there. In one statement, so of one moment.
+ROWS = f"""
+    SELECT id, {DIGEST}, NULL::bigint AS org, NULL::bigint AS cover FROM orgs_auditentry
+    UNION ALL
+    SELECT id, digest, org_id, covered_by FROM orgs_auditerased
+    ORDER BY id, cover NULLS FIRST
+"""  # noqa: S608
 FETCHED = 2_000
 # Beginnings of a hash that are long enough to name it.
 LEAST_DIGITS = 12
@@ -22,7 +32,7 @@ LEAST_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong: `kind` is changed, missing, inserted, seal or cut; `row` is the id of the row, if it is known."""
+    """What is wrong: `kind` is changed, missing, inserted, erased, seal or cut; `row` is its id, if it is known."""
 
     kind: str
     text: str
@@ -34,6 +44,8 @@ class Finding:
 class Report:
     seals: int = 0
     rows: int = 0
+    # Of these rows only the digest is left.
+    erased: int = 0
     # Rows after the newest seal: whether they are as they were is not known yet.
     unsealed: int = 0
     head: AuditSeal | None = None
@@ -51,6 +63,7 @@ class Report:
             "ok": not self.found,
             "seals": self.seals,
             "rows": self.rows,
+            "erased": self.erased,
             "unsealed": self.unsealed,
             "head": {"seal": head.number, "last_id": head.last_id, "sha256": head.sha256} if head else None,
             "found": self.found,
@@ -58,12 +71,31 @@ class Report:
         }
 
 
-class Rows:
-    """The trail in order of ids, read as far as it is asked for."""
+# An id, its digest, and of one that was erased the organisation and the entry that covers it.
+Read = tuple[int, bytes, int | None, int | None]
 
-    def __init__(self, each: Iterator[tuple[int, bytes]]) -> None:
-        self.each = each
-        self.next = next(each, None)
+
+class Rows:
+    """The trail in order of ids, read as far as it is asked for; what may not stand for a row is told and left out."""
+
+    def __init__(self, read: Iterator[Read], covers: Covers, report: Report) -> None:
+        self.covers = covers
+        self.report = report
+        self.each = self.standing(read)
+        self.next = next(self.each, None)
+
+    def standing(self, read: Iterator[Read]) -> Iterator[tuple[int, bytes]]:
+        before = None
+        for row_id, digest, org_id, cover in read:
+            if cover is not None and row_id == before and self.covers.pending(cover):
+                continue
+            if cover is not None and not self.covers.hold(cover, org_id):
+                text = f"what stands for row {row_id} is of no erasure that was sealed"
+                self.report.add("erased", text, row=row_id)
+            elif row_id != before:
+                self.report.erased += cover is not None
+                yield row_id, bytes(digest)
+                before = row_id
 
     def up_to(self, last_id: int) -> Iterator[tuple[int, bytes]]:
         while self.next is not None and self.next[0] <= last_id:
@@ -81,8 +113,10 @@ def verify(noted: str = "") -> Report:
         with connection.chunked_cursor() as cursor:
             first = next(seals, None)
             cursor.execute(ROWS)
+            # after the rows are fixed: of what stands for one of them the cover was sealed before
+            covers = Covers(report.add)
             batches = iter(lambda: cursor.fetchmany(FETCHED), [])
-            rows = Rows((row_id, bytes(digest)) for batch in batches for row_id, digest in batch)
+            rows = Rows((row for batch in batches for row in batch), covers, report)
             is_noted = check_seals(report, first, seals, rows, noted)
             report.unsealed = sum(1 for _ in rows.up_to(2**63))
     check_end(report, head, noted if not is_noted else "")

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.permissions import AllowAny
 
-from orgs.admin_site import PlatformAdminSite
+from orgs.admin_site import OrgAdminSite, OwnSignIn, PlatformAdminSite
 from orgs.permissions import MayAct
 from orgs.roles import Gate, Need
 
@@ -58,12 +58,14 @@ def needs_of(view: Any) -> dict[str, Need]:
     said: dict[str, Need] | None = getattr(view, "needs", None)
     if said is not None:
         return said
-    if getattr(view, "__func__", None) is PlatformAdminSite.login:
+    if getattr(view, "__func__", None) is OwnSignIn.login:
         return dict.fromkeys(("GET", "POST"), Gate.ANYBODY)
     if isinstance(site_of(view), PlatformAdminSite):
         return dict.fromkeys(("GET", "POST"), Gate.PLATFORM_ADMIN)
+    if isinstance(site_of(view), OrgAdminSite):
+        return dict.fromkeys(("GET", "POST"), Gate.ORG_STAFF)
     if not hasattr(view, "view_class"):
-        raise Undeclared("a page is decorated with org_page, signed_in_page or open_page")
+        raise Undeclared("a page is decorated with org_page, signed_in_page, platform_page or open_page")
     return needs_of_class(view.view_class)
 
 

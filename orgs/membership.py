@@ -20,7 +20,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orgs import audit, walls
-from orgs.errors import AlreadyInvited, AlreadyMember, Conflict, InvitationClosed, InvitationExpired, LastOrgAdmin
+from orgs.errors import (
+    AccountClosed,
+    AlreadyInvited,
+    AlreadyMember,
+    Conflict,
+    InvitationClosed,
+    InvitationExpired,
+    LastOrgAdmin,
+)
 from orgs.models import ApiKey, Invitation, Membership, Org, User
 from orgs.names import slugs
 from orgs.roles import Action, Role
@@ -30,7 +38,7 @@ from orgs.scope import Scope, anew, find_scope
 @walls.across(walls.Across.PERSONAL)
 def create_org(name: str, *, user: User, request: HttpRequest | None = None) -> Org:
     """A new organisation with its creator as org_admin; it becomes the one he acts in."""
-    with transaction.atomic():
+    with open_account(user):
         org = insert_org(name)
         Membership.objects.create(org=org, user=user, role=Role.ORG_ADMIN)
         activate(user, org)
@@ -46,6 +54,7 @@ def rename_org(name: str, *, scope: Scope, request: HttpRequest | None = None) -
     return org
 
 
+@walls.across(walls.Across.PERSONAL)
 def switch(slug: str, *, user: User, request: HttpRequest | None = None) -> Org:
     """Make an organisation of his the one the person acts in. Raises Http404 when it is not his."""
     org = find_scope(user, slug).org
@@ -89,11 +98,11 @@ def withdraw(invitation_id: int, *, scope: Scope, request: HttpRequest | None = 
 
 def accept(invitation_id: int, *, user: User, token: str = "", request: HttpRequest | None = None) -> Membership:
     """Become a member. The lock on the invitation lets it be taken only once."""
-    with transaction.atomic():
+    with open_account(user):
         invitation = offered(invitation_id, user, token)
         if invitation.state == Invitation.PENDING and invitation.expires_at <= timezone.now():
             raise InvitationExpired
-        close(invitation, Invitation.ACCEPTED, actor=user, request=request)
+        answer(invitation, Invitation.ACCEPTED, user=user, request=request)
         try:
             with transaction.atomic():
                 membership = Membership.objects.create(org=invitation.org, user=user, role=invitation.role)
@@ -105,8 +114,8 @@ def accept(invitation_id: int, *, user: User, token: str = "", request: HttpRequ
 
 
 def decline(invitation_id: int, *, user: User, token: str = "", request: HttpRequest | None = None) -> None:
-    with transaction.atomic():
-        close(offered(invitation_id, user, token), Invitation.DECLINED, actor=user, request=request)
+    with open_account(user):
+        answer(offered(invitation_id, user, token), Invitation.DECLINED, user=user, request=request)
 
 
 def change_role(username: str, role: Role, *, scope: Scope, request: HttpRequest | None = None) -> Membership:
@@ -170,6 +179,15 @@ def locked(scope: Scope, action: Action) -> Iterator[Org]:
         yield org
 
 
+@contextmanager
+def open_account(user: User) -> Iterator[None]:
+    """A transaction in which a person's account is not closed or removed. Raises AccountClosed when it was."""
+    with transaction.atomic():
+        if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).exists():
+            raise AccountClosed
+        yield
+
+
 def insert_org(name: str) -> Org:
     for slug in slugs(name):
         try:
@@ -205,21 +223,25 @@ def withdraw_sent_by(membership: Membership) -> None:
 
 def end(membership: Membership, action: str, *, actor: User, request: HttpRequest | None) -> None:
     keep_an_admin(membership)
+    ended(membership, action, actor=actor, request=request)
+
+
+def ended(membership: Membership, action: str, *, actor: User, request: HttpRequest | None) -> None:
+    """end() by whom it was made sure that an org_admin remains."""
     withdraw_sent_by(membership)
     User.objects.filter(pk=membership.user_id, active_org=membership.org).update(active_org=None)
     membership.delete()
     target = membership.user.get_username()
     audit.record(action, org=membership.org, actor=actor, target=target, request=request, old=membership.role)
-    revoke_made_by(membership, actor=actor, request=request)
+    keys = ApiKey.objects.filter(org=membership.org, created_by=membership.user)
+    revoke(keys, "its maker is no member any more", actor=actor, request=request)
 
 
-def revoke_made_by(membership: Membership, *, actor: User, request: HttpRequest | None) -> None:
+def revoke(keys: QuerySet[ApiKey], reason: str, *, actor: User, request: HttpRequest | None) -> None:
     """For good: should he be a member again one day, his old keys are not."""
-    keys = ApiKey.objects.filter(org=membership.org, created_by=membership.user, revoked_at=None)
-    for prefix in list(keys.values_list("prefix", flat=True)):
-        said = {"reason": "its maker is no member any more"}
-        audit.record("key.revoke", org=membership.org, actor=actor, target=prefix, request=request, **said)
-    keys.update(revoked_at=Now())
+    for key in keys.filter(revoked_at=None).select_related("org"):
+        audit.record("key.revoke", org=key.org, actor=actor, target=key.prefix, request=request, reason=reason)
+    keys.filter(revoked_at=None).update(revoked_at=Now())
 
 
 def offered(invitation_id: int, user: User, token: str) -> Invitation:
@@ -233,6 +255,13 @@ def offered(invitation_id: int, user: User, token: str) -> Invitation:
 
 def opens(invitation: Invitation, token: str) -> bool:
     return bool(invitation.token_sha256) and compare_digest(invitation.token_sha256, hashed(token))
+
+
+def answer(invitation: Invitation, state: str, *, user: User, request: HttpRequest | None) -> None:
+    """Whose it was is kept: of one that was sent to an address nobody would know it later."""
+    close(invitation, state, actor=user, request=request)
+    if invitation.user_id is None:
+        Invitation.objects.filter(pk=invitation.pk).update(user=user)
 
 
 def close(invitation: Invitation, state: str, *, actor: User, request: HttpRequest | None) -> None:

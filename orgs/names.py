@@ -6,8 +6,10 @@ from secrets import token_hex
 
 from django.core.exceptions import ValidationError
 from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
 
 from orgs.models import User
+from orgs.removed_names import check_never_removed
 
 NAME_MIN, NAME_MAX = 2, 80
 # Control characters, line separators, and marks that turn the direction of what follows: none is part of a name,
@@ -19,15 +21,16 @@ RESERVED = frozenset({"admin", "administrator", "anonymous", "api", "me", "root"
 
 def check_printable(name: str) -> None:
     if DECEIVING.search(name):
-        raise ValidationError("Control characters are not allowed.", code="unprintable")
+        raise ValidationError(_("Control characters are not allowed."), code="unprintable")
 
 
 def check_username_free(username: str) -> None:
     """Raise ValidationError for a reserved or taken name. The database has the last word on taken ones."""
     if username.lower() in RESERVED:
-        raise ValidationError("This username is reserved.", code="reserved")
+        raise ValidationError(_("This username is reserved."), code="reserved")
     if User.objects.named(username).exists():
-        raise ValidationError("This username is taken.", code="unique")
+        raise ValidationError(_("This username is taken."), code="unique")
+    check_never_removed(username)
 
 
 def slugs(name: str) -> Iterator[str]:

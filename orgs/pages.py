@@ -7,17 +7,19 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from orgs import walls
+from orgs import audit, walls
 from orgs.roles import Action, Gate, Need
-from orgs.scope import NoOrg, Scope, scope_of
+from orgs.scope import NoOrg, Scope, person, scope_in, scope_of
 
 Page = Callable[..., HttpResponseBase]
 ScopedPage = Callable[Concatenate[HttpRequest, Scope, ...], HttpResponseBase]
@@ -45,11 +47,24 @@ def org_page(action: Action | dict[str, Action], methods: tuple[str, ...] = ("GE
             except NoOrg as error:
                 messages.info(request, str(error))
                 return to(request, reverse("organisations"))
-            return view(request, scope, *args, **kwargs)
+            return elsewhere(request, scope) or view(request, scope, *args, **kwargs)
 
         return gate
 
     return decorated
+
+
+def elsewhere(request: HttpRequest, scope: Scope) -> HttpResponse | None:
+    """What a link answers that is about another organisation (`?org=`) than he acts in: a page that asks whether to go
+    there, since what a link does may not decide what the next button is about. Raises Http404 where that is not his."""
+    slug = request.GET.get("org", "")
+    if request.method != "GET" or not slug or slug == scope.org.slug:
+        return None
+    there = scope_in(request, slug)
+    query = request.GET.copy()
+    del query["org"]
+    context = {"there": there.org, "next": f"{request.path}?{query.urlencode()}" if query else request.path}
+    return render(request, "orgs/elsewhere.html", context)
 
 
 def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPage], Page]:
@@ -64,6 +79,28 @@ def signed_in_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPag
             if not request.user.is_authenticated:
                 return to_sign_in(request)
             walls.open_for(walls.Across.PERSONAL)
+            return view(request, *args, **kwargs)
+
+        return gate
+
+    return decorated
+
+
+def platform_page(methods: tuple[str, ...] = ("GET",)) -> Callable[[PersonalPage], Page]:
+    """A page for platform admins, over all organisations. Others are refused, which is recorded."""
+
+    def decorated(view: PersonalPage) -> Page:
+        @declares(dict.fromkeys(methods, Gate.PLATFORM_ADMIN))
+        @wraps(view)
+        def gate(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not allowed(request, methods):
+                return HttpResponseNotAllowed(methods)
+            if not request.user.is_authenticated:
+                return to_sign_in(request)
+            if not request.user.is_superuser:
+                audit.denied(request, Gate.PLATFORM_ADMIN, actor=person(request))
+                raise PermissionDenied(_("This page is for platform admins."))
+            walls.open_for(walls.Across.PLATFORM)
             return view(request, *args, **kwargs)
 
         return gate

@@ -1,5 +1,7 @@
 """Lists by key, not by offset: a page costs the same however far down it is, and rows never shift between pages."""
 
+import base64
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,6 +10,10 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
+
+SIZE = re.compile("[0-9]{1,3}")
+# An id.
+PLACE = re.compile("[0-9]+")
 
 
 class KeysetPagination(CursorPagination):
@@ -18,11 +24,20 @@ class KeysetPagination(CursorPagination):
     max_page_size = 200
     ordering = "-id"
 
+    def get_page_size(self, request: Request) -> int:
+        """A size that is none is told so, as by the lists of jobs, rather than taken for the usual one."""
+        asked = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not SIZE.fullmatch(asked) or not 1 <= int(asked) <= self.max_page_size:
+            raise ValidationError({"limit": f"A whole number from 1 to {self.max_page_size}."}, "invalid")
+        return int(asked)
+
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
+            base64.b64decode(request.query_params.get(self.cursor_query_param, ""), validate=True)
             cursor = super().decode_cursor(request)
-            if cursor is not None and cursor.position is not None:
-                int(cursor.position)
+            # without a place, or with another way to go, it is none of those that were given
+            if cursor is not None and (cursor.offset or cursor.reverse or not PLACE.fullmatch(str(cursor.position))):
+                raise ValueError(cursor)
         except Exception as error:
             # It comes from the caller: whatever is wrong with it is his to hear of.
             raise ValidationError({"cursor": "This is no cursor of ours."}, "cursor") from error

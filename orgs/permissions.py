@@ -7,7 +7,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from orgs import audit, walls
-from orgs.roles import Action, Gate, KeyRole
+from orgs.errors import OrgNotActive
+from orgs.models import ApiKey
+from orgs.roles import LEFT, Action, Gate, KeyRole
 from orgs.scope import key_behind, person, scope_of
 
 
@@ -77,7 +79,20 @@ class HoldsWorkerKey(BasePermission):
         if key:
             walls.enter(key.org_id)
             if key.role == KeyRole.WORKER:
+                self.require_open(request, key)
                 return True
         if request.user.is_authenticated:
             audit.denied(request._request, self.gate, actor=person(request), org=key.org if key else None)
         return False
+
+    def require_open(self, request: Request, key: ApiKey) -> None:
+        """Raise OrgNotActive where the state of the key's organisation does not leave this call."""
+        if self.gate not in LEFT[key.org.state]:
+            audit.denied(request._request, self.gate, actor=None, org=key.org)
+            raise OrgNotActive(key.org)
+
+
+class MayClaim(HoldsWorkerKey):
+    """The call by which a worker begins something."""
+
+    gate = Gate.WORKER_CLAIM

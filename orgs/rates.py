@@ -19,6 +19,7 @@ from orgs.models import User
 from orgs.scope import Scope
 
 ACCOUNT_LOGINS = "account-logins"
+ORG_JOBS, ORG_CALLS, ORG_EXPORTS = "org-jobs", "org", "org-exports"
 
 
 def registering(request: HttpRequest) -> None:
@@ -59,7 +60,7 @@ def submitting(request: HttpRequest, scope: Scope, jobs: int = 1) -> None:
     hold(
         request,
         take("user-jobs", f"user-{scope.user.pk}", settings.USER_JOB_RATE, jobs),
-        take("org-jobs", f"org-{scope.org.pk}", settings.ORG_JOB_RATE, jobs),
+        take(ORG_JOBS, of_org(scope.org.pk), settings.ORG_JOB_RATE, jobs),
     )
 
 
@@ -67,8 +68,22 @@ def calling(request: HttpRequest, caller: str, org_id: int | None) -> None:
     """Any other call, of a person or with a key."""
     wanted = [take("caller", caller, settings.CALL_RATE)]
     if org_id is not None:
-        wanted.append(take("org", f"org-{org_id}", settings.ORG_CALL_RATE))
+        wanted.append(take(ORG_CALLS, of_org(org_id), settings.ORG_CALL_RATE))
     hold(request, *wanted)
+
+
+def exporting(request: HttpRequest, org_id: int) -> None:
+    """All that an organisation has: dear, and seldom needed."""
+    hold(request, take(ORG_EXPORTS, of_org(org_id), settings.ORG_EXPORT_RATE))
+
+
+def of_org(org_id: int) -> str:
+    return f"org-{org_id}"
+
+
+def buckets_of(org_id: int) -> list[str]:
+    """All that are named for an organisation."""
+    return [f"{policy}:{of_org(org_id)}" for policy in (ORG_JOBS, ORG_CALLS, ORG_EXPORTS)]
 
 
 def take(policy: str, subject: str, rate: tuple[int, float, int] | None, cost: int = 1) -> Take | None:

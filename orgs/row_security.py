@@ -47,6 +47,8 @@ OTHERWISE = {
 OPEN_TABLES = {
     "orgs_user": "a person is of no organisation, or of several",
     "orgs_signin": "of a person, whichever organisation he acts in",
+    "orgs_namekey": "sealed: the key of the next",
+    "orgs_removedname": "digests of names that nobody has any more, by people",
     "orgs_ratebucket": "counts of calls, by names that are numbers or hashes, asked for before it is known who calls",
     "orgs_auditseal": "hashes over the trail of all organisations, made by the leader",
     "orgs_audithead": "the newest of these hashes",
@@ -54,12 +56,19 @@ OPEN_TABLES = {
     "orgs_user_user_permissions": "Django's; of no use here",
     "jobs_backlog": "of a queue over all organisations: profiles in numbers, from which each start is predicted",
     "jobs_leaderterm": "of the deployment",
+    "jobs_release": "of the deployment: its versions",
+    "jobs_rollupmark": "of the leader: ids up to which attempts of all organisations are summed up",
+    "jobs_follower": "how far the leader has followed what happened, in all organisations",
 }
 # The trail is added to and read; migrations are not the web's.
 NOT_GRANTED = {
     "orgs_auditentry": ("UPDATE", "DELETE"),
+    "orgs_auditerased": ("INSERT", "UPDATE", "DELETE"),
     "orgs_auditseal": ("INSERT", "UPDATE", "DELETE"),
     "orgs_audithead": ("INSERT", "UPDATE", "DELETE"),
+    "orgs_namekey": ("INSERT", "UPDATE", "DELETE"),
+    "orgs_removedname": ("INSERT", "UPDATE", "DELETE"),
+    "jobs_follower": ("INSERT", "UPDATE", "DELETE"),
     "django_migrations": ("INSERT", "UPDATE", "DELETE"),
 }
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -101,7 +110,9 @@ TABLE_STATE = """
                    WHERE polrelid = c.oid AND polname = 'system' AND c.relowner = ANY (polroles)) AS owner_passes,
            pg_has_role(session_user, c.relowner, 'USAGE') AS is_ours,
            web.oid IS NOT NULL AND pg_has_role(web.oid, c.relowner, 'USAGE') AS is_of_web,
-           coalesce(has_table_privilege(web.oid, c.oid, 'SELECT'), false) AS granted
+           coalesce(has_table_privilege(web.oid, c.oid, 'SELECT'), false) AS granted,
+           ARRAY(SELECT word FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS word
+                 WHERE has_table_privilege(web.oid, c.oid, word)) AS writes
     FROM pg_class AS c LEFT JOIN pg_roles AS web ON web.rolname = %s
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
 """
@@ -129,6 +140,13 @@ class Table(NamedTuple):
     is_ours: bool
     is_of_web: bool
     granted: bool
+    # What else the web may do with it.
+    writes: list[str]
+
+    @property
+    def too_much(self) -> bool:
+        """What later tables are granted by default is more than the web is to have."""
+        return bool(set(self.writes) & set(NOT_GRANTED.get(self.name, ())))
 
     @property
     def policy(self) -> Policy | None:
@@ -167,7 +185,7 @@ def raise_walls(connection: BaseDatabaseWrapper) -> None:
             with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
                 for statement in wall_of(table, table.policy):
                     cursor.execute(statement)
-    if role.is_member and not all(table.granted for table in tables if table.is_ours):
+    if role.is_member and any(table.too_much or not table.granted for table in tables if table.is_ours):
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             for statement in grants_to(role):
                 cursor.execute(statement)
@@ -257,6 +275,9 @@ def wrong_with_tables(role: Role, tables: Sequence[Table]) -> Iterator[str]:
         ],
         f"{role.name} may not read them; migrate as their owner": [
             table.name for table in tables if role.is_member and not table.granted
+        ],
+        f"{role.name} may write what it is not to; migrate as their owner": [
+            table.name for table in tables if role.is_member and table.is_ours and table.too_much
         ],
     }
     for what, names in found.items():

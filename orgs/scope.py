@@ -11,11 +11,13 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
 
 from orgs import audit, walls
+from orgs.errors import OrgNotActive
 from orgs.good_keys import good_keys, worth
 from orgs.models import SLUG_PATTERN, ApiKey, Membership, Org, User
-from orgs.roles import PERSONS_ONLY, Action, Role, can
+from orgs.roles import LEFT, PERSONS_ONLY, Action, Role, can, least
 
 ORG_HEADER = "X-Org"
 
@@ -34,17 +36,33 @@ class Scope:
         """Who moves a job, in its history."""
         return f"key:{self.key.prefix}" if self.key else f"user:{self.user.get_username()}"
 
+    @property
+    def passes(self) -> bool:
+        """A platform admin goes on looking after an organisation that is not active. A key of his does not."""
+        return self.key is None and self.user.is_superuser
+
     def can(self, action: Action) -> bool:
-        return can(self.role, action, by_key=self.key is not None)
+        is_open = self.passes or action in LEFT[self.org.state]
+        return is_open and can(self.role, action, by_key=self.key is not None)
 
     def require(self, action: Action) -> None:
-        """Raise PermissionDenied, naming what is missing."""
+        """Raise PermissionDenied, naming what is missing; OrgNotActive where no role would help."""
         if self.can(action):
             return
+        if not self.passes and action not in LEFT[self.org.state]:
+            raise OrgNotActive(self.org)
         if self.key and action in PERSONS_ONLY:
-            raise PermissionDenied(f"No key allows {action}: that takes a person who is signed in.")
-        whose = "This key's role" if self.key else "Your role"
-        raise PermissionDenied(f"{whose} in {self.org.slug} is {self.role}; it does not allow {action}.")
+            raise PermissionDenied(
+                _("No key allows %(action)s: that takes a person who is signed in.") % {"action": action}
+            )
+        mine = _("Your role in %(org)s is %(role)s; it does not allow %(action)s: that takes %(needed)s.")
+        words = (
+            _("This key's role in %(org)s is %(role)s; it does not allow %(action)s: that takes %(needed)s.")
+            if self.key
+            else mine
+        )
+        said = {"org": self.org.slug, "role": self.role, "action": action, "needed": least(action)}
+        raise PermissionDenied(words % said)
 
 
 class NoOrg(PermissionDenied):
@@ -115,6 +133,8 @@ def find_scope(user: User, slug: str | None, known: Sequence[Membership] | None 
     if known is None:
         named = {"org__slug": slug} if slug else {}
         memberships = list(Membership.objects.select_related("org").filter(user=user, **named))
+        if not slug:
+            user.memberships_read = memberships
     else:
         memberships = [one for one in known if not slug or one.org.slug == slug]
     if slug and not memberships:
@@ -125,7 +145,14 @@ def find_scope(user: User, slug: str | None, known: Sequence[Membership] | None 
         return Scope(user, active[0].org, active[0].role)
     if user.is_superuser and (user.active_org or Org.objects.exists()):
         return platform_scope(user, user.active_org or Org.objects.order_by("pk").first())
-    raise NoOrg("You belong to no organisation yet: create one or accept an invitation.")
+    raise NoOrg(_("You belong to no organisation yet: create one or accept an invitation."))
+
+
+@walls.across(walls.Across.CALLER)
+def scope_in(request: HttpRequest, slug: str) -> Scope:
+    """His in an organisation that he does not act in. Raises Http404."""
+    user = person(request)
+    return find_scope(user, slug, user.memberships_read)
 
 
 def acting_org(user: User) -> Org | None:

@@ -26,6 +26,7 @@ class Sealed(NamedTuple):
 # Whoever adds a sealed column adds it here; a model is named as apps.get_model() takes it. Empty text is no secret.
 SEALED = [
     Sealed("orgs.Secret", "sealed", lambda secret: str(secret.about)),
+    Sealed("orgs.NameKey", "sealed", lambda key: str(key.ABOUT)),
     Sealed("jobs.Subscriber", "secret", lambda webhook: f"webhook {webhook.pk}"),
     Sealed("jobs.Subscriber", "previous_secret", lambda webhook: f"webhook {webhook.pk}"),
 ]

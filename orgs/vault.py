@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
 
 from orgs import audit
 from orgs.crypto import Unsealable, seal, unseal
@@ -32,14 +33,16 @@ class NotReadable(Exception):
 def check_value(value: str) -> None:
     """Raises ValidationError, which does not repeat the value."""
     if len("".join(value.split())) < VALUE_MIN_CHARACTERS:
-        raise ValidationError(f"At least {VALUE_MIN_CHARACTERS} characters that can be seen.", "too_short")
+        raise ValidationError(
+            _("At least %(least)s characters that can be seen.") % {"least": VALUE_MIN_CHARACTERS}, "too_short"
+        )
     if len(value.encode()) > VALUE_MAX_BYTES:
-        raise ValidationError(f"At most {VALUE_MAX_BYTES} bytes.", "too_long")
+        raise ValidationError(_("At most %(most)s bytes.") % {"most": VALUE_MAX_BYTES}, "too_long")
 
 
 def check_name(name: str) -> None:
     if not re.match(Secret.NAME_PATTERN, name):
-        raise ValidationError("A letter, then at most 63 letters, digits or underscores.", "name")
+        raise ValidationError(_("A letter, then at most 63 letters, digits or underscores."), "name")
 
 
 def put(name: str, value: str, *, scope: Scope, request: HttpRequest | None = None) -> tuple[Secret, bool]:
@@ -55,13 +58,15 @@ def put(name: str, value: str, *, scope: Scope, request: HttpRequest | None = No
         if secret is None:
             if Secret.objects.filter(org=org).count() >= MOST_SECRETS:
                 raise Conflict(f"An organisation has at most {MOST_SECRETS} secrets.", "too_many_secrets")
-            secret = Secret(org=org, name=name, created_by=scope.user)
+            secret = Secret(org=org, name=name, created_by=scope.user, version=0)
         secret.sealed = seal(value.encode(), about=secret.about)
+        secret.version += 1
         secret.updated_by = scope.user
         secret.updated_at = Now()
         secret.save()
         verb = "create" if created else "change"
-        audit.record(f"secret.{verb}", org=org, actor=scope.user, target=name, request=request)
+        told = {"version": secret.version}
+        audit.record(f"secret.{verb}", org=org, actor=scope.user, target=name, request=request, **told)
     secret.refresh_from_db()
     return secret, created
 

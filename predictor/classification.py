@@ -30,6 +30,8 @@ class Classification:
     source: str  # "model" or "rules": what decided the category
     words: tuple[str, ...]  # that spoke for the category, most telling first
     probabilities: dict[str, float]  # of every category
+    # How much each word pulled towards the category, or away from it where negative, in units of its score.
+    pulls: reasons.Pulls = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Classifier:
         urgency_logs = self.urgency_logs(scores)
         sure = np.exp(alone.max(axis=1)) >= UNSURE
         same = alone.argmax(axis=1) == chosen
-        words = self._telling(texts, found, counts, entries, chosen, hits)
+        pulls = self._telling(texts, found, counts, entries, chosen, hits)
         answers = []
         for row, probabilities in enumerate(np.exp(logs).tolist()):
             category, spoken = int(chosen[row]), ruled[row, chosen[row]] > 0.0
@@ -120,8 +122,9 @@ class Classifier:
                     probabilities[category],
                     float(np.exp(urgency_logs[row, urgency[row]])),
                     "model" if by_model else "rules",
-                    words[row],
+                    tuple(word for word, pull in pulls[row] if pull > 0.0),
                     dict(zip(self.labels, probabilities, strict=True)),
+                    pulls[row],
                 )
             )
         return answers
@@ -134,8 +137,8 @@ class Classifier:
         entries: Entries,
         chosen: Places,
         hits: Sequence[list[word_rules.Hit]],
-    ) -> list[tuple[str, ...]]:
-        """The words of each text that spoke for the label chosen for it."""
+    ) -> list[reasons.Pulls]:
+        """The words of each text that spoke for the label chosen for it, and against."""
         models = [(1.0, self.own, entries, chosen)]
         if self.base and self.base_weight:
             mine, theirs = shared(self.labels, self.base.labels)

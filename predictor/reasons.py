@@ -8,7 +8,9 @@ from predictor.linear import Entries, Linear
 from predictor.sparse import Places
 from predictor.text import TYPE_MARK, Counts, Occurrences
 
-WORDS = 5  # told of each text
+WORDS, AGAINST = 5, 3  # told of each text: that spoke for the label, and against it
+
+Pulls = tuple[tuple[str, float], ...]
 
 
 def telling(
@@ -17,8 +19,8 @@ def telling(
     counts: Counts,
     models: Sequence[tuple[float, Linear, Entries, Places]],
     ruled: Sequence[list[tuple[int, float]]],
-) -> list[tuple[str, ...]]:
-    """The words of each text that pulled it most, the strongest first.
+) -> list[Pulls]:
+    """The words of each text that pulled it most, the strongest first, with how much; then those that pulled it away.
 
     models are weights, models, what each looked up, and the column chosen in each for each text, -1 for none; ruled
     are place and weight of the words of each text that the rules heard.
@@ -35,11 +37,12 @@ def telling(
     return out
 
 
-def _strongest(words: list[str], pulls: list[float], heard: list[tuple[int, float]]) -> tuple[str, ...]:
+def _strongest(words: list[str], pulls: list[float], heard: list[tuple[int, float]]) -> Pulls:
     for place, weight in heard:
         pulls[place] += weight
     total: dict[str, float] = {}
     for word, pull in zip(words, pulls, strict=True):
         total[word] = total.get(word, 0.0) + pull
-    told = sorted([word for word, pull in total.items() if pull > 0.0], key=total.__getitem__, reverse=True)[:WORDS]
-    return tuple(f"type {word[1:]}" if word.startswith(TYPE_MARK) else word for word in told)
+    spoke = sorted([word for word, pull in total.items() if pull > 0.0], key=total.__getitem__, reverse=True)[:WORDS]
+    against = sorted([word for word, pull in total.items() if pull < 0.0], key=total.__getitem__)[:AGAINST]
+    return tuple((f"type {word[1:]}" if word.startswith(TYPE_MARK) else word, total[word]) for word in spoke + against)

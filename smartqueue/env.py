@@ -16,6 +16,21 @@ def env_str(name: str, default: str) -> str:
     return os.environ.get(name, default)
 
 
+def env_template(name: str, fields: set[str]) -> str:
+    """An address with these in braces; empty for none."""
+    template = os.environ.get(name, "")
+    if not template:
+        return ""
+    try:
+        filled = template.format(**dict.fromkeys(fields, "0"))
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        known = ", ".join(f"{{{field}}}" for field in sorted(fields))
+        raise ImproperlyConfigured(f"{name}={template!r}: in braces may stand {known}") from error
+    if not filled.startswith(("http://", "https://")):
+        raise ImproperlyConfigured(f"{name}={template!r}: expected http(s)://…")
+    return template
+
+
 def env_bool(name: str, default: bool) -> bool:
     raw = os.environ.get(name)
     if raw is None:

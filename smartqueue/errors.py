@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -37,12 +39,28 @@ STATUS_OF: dict[type[queue_errors.QueueError], int] = {
     queue_errors.ModelNotFound: 404,
     queue_errors.LimitNotFound: 404,
     queue_errors.InvalidLimit: 400,
+    queue_errors.PauseNotFound: 404,
+    queue_errors.WorkerNotFound: 404,
+    queue_errors.WorkerGone: 409,
+    queue_errors.QueueClosed: 409,
+    queue_errors.InvalidPause: 400,
     queue_errors.ScheduleNotFound: 404,
+    queue_errors.ViewNotFound: 404,
+    queue_errors.ViewShared: 403,
+    queue_errors.NoMember: 409,
+    queue_errors.InvalidView: 400,
+    queue_errors.ErrorGroupNotFound: 404,
     queue_errors.NameTaken: 409,
     queue_errors.InvalidSchedule: 400,
+    queue_errors.BulkNotFound: 404,
+    queue_errors.BulkOver: 409,
+    queue_errors.CountChanged: 409,
+    queue_errors.InvalidBulk: 400,
     queue_errors.SubscriberNotFound: 404,
     queue_errors.DeliveryNotFound: 404,
     queue_errors.InvalidSubscriber: 400,
+    queue_errors.AlertRuleNotFound: 404,
+    queue_errors.InvalidAlertRule: 400,
     queue_errors.VersionChanged: 412,
     queue_errors.VersionNeeded: 428,
     queue_errors.ArtefactNotFound: 404,
@@ -62,8 +80,23 @@ ADDRESS_MAX_CHARACTERS = 4_000
 TAKES_CHUNKS = {"/api/v1/artefacts/"}
 PROBLEM_JSON = "application/problem+json"
 # The names of RFC 9110, which Python knows from 3.13 on.
-TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-NOT_FOUND = "There is nothing here, or it belongs to another organisation."
+TITLES = {
+    413: gettext_noop("Content Too Large"),
+    414: gettext_noop("URI Too Long"),
+    422: gettext_noop("Unprocessable Content"),
+}
+# Those of Python that a page can have, for the catalogues.
+PAGE_TITLES = (
+    gettext_noop("Bad Request"),
+    gettext_noop("Forbidden"),
+    gettext_noop("Not Found"),
+    gettext_noop("Length Required"),
+    gettext_noop("Too Many Requests"),
+    gettext_noop("Internal Server Error"),
+    gettext_noop("Service Unavailable"),
+)
+ROLE_FORBIDS = gettext_noop("Your role does not allow this.")
+NOT_FOUND = gettext_noop("There is nothing here, or it belongs to another organisation.")
 
 
 def problem(
@@ -112,7 +145,7 @@ def described(error: Exception) -> tuple[str, str, list[faults.Fault]]:
     if isinstance(error, Http404):
         return NOT_FOUND, "not_found", []
     if isinstance(error, PermissionDenied):
-        return str(error) or "Your role does not allow this.", "permission_denied", []
+        return str(error) or ROLE_FORBIDS, getattr(error, "code", "permission_denied"), []
     assert isinstance(error, exceptions.APIException)
     found = faults.first(faults.of_detail(error.detail))
     if isinstance(error, exceptions.ValidationError):
@@ -155,7 +188,7 @@ def unreadable(request: HttpRequest) -> HttpResponse | None:
     if request.path in TAKES_CHUNKS and request.META.get("wsgi.input_terminated"):
         return None
     if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
-        return answer(request, 411, "Send the body with a Content-Length, not in chunks.")
+        return answer(request, 411, gettext_noop("Send the body with a Content-Length, not in chunks."))
     return None
 
 
@@ -189,7 +222,7 @@ def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.exception("database away")
     if refused := cause(error):
         return answer(request, 503, str(refused), code=refused.code)
-    detail = (
+    detail = gettext_noop(
         "The database is not answering, so it is not known whether this was done. Ask again; "
         "a submit with an Idempotency-Key is then stored once."
     )
@@ -200,12 +233,13 @@ def database_away(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """An error page that needs no database and no session: no context processor runs."""
+    """An error page that needs no database and no session: no context processor runs. What it says is put into the
+    language of the page here; the API has it as it is."""
     context = {
         "request": request,
         "status": status,
-        "title": title(status),
-        "detail": detail,
+        "title": _(title(status)),
+        "detail": _(detail) if detail else "",
         "request_id": getattr(request, "correlation_id", ""),
     }
     return HttpResponse(render_to_string("error.html", context), status=status)
@@ -213,13 +247,13 @@ def page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return answer(request, 413, "The request body is too large.", code="body_too_large")
-    detail = "The request is malformed." if isinstance(exception, SuspiciousOperation) else str(exception)
+        return answer(request, 413, gettext_noop("The request body is too large."), code="body_too_large")
+    detail = gettext_noop("The request is malformed.") if isinstance(exception, SuspiciousOperation) else str(exception)
     return answer(request, 400, detail)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer(request, 403, str(exception) or "Your role does not allow this.", code="permission_denied")
+    return answer(request, 403, str(exception) or ROLE_FORBIDS, code=getattr(exception, "code", "permission_denied"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -227,7 +261,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return answer(request, 500, "Something went wrong on our side. It is logged under the request id.")
+    return answer(request, 500, gettext_noop("Something went wrong on our side. It is logged under the request id."))
 
 
 def answer(request: HttpRequest, status: int, detail: str, code: str = "") -> HttpResponse:
@@ -238,4 +272,6 @@ def answer(request: HttpRequest, status: int, detail: str, code: str = "") -> Ht
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """CSRF_FAILURE_VIEW: Django's own page has a style of its own, which our policy does not let in."""
-    return answer(request, 403, "The form was too old, or not ours. Reload the page and send it again.", code="csrf")
+    return answer(
+        request, 403, gettext_noop("The form was too old, or not ours. Reload the page and send it again."), code="csrf"
+    )

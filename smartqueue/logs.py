@@ -16,6 +16,9 @@ from orgs.client import client_address
 
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+# What ends a line, acts on a terminal or cannot be written; and the names of what has lines of its own.
+ACTS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+LINES = {"exception", "stack"}
 QUIET_PATHS = {"/healthz", "/readyz", "/metrics"}
 
 log = structlog.get_logger("smartqueue.requests")
@@ -29,6 +32,24 @@ def of_attempt(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any
         event.setdefault("job", str(context.job_id))
         event.setdefault("attempt", context.attempt)
     return event
+
+
+def escaped(text: str, but: str = "") -> str:
+    return ACTS.sub(lambda found: found[0] if found[0] in but else ascii(found[0])[1:-1], text)
+
+
+def on_one_line(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Of lines for people: what is logged may be anybody's, and neither makes a line of its own nor clears the screen.
+    JSON escapes it by itself.
+    """
+    return {
+        name: escaped(value) if isinstance(value, str) and name not in LINES else value for name, value in event.items()
+    }
+
+
+def readable(logger: Any, method: str, lines: str) -> str:
+    """The same of a traceback, which has lines."""
+    return escaped(lines, but="\n\t")
 
 
 def without_secrets(logger: Any, method: str, line: str) -> str:
@@ -55,8 +76,9 @@ def configure(options: dict[str, str]) -> None:
         cache_logger_on_first_use=True,
     )
     json_lines = options["format"] == "json"
-    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
-    last = [*([structlog.processors.format_exc_info] if json_lines else []), renderer, without_secrets]
+    for_programs: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    for_people: list[Any] = [on_one_line, structlog.dev.ConsoleRenderer(colors=False), readable]
+    last = [*(for_programs if json_lines else for_people), without_secrets]
     logging.config.dictConfig(
         {
             "version": 1,

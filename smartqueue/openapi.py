@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 
 from orgs.permissions import MayAct, MayActInOrg
+from orgs.serializers import StrictSerializer
 from smartqueue.errors import title
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -30,8 +31,22 @@ SCHEMAS: dict[str, Any] = {
                 "type": "string",
                 "description": "Of `org_quota_exceeded`: which of those of `GET /orgs/{slug}/usage/`.",
             },
+            "organisations": {
+                "type": "array",
+                "items": {"type": "object", "additionalProperties": {"type": "string"}},
+                "description": "Of `last_org_admin`: `slug`, `name`, and what comes `first`, appoint or close.",
+            },
             "limit": {"type": "integer", "description": "What the organisation may have of it."},
             "used": {"type": "integer", "description": "What it has."},
+            "reason": {
+                "type": "string",
+                "description": "Of `organisation_suspended`: why, in a platform admin's words.",
+            },
+            "erase_at": {
+                "type": "string",
+                "format": "date-time",
+                "description": "Of `organisation_closing`: when all of it is erased. Until then it may be restored.",
+            },
         },
     },
     "FieldError": {
@@ -51,7 +66,7 @@ SCHEMAS: dict[str, Any] = {
 PROBLEMS = {
     400: ("BadRequest", "The request is not valid; see errors.", "validation"),
     401: ("Unauthorized", "There is no token, or it is not valid any more.", "not_authenticated"),
-    403: ("Forbidden", "Your role does not allow this.", "permission_denied"),
+    403: ("Forbidden", "Your role does not allow this, or the organisation is not active.", "permission_denied"),
     404: ("NotFound", "It is not there, or belongs to another organisation.", "not_found"),
     406: ("NotAcceptable", "Only JSON is answered.", "not_acceptable"),
     411: ("LengthRequired", "Send the body with a Content-Length, not in chunks.", "length_required"),
@@ -100,6 +115,20 @@ class Schema(AutoSchema):
         operation["responses"] = dict(sorted(responses.items()))
         return operation
 
+    def get_request_serializer(self) -> Any:
+        """A DELETE takes nothing, unless extend_schema says so."""
+        return None if self.method == "DELETE" else super().get_request_serializer()
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        """Of a DELETE too, where the view says that it takes one."""
+        if self.method != "DELETE" or not takes_body(self.get_request_serializer()):
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        self.method = "POST"
+        try:
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        finally:
+            self.method = "DELETE"
+
     def get_description(self) -> str:  # type: ignore[override]
         """What extend_schema says goes before this. Docstrings of views are for readers of the code."""
         return ""
@@ -113,7 +142,7 @@ class Schema(AutoSchema):
         gates = set(self.view.permission_classes)
         # `{}` among the requirements: nothing is required
         secured = {} not in operation.get("security", [{}])
-        asks = [one for one in operation["parameters"] if one.get("in") == "query"] or "requestBody" in operation
+        asks = any(may_be_wrong(one) for one in operation["parameters"]) or "requestBody" in operation
         return [
             *([400] if asks else []),
             *([401] if secured else []),
@@ -126,6 +155,15 @@ class Schema(AutoSchema):
             500,
             503,
         ]
+
+
+def takes_body(serializer: Any) -> bool:
+    return isinstance(serializer, type) and issubclass(serializer, StrictSerializer)
+
+
+def may_be_wrong(parameter: dict[str, Any]) -> bool:
+    """Whether it is read as something that it may not be. Where it stands in the path, what is not there is 404."""
+    return parameter.get("in") == "query" or parameter.get("name") == "Idempotency-Key"
 
 
 def parameter(name: str) -> dict[str, str]:

@@ -43,7 +43,17 @@ def web_command(listener: socket.socket) -> list[str]:
     # replaced now and then, so that a slow leak in a library stays small.
     return [
         *(sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--bind", f"fd://{listener.fileno()}"),
-        *("--worker-class", "gthread", "--preload", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"),
+        *(
+            "--worker-class",
+            "smartqueue.web_worker.WebWorker",
+            "--preload",
+            "--workers",
+            "2",
+            "--threads",
+            "8",
+            "--graceful-timeout",
+            "5",
+        ),
         # seldom: a process that is replaced closes connections on which a request may be on its way
         *("--max-requests", "100000", "--max-requests-jitter", "10000", "--no-control-socket"),
         # longer than proxies and clients keep an idle connection, for the same reason

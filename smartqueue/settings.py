@@ -23,6 +23,7 @@ from smartqueue.env import (
     env_retries,
     env_seconds,
     env_str,
+    env_template,
 )
 from smartqueue.storage import artefact_storage
 
@@ -85,6 +86,11 @@ ORG_JOB_RATE = rate("SMARTQUEUE_ORG_JOB_RATE", "60000/60")
 # All other calls of the API: of one person or key, and of one organisation.
 CALL_RATE = rate("SMARTQUEUE_CALL_RATE", "12000/60")
 ORG_CALL_RATE = rate("SMARTQUEUE_ORG_CALL_RATE", "60000/60")
+# All that an organisation has, as one file.
+ORG_EXPORT_RATE = rate("SMARTQUEUE_ORG_EXPORT_RATE", "2/3600")
+
+# How long an organisation's export may take: for so long, while rows are read, nothing is vacuumed that came since.
+ORG_EXPORT_SECONDS = env_seconds("SMARTQUEUE_ORG_EXPORT_SECONDS", 3600, minimum=1)
 
 # --- How much an organisation may have at once -----------------------------------------------------------------
 # Where a platform admin has not set it otherwise. Jobs that wait, be it for a worker, a time or other jobs; and the
@@ -160,17 +166,29 @@ ENQUEUE_MAX_JOBS = env_int("SMARTQUEUE_ENQUEUE_MAX_JOBS", 1_000, minimum=1)
 BULK_MAX_JOBS = env_int("SMARTQUEUE_BULK_MAX_JOBS", 1_000, minimum=1)
 # Dead letters that one call sends back at most; the answer says whether there are more.
 REPLAY_MAX_JOBS = env_int("SMARTQUEUE_REPLAY_MAX_JOBS", 20_000, minimum=1)
+# For so long a cancel, a delete or a pause from the pages can be undone; 0: it is done at once, and stays.
+UNDO_SECONDS = env_int("SMARTQUEUE_UNDO_SECONDS", 0 if TESTING else 10, minimum=0)
+# For so long the pages tell a tab that nothing is new without looking again at who asks; 0: they always look.
+POLL_REMEMBER_SECONDS = env_int("SMARTQUEUE_POLL_REMEMBER_SECONDS", 0 if TESTING else 30, minimum=0)
+# Jobs that one batch of a bulk operation acts on at most, and looks through to find them: a transaction of the leader.
+BULK_OPERATION_BATCH = env_int("SMARTQUEUE_BULK_OPERATION_BATCH", 500, minimum=1)
+BULK_OPERATION_WINDOW = env_int("SMARTQUEUE_BULK_OPERATION_WINDOW", 20_000, minimum=1)
 IDEMPOTENCY_HOURS = env_int("SMARTQUEUE_IDEMPOTENCY_HOURS", 24, minimum=1)
 # For how long an event that was acted on is remembered: longer than its sender repeats it.
 SEEN_EVENT_DAYS = env_int("SMARTQUEUE_SEEN_EVENT_DAYS", 30, minimum=1)
 # Ended jobs, with all that hangs on them; dead letters are kept until a person acts or this age.
 RETENTION_DAYS = env_int("SMARTQUEUE_RETENTION_DAYS", 30, minimum=1)
 DEAD_LETTER_RETENTION_DAYS = env_int("SMARTQUEUE_DEAD_LETTER_RETENTION_DAYS", 90, minimum=1)
+# Of each second, so long the leader makes the words that jobs are found by, and as long it counts errors: in a rush
+# they come later rather than take from those who work.
+SEARCH_INDEX_SECONDS = env_seconds("SMARTQUEUE_SEARCH_INDEX_SECONDS", 0.05, minimum=0.001)
 PRUNE_SECONDS = env_seconds("SMARTQUEUE_PRUNE_SECONDS", 600, minimum=1)
 PRUNE_BATCH = env_int("SMARTQUEUE_PRUNE_BATCH", 2_000, minimum=1)
 # The leader seals new rows of the audit trail this often. A superuser can cut off what is younger without a trace;
 # each seal is a row of some 400 bytes, and 8 more for each row that it covers.
 AUDIT_SEAL_SECONDS = env_seconds("SMARTQUEUE_AUDIT_SEAL_SECONDS", 5, minimum=0.05)
+# How long an organisation whose end was asked for may be restored.
+ORG_GRACE_DAYS = env_int("SMARTQUEUE_ORG_GRACE_DAYS", 30, minimum=1)
 INVITATION_DAYS = env_int("SMARTQUEUE_INVITATION_DAYS", 14, minimum=1)
 # Good ones that one member may have in one organisation.
 KEYS_MAX = env_int("SMARTQUEUE_KEYS_MAX", 50, minimum=1)
@@ -222,6 +240,12 @@ DRIFT_PERCENT = env_int("SMARTQUEUE_DRIFT_PERCENT", 150, minimum=100)
 DRIFT_SECONDS = env_seconds("SMARTQUEUE_DRIFT_SECONDS", 900)
 # How near the predictions of each hour were is kept so long.
 ACCURACY_RETENTION_DAYS = env_int("SMARTQUEUE_ACCURACY_RETENTION_DAYS", 90, minimum=1)
+# The sums that charts are drawn from: how often attempts are added to them, and for how many days those of minutes,
+# hours and days are kept.
+ROLLUP_SECONDS = env_seconds("SMARTQUEUE_ROLLUP_SECONDS", 2, minimum=0.05)
+ROLLUP_MINUTE_DAYS = env_int("SMARTQUEUE_ROLLUP_MINUTE_DAYS", 2, minimum=2)
+ROLLUP_HOUR_DAYS = env_int("SMARTQUEUE_ROLLUP_HOUR_DAYS", 60, minimum=31)
+ROLLUP_DAY_DAYS = env_int("SMARTQUEUE_ROLLUP_DAY_DAYS", 730, minimum=31)
 # What is remembered of kinds of jobs that have not run for so long is forgotten.
 MEMORY_RETENTION_DAYS = env_int("SMARTQUEUE_MEMORY_RETENTION_DAYS", 365, minimum=1)
 
@@ -297,6 +321,10 @@ TASKS = {
 }
 # Where this deployment is reached, for links and for the http jobs' example.
 PUBLIC_URL = env_str("SMARTQUEUE_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+# Where a job's trace and its logs are looked at, linked from its page: addresses with {trace_id}, {job_id} or
+# {correlation_id} in them. Empty: no link.
+TRACE_URL = env_template("SMARTQUEUE_TRACE_URL", {"trace_id", "job_id", "correlation_id"})
+LOG_URL = env_template("SMARTQUEUE_LOG_URL", {"trace_id", "job_id", "correlation_id"})
 # http jobs reach private addresses, and other ports than these, only where the host or host:port is named here. In
 # development that is our own web, so that the example works.
 HTTP_ALLOW_HOSTS = env_list("SMARTQUEUE_HTTP_ALLOW_HOSTS", urlsplit(PUBLIC_URL).netloc if DEBUG else "")
@@ -347,6 +375,9 @@ ETL_UNPACKED_MAX_BYTES = env_int("SMARTQUEUE_ETL_UNPACKED_MAX_BYTES", 900_000_00
 # Of each kind in one organisation.
 WEBHOOKS_MAX = env_int("SMARTQUEUE_WEBHOOKS_MAX", 20, minimum=1)
 MAIL_ALERTS_MAX = env_int("SMARTQUEUE_MAIL_ALERTS_MAX", 20, minimum=1)
+# Of an organisation; and how often the leader looks at the rules of all.
+ALERT_RULES_MAX = env_int("SMARTQUEUE_ALERT_RULES_MAX", 50, minimum=1)
+ALERT_SECONDS = env_seconds("SMARTQUEUE_ALERT_SECONDS", 10, minimum=1)
 # For a whole delivery: a receiver should store what it is told, answer, and act on it later.
 WEBHOOK_TIMEOUT_SECONDS = env_seconds("SMARTQUEUE_WEBHOOK_TIMEOUT_SECONDS", 15, minimum=0.1)
 # So much of an answer is kept for whoever looks for a fault.
@@ -419,6 +450,7 @@ MIDDLEWARE = [
     "smartqueue.logs.CorrelationMiddleware",
     "orgs.walls.WallMiddleware",
     "orgs.rates.RateLimitMiddleware",
+    "smartqueue.polls.PollMiddleware",
     "smartqueue.slashes.ApiSlashMiddleware",
     "smartqueue.errors.ProblemMiddleware",
     "smartqueue.queries.QueryMiddleware",
@@ -427,7 +459,9 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "smartqueue.language.PageLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "smartqueue.visible.VisibleTextMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -449,6 +483,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "orgs.scope.template_context",
+                "smartqueue.environment.template_context",
             ],
         },
     },
@@ -514,6 +549,12 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+# Of the pages; the API speaks English.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# A badge on every page that says which deployment this is, so that nobody takes production for another.
+ENVIRONMENT = env_str("SMARTQUEUE_ENVIRONMENT", "development" if DEBUG else "")
+ENVIRONMENT_COLOUR = env_choice("SMARTQUEUE_ENVIRONMENT_COLOUR", "grey", {"grey", "green", "amber", "red"})
 
 # A megabyte of body; a single payload is held to PAYLOAD_MAX_BYTES, a bulk call has many.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env_int("SMARTQUEUE_BODY_MAX_BYTES", 12_000_000, minimum=1_000)
@@ -594,11 +635,17 @@ SPECTACULAR_SETTINGS = {
         {"name": "jobs", "description": "Submit, look, cancel, replay."},
         {"name": "artefacts", "description": "Files for jobs to read, and those that jobs made."},
         {"name": "batches", "description": "Jobs that belong together, counted, with a callback."},
+        {"name": "bulk-operations", "description": "Acts over many jobs at once, and what became of each."},
         {"name": "dead-letters", "description": "Jobs that failed for good."},
+        {"name": "errors", "description": "Failed attempts that say the same, together."},
+        {"name": "job-views", "description": "Filters of the list of jobs under a name."},
         {"name": "queues", "description": "Named streams of jobs, which can be paused."},
         {"name": "job-types", "description": "What can be submitted."},
         {"name": "schedules", "description": "Jobs that are submitted again and again, by cron."},
         {"name": "limits", "description": "How many jobs at a time, and how many starts in a time."},
+        {"name": "alert-rules", "description": "What an organisation is to be warned of."},
+        {"name": "alerts", "description": "What it was warned of, since when, and until when."},
+        {"name": "pauses", "description": "Kinds of jobs, and the whole organisation, that start nothing."},
         {"name": "webhooks", "description": "Who is told how jobs end, signed, and what was delivered."},
         {"name": "mail-alerts", "description": "Addresses that are told how jobs end."},
         {"name": "secrets", "description": "Values that payloads refer to, and that nobody is shown."},
@@ -624,7 +671,13 @@ SPECTACULAR_SETTINGS = {
         "PredictionSource": "jobs.api.serializers.SOURCES",
         "ClassificationSource": "jobs.api.serializers.CLASSIFIED_BY",
         "BulkStatus": "jobs.api.shapes.BULK_STATUSES",
+        "BulkKind": "jobs.api.bulk_operations.KIND_WORDS",
+        "BulkState": "jobs.api.bulk_operations.STATE_WORDS",
+        "BulkJobOutcomeWord": "jobs.api.bulk_operations.OUTCOME_WORDS",
         "Condition": "jobs.api.serializers.CONDITIONS",
+        "AlertKind": "jobs.api.alerts.KINDS",
+        "DeliveryStatus": "jobs.models.Delivery.STATES",
+        "OrgState": "orgs.api.serializers.STATES",
         "InvitationState": "orgs.models.Invitation.STATES",
         "ModelState": "jobs.learning.STATES",
         "Role": "orgs.api.serializers.ROLES",

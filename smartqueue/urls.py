@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from jobs.metrics import metrics_view
+from orgs.admin_site import org_admin_site
 from orgs.pages import declares
 from orgs.roles import Gate
 from smartqueue import health
@@ -28,6 +29,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", metrics_view),
     path("api/v1/", include(api)),
+    path("admin/organisation/", org_admin_site.urls),
     path("admin/", admin.site.urls),
     path("", include("orgs.urls")),
     path("", include("jobs.urls")),

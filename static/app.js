@@ -3,9 +3,11 @@
 
 (() => {
   const root = document.documentElement;
-  const EVERY = 2000;
-  const SLOWEST = 60000;
+  const EVERY = 2;
+  const SLOWEST = 60;
   root.classList.add("js");
+  // The sentences of this script, in the person's language.
+  const words = document.getElementById("words").dataset;
 
   // --- Live regions: [data-live] is asked again with its version; 204 says nothing has changed -------------------
 
@@ -16,14 +18,15 @@
         (name === "open" && node.matches("details")));
   }
 
-  let paused = sessionStorage.getItem("live") === "off";
+  // Seconds between two rounds, as the person chose; 0 is off.
+  const chosen = localStorage.getItem("refresh");
+  let every = chosen in { 0: 1, 2: 1, 5: 1, 15: 1, 60: 1 } ? Number(chosen) : EVERY;
   let failures = 0;
-  let hiddenRounds = 0;
+  let updatedAt = Date.now();
   let timer = 0;
 
   function delay() {
-    const doublings = Math.max(failures, hiddenRounds);
-    return Math.min(EVERY * 2 ** doublings, SLOWEST);
+    return Math.min((every || EVERY) * 2 ** failures, Math.max(SLOWEST, every)) * 1000;
   }
 
   function schedule(milliseconds) {
@@ -32,12 +35,16 @@
   }
 
   function round() {
-    hiddenRounds = document.hidden ? Math.min(hiddenRounds + 1, 5) : 0;
-    if (!paused) {
-      for (const region of document.querySelectorAll("[data-live]:not(.htmx-request)")) htmx.trigger(region, "refresh");
-    }
+    // what nobody sees is asked for when somebody does again
+    if (every && !document.hidden) refresh();
     schedule(delay());
   }
+
+  function refresh() {
+    for (const region of document.querySelectorAll("[data-live]:not(.htmx-request)")) htmx.trigger(region, "refresh");
+  }
+
+  document.addEventListener("smartqueue:refresh", refresh);
 
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) round();
@@ -62,7 +69,6 @@
 
   function settled() {
     tellTimes();
-    countSelected();
     for (const log of document.querySelectorAll("[data-tail]")) {
       if (!read.has(log)) log.scrollTop = log.scrollHeight;
     }
@@ -70,11 +76,16 @@
 
   document.addEventListener("htmx:afterSettle", settled);
 
-  function showLive() {
-    for (const button of document.querySelectorAll("[data-live-toggle]")) {
-      button.setAttribute("aria-pressed", String(!paused));
-      button.textContent = paused ? "Paused" : "Live";
-    }
+  // How often, and how long ago; on pages that have something live.
+  function showRefresh() {
+    const control = document.querySelector("[data-refresh]");
+    if (!control) return;
+    control.hidden = !document.querySelector("[data-live]");
+    control.querySelector("select").value = String(every);
+    const ago = Math.floor((Date.now() - updatedAt) / 1000);
+    const told = ago < 2 ? words.now : words.beforeNow.replace("{time}", rough(ago));
+    const place = control.querySelector("[data-updated]");
+    if (place.textContent !== told) place.textContent = told;
   }
 
   // --- Failures --------------------------------------------------------------------------------------------------
@@ -84,6 +95,7 @@
     if (told) skew = told - Date.now();
     if (!event.detail.successful) return;
     failures = 0;
+    if (event.detail.elt.matches("[data-live]")) updatedAt = Date.now();
     document.getElementById("away")?.remove();
   });
 
@@ -91,10 +103,10 @@
     const answer = event.detail.xhr;
     const request = answer.getResponseHeader("X-Correlation-ID");
     // 401 is on its way to the sign-in page
-    if (answer.status !== 401) failed(`The server answered ${answer.status}. ${request ? `Request id ${request}.` : ""}`);
+    if (answer.status !== 401) failed(`${words.answered.replace("{status}", answer.status)} ${request ? words.request.replace("{id}", request) : ""}`);
   });
 
-  document.addEventListener("htmx:sendError", () => failed("The server is not answering. Trying again."));
+  document.addEventListener("htmx:sendError", () => failed(words.away));
 
   function failed(text) {
     failures = Math.min(failures + 1, 5);
@@ -110,7 +122,7 @@
     words.textContent = text;
     const close = document.createElement("button");
     close.className = "button small plain";
-    close.textContent = "Close";
+    close.textContent = words.close;
     close.addEventListener("click", () => box.remove());
     box.append(words, close);
     document.getElementById("toasts").append(box);
@@ -127,18 +139,39 @@
     return `${Math.floor(seconds / 86400)} d`;
   }
 
+  // As the person chose: how long ago, or the moment itself by his clock or in UTC. The other is on hover.
+  let mode = localStorage.getItem("times") ?? "relative";
+
+  function stamp(moment, utc) {
+    const shown = new Date(moment.getTime() - (utc ? 0 : moment.getTimezoneOffset() * 60000));
+    return shown.toISOString().slice(0, 19).replace("T", " ") + (utc ? " UTC" : "");
+  }
+
+  function relative(passed, data) {
+    if ("due" in data) return passed < 0 ? words.in.replace("{time}", rough(-passed)) : words.due;
+    return passed >= -0.5 ? words.ago.replace("{time}", rough(Math.max(passed, 0))) : words.in.replace("{time}", rough(-passed));
+  }
+
   function tellTimes() {
-    for (const time of document.querySelectorAll("time[data-ago], time[data-since], time[data-due]")) {
-      const passed = (Date.now() + skew - Date.parse(time.dateTime)) / 1000;
-      let words;
-      if ("since" in time.dataset) words = rough(Math.max(passed, 0));
-      else if ("due" in time.dataset) words = passed < 0 ? `in ${rough(-passed)}` : "due";
-      else words = passed >= -0.5 ? `${rough(Math.max(passed, 0))} ago` : `in ${rough(-passed)}`;
-      if (time.textContent !== words) time.textContent = words;
+    for (const time of document.querySelectorAll("time[data-ago], time[data-since], time[data-due], time[data-at]")) {
+      const moment = new Date(time.dateTime);
+      const passed = (Date.now() + skew - moment) / 1000;
+      let told;
+      if ("since" in time.dataset) told = rough(Math.max(passed, 0));
+      else if (mode === "relative" && !("at" in time.dataset)) told = relative(passed, time.dataset);
+      else told = stamp(moment, mode !== "local");
+      if (time.textContent !== told) time.textContent = told;
+      const title = stamp(moment, mode === "local");
+      if (time.title !== title) time.title = title;
     }
+    showRefresh();
   }
 
   // --- Theme, menus, forms ---------------------------------------------------------------------------------------
+
+  function press(group, value) {
+    for (const button of group.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === value));
+  }
 
   document.addEventListener("submit", (event) => {
     const theme = event.submitter?.closest("[data-theme-form]") ? event.submitter.value : null;
@@ -147,23 +180,17 @@
     document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
     if (theme === "system") root.removeAttribute("data-theme");
     else root.dataset.theme = theme;
-    for (const button of event.target.querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", String(button.value === theme));
-    }
+    press(event.target, theme);
   });
 
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
-    const all = event.target.closest("[data-pick-all]");
-    if (all) for (const box of document.querySelectorAll(".pick input[name=job]")) box.checked = all.checked;
-    countSelected();
+    if (event.target.closest("[data-refresh]")) {
+      every = Number(event.target.value);
+      localStorage.setItem("refresh", every);
+      if (every) round();
+    }
   });
-
-  function countSelected() {
-    const chosen = document.querySelectorAll(".pick input[name=job]:checked").length;
-    for (const place of document.querySelectorAll("[data-selected]")) place.textContent = chosen ? `${chosen} selected` : "";
-    for (const button of document.querySelectorAll("[data-needs-selection]")) button.disabled = chosen === 0;
-  }
 
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -171,11 +198,12 @@
     }
     const copier = event.target.closest("[data-copy]");
     if (copier) copy(document.getElementById(copier.dataset.copy).textContent, copier);
-    if (event.target.closest("[data-live-toggle]")) {
-      paused = !paused;
-      sessionStorage.setItem("live", paused ? "off" : "on");
-      showLive();
-      if (!paused) round();
+    const clock = event.target.closest("[data-times] button");
+    if (clock) {
+      mode = clock.value;
+      localStorage.setItem("times", mode);
+      press(clock.closest("[data-times]"), mode);
+      tellTimes();
     }
   });
 
@@ -194,9 +222,10 @@
       area.remove();
       button.focus();
     }
-    if (button.textContent !== "Copy") return;
-    button.textContent = copied ? "Copied" : "Not allowed";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
+    const before = button.dataset.before ?? button.textContent;
+    button.dataset.before = before;
+    button.textContent = copied ? words.copied : words.notAllowed;
+    setTimeout(() => (button.textContent = before), 1500);
   }
 
   document.addEventListener("keydown", (event) => {
@@ -207,23 +236,15 @@
         menu.querySelector("summary").focus();
       }
     }
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const search = document.querySelector("input[type=search]");
-      if (search) {
-        event.preventDefault();
-        search.focus();
-      }
-    }
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    showLive();
+    for (const group of document.querySelectorAll("[data-times]")) press(group, mode);
     if (matchMedia("(max-width: 680px)").matches) {
       for (const fold of document.querySelectorAll("[data-fold-on-phone]")) fold.open = false;
     }
     settled();
     setInterval(tellTimes, 1000);
-    schedule(EVERY);
+    schedule(delay());
   });
 })();

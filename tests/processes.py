@@ -79,7 +79,15 @@ class Fleet:
         listener = socket.create_server(("127.0.0.1", 0))
         with listener:
             command = [sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--no-control-socket"]
-            options = ["--worker-class", "gthread", "--workers", "2", "--threads", str(threads), "--preload"]
+            options = [
+                "--worker-class",
+                "smartqueue.web_worker.WebWorker",
+                "--workers",
+                "2",
+                "--threads",
+                str(threads),
+                "--preload",
+            ]
             # as in programs.py: longer than clients keep an idle connection
             options += ["--keep-alive", "75"]
             self.start(

@@ -1,5 +1,9 @@
-"""The questions of the overview, one a file; run("counts", org_id=…) runs counts.sql and returns its rows."""
+"""The questions of the overview, one a file; run("counts", org_id=…) runs counts.sql and returns its rows.
 
+`{{name}}` in a file stands for the text of another.
+"""
+
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,8 @@ FOLDER = Path(__file__).parent
 
 @cache
 def statement(name: str) -> str:
-    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    text = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: statement(found[1]), text)
 
 
 def run(name: str, **params: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
--- The most jobs that waited, ran and were scheduled at one moment of each interval, over an organisation's queues.
+-- The most jobs that waited, ran and were scheduled at one moment of each interval, over an organisation's queues, or in one.
 -- NULL where nothing was written down: `empty_after` then says whether the round before had found all queues empty,
 -- for of empty queues the leader writes nothing more.
 WITH span AS (
@@ -10,7 +10,7 @@ WITH span AS (
     -- a round looks at all queues at one moment
     SELECT at, sum(queued) AS queued, sum(running) AS running, sum(scheduled) AS scheduled
     FROM jobs_depthsample
-    WHERE org_id = %(org_id)s AND at >= (SELECT min(at) FROM slots)
+    WHERE org_id = %(org_id)s AND at >= (SELECT min(at) FROM slots) AND (%(queue)s = '' OR queue = %(queue)s)
     GROUP BY at
 ), binned AS (
     SELECT date_bin((SELECT stride FROM span), at, '2001-01-01 00:00+00') AS at,
@@ -22,6 +22,7 @@ WITH span AS (
     FROM jobs_depthsample
     -- as in steps.sql: by the index of the organisation, never by that of all times
     WHERE org_id BETWEEN %(org_id)s AND %(org_id)s AND at < (SELECT min(at) FROM slots)
+      AND (%(queue)s = '' OR queue = %(queue)s)
     ORDER BY org_id DESC, at DESC LIMIT 1
 )
 SELECT slots.at, binned.queued, binned.running, binned.scheduled,

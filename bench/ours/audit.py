@@ -17,12 +17,13 @@ from bench.ours.stock import stock
 from bench.peers import counter
 from orgs.audit_seals import BATCH, Sealer
 from orgs.audit_verify import verify
+from orgs.row_security import role_of, tables_of
 
 ABOUT = (
-    "a trail is written, sealed and verified; one worker drains beside a scheduler and a writer of acts, with and "
-    "without seals, in turns"
+    "a trail is written, sealed and verified; one worker drains beside a scheduler and a writer of acts, in turns with "
+    "neither seals nor row-level security, and with both"
 )
-SIZES = ("TIMES", "SLOTS", "STEADY_SECONDS", "AUDIT_ROWS", "AUDIT_RATE")
+SIZES = ("AUDIT_ROUNDS", "SLOTS", "STEADY_SECONDS", "AUDIT_ROWS", "AUDIT_RATE")
 NEVER, OFTEN = "86400", "1"
 ROWS = """
     INSERT INTO orgs_auditentry (org_id, actor_id, actor_name, action, target, detail, address, correlation_id, at)
@@ -87,18 +88,30 @@ def seal_all() -> None:
 def drains(stage: Stage) -> dict[str, Any]:
     """In turns, so that what else the machine does falls on both."""
     jobs = round(stage.probe() * (sizes.STEADY_SECONDS * 1.5 + 3)) + 1_000
-    pairs = [(drain(stage, jobs, NEVER), drain(stage, jobs, OFTEN)) for _ in range(sizes.TIMES)]
-    without, with_seals = zip(*pairs, strict=True)
+    pairs = [(drain(stage, jobs, NEVER, walls=False), drain(stage, jobs, OFTEN)) for _ in range(sizes.AUDIT_ROUNDS)]
+    without, with_both = zip(*pairs, strict=True)
     return {
-        "drain_without_seals_per_second": statistics.median(without),
-        "drain_with_seals_per_second": statistics.median(with_seals),
+        "drain_with_neither_per_second": statistics.median(without),
+        "drain_with_seals_and_row_security_per_second": statistics.median(with_both),
         "with_to_without": statistics.median(ours / plain for plain, ours in pairs),
         "of_each_round": [round(ours / plain, 3) for plain, ours in pairs],
     }
 
 
-def drain(stage: Stage, jobs: int, every_seconds: str) -> float:
+def lower_walls() -> None:
+    """The tables as they would be without row-level security."""
+    walled = [table.name for table in tables_of(connection, role_of(connection)) if table.whole]
+    if not walled:
+        raise AssertionError("there is no row-level security to be measured")
+    with connection.cursor() as cursor:
+        for name in walled:
+            cursor.execute(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
+
+
+def drain(stage: Stage, jobs: int, every_seconds: str, *, walls: bool = True) -> float:
     stage.fresh()
+    if not walls:
+        lower_walls()
     stock(stage, jobs)
     counter.forget(stage.folder)
     with (

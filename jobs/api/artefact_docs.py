@@ -12,7 +12,8 @@ from jobs.downloads import LONGEST_LINK_SECONDS
 from jobs.models import Artefact
 from orgs.serializers import StrictSerializer
 
-BINARY = {(200, "application/octet-stream"): OpenApiTypes.BINARY}
+# Of the type that was said when it was sent.
+BINARY = {(200, "*/*"): OpenApiTypes.BINARY}
 
 
 class NewArtefactQuery(QuerySerializer):
@@ -93,7 +94,7 @@ content = extend_schema(
     parameters=[header("Range", "`bytes=0-99`"), header("If-Range", "The ETag you have a part of."), IF_NONE_MATCH],
     responses={
         **BINARY,
-        (206, "application/octet-stream"): OpenApiTypes.BINARY,
+        (206, "*/*"): OpenApiTypes.BINARY,
         302: OpenApiResponse(description="Where it is, for a minute."),
         304: OpenApiResponse(description="You have it already."),
         416: OpenApiResponse(description="The file ends before that."),

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -28,7 +29,10 @@ TOO_SLOW = "The database took too long over this list: narrow it, above all by a
 class AuditEntrySerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     at = MomentField()
-    actor = serializers.CharField(help_text="The username at that time; empty when it was nobody who is known.")
+    actor = serializers.CharField(
+        help_text="The username at that time; `removed user` and an id, where the account was removed; empty when it "
+        "was nobody who is known."
+    )
     key = serializers.CharField(help_text="The prefix of the key that was shown, where it was one; else empty.")
     action = serializers.CharField(help_text="Such as `job.cancel`, `member.role`, `auth.login_failed`.")
     target = serializers.CharField(help_text="What it was done to: an id, a name, a path.")
@@ -47,6 +51,7 @@ class AuditNarrowing(QuerySerializer):
     action = TextField(required=False, max_length=64, help_text="Exactly this action.")
     target = TextField(required=False, max_length=128, help_text="Exactly this target.")
     correlation_id = TextField(required=False, max_length=128)
+    address = serializers.IPAddressField(required=False, help_text="From exactly this address.")
     job = serializers.UUIDField(
         required=False, help_text="What was done to this job: alone, with its batch, or among others."
     )
@@ -73,7 +78,7 @@ def answer(view: OrgView, narrowed: AuditFilters, asked: dict[str, Any]) -> Resp
             found, next_cursor = key_page(rows, "-at", "-id", limit=asked["limit"], cursor=asked["cursor"])
     except TooSlow as error:
         raise ValidationError(TOO_SLOW, "too_slow") from error
-    return page_response(view.request, [shown(entry) for entry in found], next_cursor, AuditEntrySerializer)
+    return page_response(view.request, shown(found), next_cursor, AuditEntrySerializer)
 
 
 class AuditView(OrgView):
@@ -127,7 +132,7 @@ def file_of(scope: Any, narrowed: AuditFilters, form: str, request: Any) -> Stre
     pieces = walls.carried(export(scope, narrowed, form, request))
     response = StreamingHttpResponse(pieces, content_type=FORMS[form][0])
     name = f"audit-{scope.org.slug}-{timezone.now():%Y%m%dT%H%M%SZ}.{form}"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "no-store"
     return response

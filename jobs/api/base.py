@@ -65,7 +65,8 @@ def shown(jobs: JobQuerySet) -> JobQuerySet:
 
 def listed(jobs: JobQuerySet) -> JobQuerySet:
     """What JobSummarySerializer shows."""
-    return shown(jobs).defer(*HEAVY).annotate(error_start=Left("error", ERROR_START, output_field=CharField()))
+    light = shown(jobs.staying()).defer(*HEAVY)
+    return light.annotate(error_start=Left("error", ERROR_START, output_field=CharField()))
 
 
 def jobs_in(request: Request) -> int:

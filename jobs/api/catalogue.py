@@ -1,6 +1,5 @@
 """What there is to submit, and where it waits: job types and queues."""
 
-from collections import defaultdict
 from typing import Any
 
 from rest_framework.request import Request
@@ -8,17 +7,24 @@ from rest_framework.response import Response
 
 from jobs.api import docs
 from jobs.api.base import OrgView
+from jobs.api.conditional import expected_version, with_etag
 from jobs.api.filters import PageQuery
 from jobs.api.paging import key_page, page_response
-from jobs.api.shapes import JobTypesSerializer, PauseSerializer, PolicySerializer, QueueSerializer
+from jobs.api.shapes import (
+    JobTypesSerializer,
+    PauseSerializer,
+    QueueChangeSerializer,
+    QueueSerializer,
+    WhySerializer,
+)
 from jobs.errors import JobNotFound
 from jobs.handlers import registry
 from jobs.handlers.python_task import tasks
 from jobs.models import Queue
-from jobs.queue import control, sql
+from jobs.queue import control, queue_control
+from jobs.queue.brief import brief
 from jobs.queue.enqueue import QUEUE_NAME
-from jobs.states import Status
-from orgs.models import Org
+from jobs.queue.queue_facts import facts_of, pauses_of
 from orgs.roles import Action
 
 
@@ -50,19 +56,11 @@ class QueuesView(OrgView):
     @docs.list_queues
     def get(self, request: Request) -> Response:
         asked = PageQuery.asked(request)
-        rows = Queue.objects.for_org(self.scope.org).select_related("paused_by")
+        rows = Queue.objects.for_org(self.scope.org).select_related("paused_by", "closed_by")
         queues, next_cursor = key_page(rows, "name", limit=asked["limit"], cursor=asked["cursor"])
-        return page_response(request, counted(queues, self.scope.org), next_cursor, QueueSerializer)
-
-
-def counted(queues: list[Queue], org: Org) -> list[Queue]:
-    """With `counts`, from the counters that each move keeps."""
-    known: defaultdict[str, dict[str, int]] = defaultdict(lambda: {str(status): 0 for status in Status})
-    for row in sql.run("org_counts", org_id=org.pk):
-        known[row.queue][row.status] = row.jobs
-    for queue in queues:
-        queue.counts = known[queue.name]  # type: ignore[attr-defined]
-    return queues
+        return page_response(
+            request, facts_of(queues, self.scope.org, pauses_of(self.scope.org)), next_cursor, QueueSerializer
+        )
 
 
 def known(name: str) -> None:
@@ -72,20 +70,39 @@ def known(name: str) -> None:
 
 
 class OneQueueView(OrgView):
-    def shown(self, name: str) -> Any:
-        queue = Queue.objects.for_org(self.scope.org).select_related("paused_by").get(name=name)
-        return QueueSerializer(counted([queue], self.scope.org)[0]).data
+    def shown(self, name: str) -> Response:
+        """Its tag is of what people set, which they change; not of how many jobs it has at the moment."""
+        queue = Queue.objects.for_org(self.scope.org).select_related("paused_by", "closed_by").filter(name=name).first()
+        if queue is None:
+            raise JobNotFound(f"There is no queue {name!r:.60}.")
+        return with_etag(
+            Response(QueueSerializer(facts_of([queue], self.scope.org, pauses_of(self.scope.org))[0]).data),
+            queue.version,
+        )
 
 
 class QueueView(OneQueueView):
-    actions = {"PATCH": Action.PAUSE}
+    actions = {"GET": Action.READ, "PATCH": Action.PAUSE}
+
+    @docs.get_queue
+    def get(self, request: Request, name: str) -> Response:
+        known(name)
+        return self.shown(name)
 
     @docs.change_queue
     def patch(self, request: Request, name: str) -> Response:
-        sent = PolicySerializer.read(request)
+        sent = QueueChangeSerializer.read(request)
         known(name)
-        control.order_by(name, sent["policy"] or "", scope=self.scope, request=request._request)
-        return Response(self.shown(name))
+        version = expected_version(request)
+        caller: dict[str, Any] = {"scope": self.scope, "request": request._request}
+        with brief():
+            if "policy" in sent:
+                control.order_by(name, sent["policy"] or "", version=version, **caller)
+            if "target_seconds" in sent:
+                # the change before was of that version
+                version = None if "policy" in sent else version
+                queue_control.set_target(name, sent["target_seconds"], version=version, **caller)
+        return self.shown(name)
 
 
 class PauseView(OneQueueView):
@@ -95,11 +112,32 @@ class PauseView(OneQueueView):
     def post(self, request: Request, name: str) -> Response:
         sent = PauseSerializer.read(request)
         known(name)
-        control.pause(name, scope=self.scope, request=request._request, reason=sent["reason"])
-        return Response(self.shown(name))
+        version = expected_version(request, needed=False)
+        control.pause(name, scope=self.scope, request=request._request, version=version, **sent)
+        return self.shown(name)
 
     @docs.resume
     def delete(self, request: Request, name: str) -> Response:
         known(name)
-        control.resume(name, scope=self.scope, request=request._request)
-        return Response(self.shown(name))
+        version = expected_version(request, needed=False)
+        control.resume(name, scope=self.scope, request=request._request, version=version)
+        return self.shown(name)
+
+
+class ClosingView(OneQueueView):
+    actions = {"POST": Action.PAUSE, "DELETE": Action.PAUSE}
+
+    @docs.close_queue
+    def post(self, request: Request, name: str) -> Response:
+        sent = WhySerializer.read(request)
+        known(name)
+        version = expected_version(request, needed=False)
+        queue_control.close(name, scope=self.scope, request=request._request, version=version, **sent)
+        return self.shown(name)
+
+    @docs.reopen_queue
+    def delete(self, request: Request, name: str) -> Response:
+        known(name)
+        version = expected_version(request, needed=False)
+        queue_control.reopen(name, scope=self.scope, request=request._request, version=version)
+        return self.shown(name)

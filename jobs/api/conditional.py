@@ -15,9 +15,9 @@ def with_etag(response: Response, version: int) -> Response:
     return response
 
 
-def expected_version(request: Request) -> int | None:
+def expected_version(request: Request, *, needed: bool = True) -> int | None:
     """The version that If-Match names; None for `*`, whichever there is. Raises VersionNeeded, VersionChanged."""
-    sent = request.headers.get("If-Match")
+    sent = request.headers.get("If-Match", None if needed else "*")
     if sent is None:
         raise VersionNeeded
     if sent.strip() == "*":

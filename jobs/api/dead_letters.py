@@ -11,7 +11,7 @@ from jobs.api.base import OrgView, listed
 from jobs.api.filters import DeadLetterQuery, filters
 from jobs.api.paging import job_page
 from jobs.api.shapes import DeadLetterSerializer, ReplayManySerializer
-from jobs.listing import narrowed
+from jobs.listing import Finder, narrowed
 from jobs.models import Job, JobQuerySet
 from jobs.queue import control
 from orgs.roles import Action
@@ -23,8 +23,9 @@ class DeadLettersView(OrgView):
     @docs.list_dead_letters
     def get(self, request: Request) -> Response:
         asked = {**DeadLetterQuery.asked(request), "sort": "-failed"}
-        jobs = narrowed(listed(Job.objects.for_org(self.scope.org).dead_letters()), filters(asked))
-        return job_page(request, jobs, asked, DeadLetterSerializer)
+        wanted = filters(asked)
+        jobs = narrowed(listed(Job.objects.for_org(self.scope.org).dead_letters()), wanted)
+        return job_page(request, jobs, asked, DeadLetterSerializer, Finder(self.scope.org.pk, wanted))
 
 
 class ReplayManyView(OrgView):

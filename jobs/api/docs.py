@@ -10,7 +10,7 @@ from rest_framework import serializers
 from jobs.api import filters, shapes
 from jobs.api import serializers as jobs
 from jobs.api.paging import page_of
-from jobs.api.waits import WaitQuery
+from jobs.api.waits import EndQuery, WaitQuery
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -32,14 +32,25 @@ IF_NONE_MATCH = OpenApiParameter(
     description="The ETag you have; 304 when it is still the present one.",
 )
 PREFER = OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, description="`wait=10`: as `?wait=10` (RFC 7240).")
-APPLIED = OpenApiParameter("Preference-Applied", str, OpenApiParameter.HEADER, response=[200])
+APPLIED = OpenApiParameter("Preference-Applied", str, OpenApiParameter.HEADER, response=[200, 201])
 IF_UNCHANGED = OpenApiParameter(
     "If-Match",
     str,
     OpenApiParameter.HEADER,
     description="The ETag of the job as you have read it: 412 when it has moved on since, and nothing is done.",
 )
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of what you have read, or `*`."
+)
+IF_AS_READ = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag of what you have read: 412 when it has changed since.",
+)
+UNSAID = OpenApiResponse(description="Without If-Match.")
 CHANGED = OpenApiResponse(description="It was changed since you read it.")
+CLOSED = OpenApiResponse(description="Its queue is closed to new jobs (`queue_closed`).")
 KEY_REUSED = OpenApiResponse(description="The Idempotency-Key was used with another body.")
 MOVED_ON = OpenApiResponse(description="The job's status does not allow this.")
 
@@ -78,12 +89,15 @@ def listing(
 submit = extend_schema(
     operation_id="submit_job",
     summary="Submit a job",
-    description="It is stored when this answers, and runs at least once unless it is cancelled first.",
-    parameters=[KEY, LOCATION, REPLAYED],
+    description="It is stored when this answers, and runs at least once unless it is cancelled first. With `wait` it "
+    "is answered when the job has ended. So many calls as a deployment allows wait at a time; one more is answered "
+    "at once, with `Retry-After`.",
+    parameters=[EndQuery, PREFER, KEY, LOCATION, REPLAYED, APPLIED],
     request=jobs.NewJobSerializer,
     responses={
         201: OpenApiResponse(jobs.JobSerializer, description="Stored."),
         200: OpenApiResponse(jobs.JobSerializer, description="A repeat: the job that the key brought before."),
+        409: CLOSED,
         422: KEY_REUSED,
     },
     examples=[
@@ -202,7 +216,7 @@ list_artefacts = listing("list_artefacts", "Files of a job", shapes.ArtefactSeri
 get_artefact = extend_schema(
     operation_id="get_artefact",
     summary="Download a file",
-    responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    responses={(200, "*/*"): OpenApiTypes.BINARY},
 )
 list_dead_letters = listing(
     "list_dead_letters",
@@ -229,24 +243,61 @@ list_job_types = extend_schema(
 list_queues = listing(
     "list_queues", "Queues", shapes.QueueSerializer, filters.PageQuery, "By name, with their jobs by status, exact."
 )
+get_queue = extend_schema(
+    operation_id="get_queue",
+    summary="One queue",
+    description="Its `ETag` is of what people set (pause, closing, order, target), not of its counts.",
+    parameters=[ETAG],
+    responses={200: shapes.QueueSerializer},
+)
 change_queue = extend_schema(
     operation_id="change_queue",
-    summary="Change the order of a queue",
-    description="Of what is submitted from now on; what waits keeps its place.",
-    request=shapes.PolicySerializer,
-    responses={200: shapes.QueueSerializer},
-    examples=[body("First come, first served", {"policy": "fifo"}), body("As the deployment has it", {"policy": None})],
+    summary="Change the order or the target of a queue",
+    description="The order of what is submitted from now on; what waits keeps its place.",
+    parameters=[IF_MATCH, ETAG],
+    request=shapes.QueueChangeSerializer,
+    responses={200: shapes.QueueSerializer, 412: CHANGED, 428: UNSAID},
+    examples=[
+        body("First come, first served", {"policy": "fifo"}),
+        body("As the deployment has it", {"policy": None}),
+        body("No job should wait for longer than a minute", {"target_seconds": 60}),
+    ],
 )
 pause = extend_schema(
     operation_id="pause_queue",
     summary="Pause a queue",
     description="No job of it starts from now on; running ones go on, new ones wait.",
+    parameters=[IF_AS_READ, ETAG],
     request=shapes.PauseSerializer,
-    responses={200: shapes.QueueSerializer},
-    examples=[body("With a reason", {"reason": "The mail server is down"})],
+    responses={200: shapes.QueueSerializer, 412: CHANGED},
+    examples=[
+        body("With a reason", {"reason": "The mail server is down"}),
+        body("For an hour", {"reason": "Upgrade", "resume_in_seconds": 3600}),
+    ],
+)
+close_queue = extend_schema(
+    operation_id="close_queue",
+    summary="Close a queue to new jobs",
+    description="Submits into it are refused (409, `queue_closed`), and times of schedules; what is in it runs, until "
+    "it is empty.",
+    parameters=[IF_AS_READ, ETAG],
+    request=shapes.WhySerializer,
+    responses={200: shapes.QueueSerializer, 412: CHANGED},
+    examples=[body("With a reason", {"reason": "Moving to another queue"})],
+)
+reopen_queue = extend_schema(
+    operation_id="reopen_queue",
+    summary="Open a closed queue again",
+    parameters=[IF_AS_READ, ETAG],
+    request=None,
+    responses={200: shapes.QueueSerializer, 412: CHANGED},
 )
 resume = extend_schema(
-    operation_id="resume_queue", summary="Resume a queue", request=None, responses={200: shapes.QueueSerializer}
+    operation_id="resume_queue",
+    summary="Resume a queue",
+    parameters=[IF_AS_READ, ETAG],
+    request=None,
+    responses={200: shapes.QueueSerializer, 412: CHANGED},
 )
 predict = extend_schema(
     operation_id="predict_job",
@@ -261,7 +312,7 @@ submit_task = extend_schema(
     summary="Submit a job, in the older words",
     parameters=[KEY, LOCATION, REPLAYED],
     request=jobs.NewTaskSerializer,
-    responses={201: jobs.TaskSerializer, 200: jobs.TaskSerializer, 422: KEY_REUSED},
+    responses={201: jobs.TaskSerializer, 200: jobs.TaskSerializer, 409: CLOSED, 422: KEY_REUSED},
     examples=[body("A Python task", ADD)],
 )
 list_tasks = listing("list_tasks", "Jobs, in the older words", jobs.TaskSummarySerializer, filters.TaskQuery)

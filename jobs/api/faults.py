@@ -7,13 +7,17 @@ from rest_framework.exceptions import ErrorDetail
 
 from jobs.errors import (
     BatchRefused,
+    InvalidAlertRule,
     InvalidArtefact,
+    InvalidBulk,
     InvalidClassification,
     InvalidJob,
     InvalidLimit,
+    InvalidPause,
     InvalidPayload,
     InvalidSchedule,
     InvalidSubscriber,
+    InvalidView,
     QueueError,
     UnknownJobType,
 )
@@ -42,7 +46,17 @@ def of_error(error: QueueError, pointer: str = "") -> list[Fault]:
     match error:
         case InvalidPayload():
             return [fault(f"{pointer}/payload{inner}", "invalid", text) for inner, text in error.errors]
-        case InvalidJob() | InvalidClassification() | InvalidLimit() | InvalidSubscriber() | InvalidArtefact():
+        case (
+            InvalidJob()
+            | InvalidBulk()
+            | InvalidClassification()
+            | InvalidLimit()
+            | InvalidSubscriber()
+            | InvalidAlertRule()
+            | InvalidArtefact()
+            | InvalidPause()
+            | InvalidView()
+        ):
             return [fault(pointer + inner, "invalid", text) for inner, text in error.errors]
         case UnknownJobType():
             return [fault(f"{pointer}/type", error.code, error.detail)]

@@ -8,6 +8,7 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from jobs.queue.enqueue import QUEUE_NAME
+from jobs.queue.new_job import TAG
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # What a job's columns take; also, a day before or after is still a time.
@@ -55,6 +56,12 @@ class QueueNameField(serializers.CharField):
             rf"^{QUEUE_NAME.pattern}\Z", "1 to 40 lower-case letters, digits, dashes or underscores."
         )
         super().__init__(trim_whitespace=False, validators=[pattern], **kwargs)
+
+
+class TagField(serializers.RegexField):
+    def __init__(self, **kwargs: Any) -> None:
+        said = {"invalid": "1 to 40 lower-case letters, digits, dots, underscores, colons or dashes."}
+        super().__init__(rf"\A{TAG.pattern}\Z", error_messages={**said}, trim_whitespace=False, **kwargs)
 
 
 class WordsField(serializers.ListField):

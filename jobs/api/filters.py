@@ -13,6 +13,8 @@ from jobs.categories import categories_of
 from jobs.handlers import registry
 from jobs.listing import NEWEST, Filters, Sort, parse_sort, parse_statuses
 from jobs.models.classification import CATEGORY_CHARACTERS
+from jobs.queue.new_job import TAG
+from jobs.search.language import NotUnderstood, parse
 from jobs.states import COMPATIBLE
 from orgs.models import SLUG_PATTERN, Org
 from orgs.pagination import KeysetPagination
@@ -30,6 +32,7 @@ SORTS = {
 COMPATIBLE_WORDS = list(COMPATIBLE)
 STATUS_WORDS = [*STATUSES, *COMPATIBLE_WORDS]
 LARGEST_INT = 2**31 - 1
+REPLAYED = {"": None, "true": True, "false": False}
 
 
 class QuerySerializer(StrictSerializer):
@@ -70,15 +73,40 @@ def known_type(word: str) -> None:
         raise serializers.ValidationError(f"There is no such job type; there are: {', '.join(registry.types())}.")
 
 
+def understood(text: str) -> None:
+    try:
+        parse(text)
+    except NotUnderstood as error:
+        raise serializers.ValidationError(str(error)) from error
+
+
+Q_HELP = (
+    'Words and "quoted texts" of the name, title, description or error; an id or its end; conditions such as '
+    "`payload.user.plan:pro` or `result.count:>5`. All must hold. docs/search.md"
+)
+
+
 class NarrowingQuery(StrictSerializer):
     """The filters that all lists of jobs have."""
 
     type = serializers.CharField(required=False, validators=[known_type])
     queue = QueueNameField(required=False)
+    name = TextField(required=False, max_length=64, help_text="Exactly this name.")
+    tag = serializers.RegexField(rf"\A{TAG.pattern}\Z", required=False)
+    worker = TextField(required=False, max_length=128, help_text="That made one of its attempts.")
     error_type = TextField(required=False, max_length=128)
-    q = TextField(
-        required=False, max_length=200, help_text="In the name, title, description or error; or an id or its end."
+    fingerprint = serializers.RegexField(r"\A[0-9a-f]{16}\Z", required=False, help_text="Of GET /errors/.")
+    correlation_id = serializers.CharField(required=False, max_length=128)
+    replayed = serializers.ChoiceField(
+        ["true", "false"], required=False, help_text="Sent back at least once, or never."
     )
+    attempts_min = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_INT)
+    attempts_max = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_INT)
+    runtime_min_ms = serializers.IntegerField(
+        required=False, min_value=0, max_value=LARGEST_INT, help_text="Of the last attempt that ended."
+    )
+    runtime_max_ms = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_INT)
+    q = TextField(required=False, max_length=200, validators=[understood], help_text=Q_HELP)
 
 
 class JobQuery(PageQuery, NarrowingQuery):
@@ -90,10 +118,10 @@ class JobQuery(PageQuery, NarrowingQuery):
     urgency = serializers.ChoiceField(URGENCIES, required=False)
     category = TextField(required=False, max_length=CATEGORY_CHARACTERS, help_text="One of GET /classifier/.")
     creator = serializers.CharField(required=False, max_length=150, help_text="A username.")
-    name = TextField(required=False, max_length=64, help_text="Exactly this name.")
-    correlation_id = serializers.CharField(required=False, max_length=128)
     created_after = MomentField(required=False, help_text="At this time or later.")
     created_before = MomentField(required=False, help_text="Before this time.")
+    finished_after = MomentField(required=False, help_text="Ended at this time or later.")
+    finished_before = MomentField(required=False, help_text="Ended before this time.")
     batch = serializers.UUIDField(required=False, help_text="The jobs of this batch.")
     sort = serializers.ChoiceField(
         [sign + word for word in SORTS for sign in ("-", "")],
@@ -147,16 +175,20 @@ class TaskQuery(PageQuery):
 def filters(asked: dict[str, Any]) -> Filters:
     """What was asked of any of these lists, for jobs.listing."""
     words = asked.get("status") or []
-    same = ("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type")
+    names = ("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type", "fingerprint")
+    bounds = ("attempts_min", "attempts_max", "runtime_min_ms", "runtime_max_ms")
+    same: dict[str, Any] = {name: asked.get(name, "") for name in (*names, "tag", "worker")}
+    same |= {name: asked.get(name) for name in bounds}
     return Filters(
         statuses=parse_statuses([words] if isinstance(words, str) else words),
         created_after=asked.get("created_after"),
         created_before=asked.get("created_before"),
-        finished_after=asked.get("failed_after"),
-        finished_before=asked.get("failed_before"),
+        finished_after=asked.get("failed_after", asked.get("finished_after")),
+        finished_before=asked.get("failed_before", asked.get("finished_before")),
+        replayed=REPLAYED[asked.get("replayed", "")],
         text=asked.get("q", ""),
         batch=asked.get("batch"),
-        **{name: asked.get(name, "") for name in same},
+        **same,
     )
 
 

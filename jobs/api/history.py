@@ -16,6 +16,7 @@ from jobs.downloads import download
 from jobs.errors import ArtefactNotFound
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine, Transition
 from jobs.models.artefact import ArtefactQuerySet
+from orgs.removed_names import without_actors
 from orgs.roles import Action
 
 
@@ -57,9 +58,8 @@ class TransitionsView(OrgView):
     def get(self, request: Request, job_id: str) -> Response:
         asked = PageQuery.asked(request)
         rows = Transition.objects.filter(job_id=self.job(job_id).pk)
-        return page_response(
-            request, *key_page(rows, "id", limit=asked["limit"], cursor=asked["cursor"]), TransitionSerializer
-        )
+        found, next_cursor = key_page(rows, "id", limit=asked["limit"], cursor=asked["cursor"])
+        return page_response(request, without_actors(found, "actor"), next_cursor, TransitionSerializer)
 
 
 class LogsView(OrgView):

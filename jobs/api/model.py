@@ -7,7 +7,7 @@ from jobs.api import model_docs as docs
 from jobs.api.base import OrgView
 from jobs.api.model_shapes import ModelSerializer, ModelVersionSerializer
 from jobs.errors import ModelNotFound
-from jobs.learning import health
+from jobs.learning import health, shown_versions
 from jobs.models import ModelVersion
 from jobs.queue.forecast import start_errors
 from jobs.queue.versions import promote, rollback
@@ -24,7 +24,7 @@ class ModelView(OrgView):
     @docs.get_model
     def get(self, request: Request) -> Response:
         known = health(self.scope.org)
-        versions = ModelVersion.objects.for_org(self.scope.org).defer("weights").order_by("-version")[:VERSIONS]
+        versions = shown_versions(ModelVersion.objects.for_org(self.scope.org).order_by("-version")[:VERSIONS])
         shown = {"health": known, "versions": versions, "starts": start_errors(self.scope.org)}
         return Response(ModelSerializer(shown).data)
 
@@ -51,5 +51,5 @@ class RollbackView(OrgView):
 
 
 def in_use(org: Org, version: int) -> Response:
-    row = ModelVersion.objects.for_org(org).defer("weights").get(version=version)
+    (row,) = shown_versions(ModelVersion.objects.for_org(org).filter(version=version))
     return Response(ModelVersionSerializer(row).data)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from jobs.api.filters import order
-from jobs.listing import InvalidCursor, TooSlow, bounded, page
+from jobs.listing import Finder, InvalidCursor, TooSlow, bounded, page
 from jobs.models import JobQuerySet
 from jobs.queue.enqueue import canonical
 from jobs.strict_json import loads
@@ -53,12 +53,16 @@ def page_of(items: type[serializers.Serializer[Any]]) -> Any:
 
 
 def job_page(
-    request: Request, jobs: JobQuerySet, asked: dict[str, Any], shape: type[serializers.Serializer[Any]]
+    request: Request,
+    jobs: JobQuerySet,
+    asked: dict[str, Any],
+    shape: type[serializers.Serializer[Any]],
+    finder: Finder | None = None,
 ) -> Response:
     """A page of jobs in the order that was asked for."""
     try:
         with bounded():
-            found = page(jobs, size=asked["limit"], sort=order(asked), cursor=asked["cursor"])
+            found = page(jobs, size=asked["limit"], sort=order(asked), cursor=asked["cursor"], finder=finder)
     except InvalidCursor as error:
         raise bad_cursor() from error
     except TooSlow as error:

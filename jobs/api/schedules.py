@@ -4,7 +4,7 @@ from itertools import islice
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -57,6 +57,9 @@ class ScheduleChangeSerializer(NewScheduleSerializer):
     name = NameField(required=False, max_length=schedules.LONGEST_NAME)
     cron = TextField(required=False, max_length=100)
     job = ScheduledJobSerializer(required=False)
+    reason = TextField(
+        required=False, allow_blank=True, max_length=200, help_text="Of a pause; with any change in the audit trail."
+    )
 
 
 class ScheduleSummarySerializer(serializers.Serializer[Schedule]):
@@ -68,6 +71,9 @@ class ScheduleSummarySerializer(serializers.Serializer[Schedule]):
     timezone = serializers.CharField()
     missed = serializers.ChoiceField(Missed.values)
     is_paused = serializers.BooleanField()
+    paused_at = MomentField(allow_null=True)
+    paused_by = serializers.CharField(source="paused_by.username", default=None, allow_null=True)
+    pause_reason = serializers.CharField(allow_blank=True)
     next_at = MomentField(allow_null=True, help_text="When it is due; null while it is paused.")
     last_at = MomentField(allow_null=True, help_text="When it was due last.")
     last_error = serializers.CharField(allow_blank=True, help_text="Why the last time brought no job.")
@@ -110,10 +116,6 @@ class TickSerializer(serializers.Serializer[ScheduleTick]):
         return reverse("api-job", args=[tick.job_id]) if tick.job_id else None
 
 
-IF_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of what you have read, or `*`."
-)
-UNSAID = OpenApiResponse(description="Without If-Match.")
 TAKEN = OpenApiResponse(description="There is one of this name.")
 NIGHTLY = {
     "name": "nightly-sum",
@@ -129,7 +131,7 @@ class SchedulesView(OrgView):
     @docs.listing("list_schedules", "Schedules", ScheduleSummarySerializer, PageQuery)
     def get(self, request: Request) -> Response:
         asked = PageQuery.asked(request)
-        rows = Schedule.objects.for_org(self.scope.org).select_related("created_by")
+        rows = Schedule.objects.for_org(self.scope.org).select_related("created_by", "paused_by")
         found, next_cursor = key_page(rows, "name", limit=asked["limit"], cursor=asked["cursor"])
         return page_response(request, found, next_cursor, ScheduleSummarySerializer)
 
@@ -167,9 +169,12 @@ class ScheduleView(OrgView):
         summary="Change, pause or resume a schedule",
         description="What is left out stays. Times that passed while it was paused are not made up for.",
         request=ScheduleChangeSerializer,
-        parameters=[IF_MATCH, docs.ETAG],
-        responses={200: ScheduleSerializer, 409: TAKEN, 412: docs.CHANGED, 428: UNSAID},
-        examples=[docs.body("Pause it", {"is_paused": True}), docs.body("Every hour", {"cron": "@hourly"})],
+        parameters=[docs.IF_MATCH, docs.ETAG],
+        responses={200: ScheduleSerializer, 409: TAKEN, 412: docs.CHANGED, 428: docs.UNSAID},
+        examples=[
+            docs.body("Pause it", {"is_paused": True, "reason": "Holidays"}),
+            docs.body("Every hour", {"cron": "@hourly"}),
+        ],
     )
     def patch(self, request: Request, schedule_id: str) -> Response:
         sent = ScheduleChangeSerializer.read(request)
@@ -184,8 +189,8 @@ class ScheduleView(OrgView):
         summary="Remove a schedule",
         description="The jobs that it brought stay.",
         request=None,
-        parameters=[IF_MATCH],
-        responses={204: None, 412: docs.CHANGED, 428: UNSAID},
+        parameters=[docs.IF_MATCH],
+        responses={204: None, 412: docs.CHANGED, 428: docs.UNSAID},
     )
     def delete(self, request: Request, schedule_id: str) -> Response:
         version = expected_version(request)
@@ -206,6 +211,7 @@ class ScheduleRunView(OrgView):
         responses={
             201: OpenApiResponse(JobSerializer, description="Stored."),
             200: OpenApiResponse(JobSerializer, description="A repeat: the job that the key brought before."),
+            409: docs.CLOSED,
             422: docs.KEY_REUSED,
         },
     )
@@ -240,7 +246,7 @@ def pk_of(text: str) -> UUID:
 
 
 def schedule_of(view: OrgView, text: str) -> Schedule:
-    rows = Schedule.objects.for_org(view.scope.org).select_related("created_by")
+    rows = Schedule.objects.for_org(view.scope.org).select_related("created_by", "paused_by")
     found = rows.filter(pk=pk_of(text)).first()
     if found is None:
         raise ScheduleNotFound

@@ -33,6 +33,7 @@ class SecretSerializer(serializers.Serializer[Secret]):
 
     name = serializers.CharField()
     reference = serializers.SerializerMethodField(help_text="What stands for it in a payload.")
+    version = serializers.IntegerField(help_text="How often its value was set.")
     key_id = serializers.CharField(help_text="Of the key that it is sealed with.")
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
     created_at = MomentField()

@@ -10,13 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from jobs import retries, states
-from jobs.api.fields import MomentField, NameField, QueueNameField, TextField
+from jobs.api.fields import MomentField, NameField, QueueNameField, TagField, TextField
 from jobs.classifying import SOURCES as CLASSIFIED_BY
 from jobs.hiding import hide
 from jobs.masking import MASK
 from jobs.models import Dependency, Job
 from jobs.models.classification import CATEGORY_CHARACTERS
-from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, NewJob
+from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS, MOST_TAGS, NewJob
 from jobs.ranking import URGENCY_FACTOR
 from jobs.states import Outcome, Status
 from orgs.serializers import StrictSerializer
@@ -81,6 +81,12 @@ class NewJobSerializer(StrictSerializer):
         required=False,
         max_length=CATEGORY_CHARACTERS,
         help_text="One of GET /classifier/; by default what its title and description are found to be about.",
+    )
+    tags = serializers.ListField(
+        child=TagField(),
+        required=False,
+        max_length=MOST_TAGS,
+        help_text="Words to find it by; each once.",
     )
     run_at = MomentField(required=False, help_text="Not before this time; in the past is now. At most a year away.")
     delay_seconds = serializers.FloatField(
@@ -164,6 +170,11 @@ class ClassificationSerializer(serializers.Serializer[Any]):
     action = serializers.CharField(allow_blank=True, help_text="What to do about such a job.")
     words = serializers.ListField(child=serializers.CharField(), help_text="That decided, the most telling first.")
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="Of the categories.")
+    pulls = serializers.DictField(
+        child=serializers.FloatField(),
+        required=False,
+        help_text="How much words pulled towards the category; below 0, away from it. Not of older answers.",
+    )
     given = serializers.ListField(
         child=serializers.ChoiceField(["category", "urgency"]),
         help_text="What the caller had said himself, which holds.",
@@ -188,6 +199,7 @@ class JobSummarySerializer(serializers.Serializer[Job]):
     status = serializers.ChoiceField(STATUSES, source="state")
     urgency = serializers.ChoiceField(URGENCIES)
     category = serializers.CharField(allow_blank=True)
+    tags = serializers.ListField(child=serializers.CharField())
     classification = ClassificationSerializer(
         allow_null=True, help_text="Null without a title or description, and for the moment until they are read."
     )

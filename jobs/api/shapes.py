@@ -1,5 +1,6 @@
 """The shapes of what stands around a job: bulk calls, its history, dead letters, queues, types, predictions."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -21,11 +22,13 @@ from jobs.api.serializers import (
     JobSummarySerializer,
     NewJobSerializer,
 )
-from jobs.models import Artefact, Attempt, LogLine, Queue, Transition
+from jobs.models import Artefact, Attempt, LogLine, Transition
 from jobs.queue.new_job import MAX_LENGTHS, MAX_PARENTS
 from jobs.ranking import POLICIES
 from orgs.serializers import StrictSerializer
 
+# Beyond it a pause is refused, which must not be too much to say.
+MOST_SECONDS = 10**9
 BULK_STATUSES = CREATED, EXISTING, REFUSED = "created", "existing", "refused"
 
 
@@ -199,27 +202,64 @@ class CountsSerializer(serializers.Serializer[Any]):
     cancelled = serializers.IntegerField()
 
 
-class QueueSerializer(serializers.Serializer[Queue]):
-    name = serializers.CharField()
-    paused = serializers.BooleanField()
-    paused_at = MomentField(allow_null=True)
-    paused_by = serializers.CharField(source="paused_by.username", default=None, allow_null=True)
-    pause_reason = serializers.CharField(allow_blank=True)
-    policy = serializers.ChoiceField(POLICIES, source="ordered_by", help_text="What its new jobs are ordered by.")
+class QueueSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(source="queue.name")
+    paused = serializers.BooleanField(source="queue.paused")
+    paused_at = MomentField(source="queue.paused_at", allow_null=True)
+    paused_by = serializers.CharField(source="queue.paused_by.username", default=None, allow_null=True)
+    pause_reason = serializers.CharField(source="queue.pause_reason", allow_blank=True)
+    resume_at = MomentField(source="queue.resume_at", allow_null=True, help_text="When the pause ends by itself.")
+    closed = serializers.BooleanField(source="queue.closed", help_text="It takes no new jobs.")
+    closed_at = MomentField(source="queue.closed_at", allow_null=True)
+    closed_by = serializers.CharField(source="queue.closed_by.username", default=None, allow_null=True)
+    close_reason = serializers.CharField(source="queue.close_reason", allow_blank=True)
+    policy = serializers.ChoiceField(POLICIES, source="queue.ordered_by", help_text="What its new jobs are ordered by.")
+    target_seconds = serializers.IntegerField(
+        source="queue.target_seconds", allow_null=True, help_text="No job should wait longer."
+    )
     counts = CountsSerializer()
+    waiting_since = MomentField(allow_null=True, help_text="Since when the oldest waits.")
+    late = serializers.BooleanField(help_text="The oldest waits longer than the target.")
+    workers = serializers.IntegerField(help_text="Workers online that take its jobs.")
+    slots = serializers.IntegerField(help_text="So many jobs those can run at once, of all their queues.")
+    max_running = serializers.IntegerField(allow_null=True, help_text="What the limit of this queue says.")
+    empty_in_seconds = serializers.FloatField(
+        source="empty_seconds",
+        allow_null=True,
+        help_text="Until what waits in it now will have run, as predicted, over the slots. Null when nothing waits, or "
+        "nothing would start.",
+    )
 
 
-class PolicySerializer(StrictSerializer):
+class QueueChangeSerializer(StrictSerializer):
+    """What is left out stays."""
+
+    target_seconds = serializers.IntegerField(
+        required=False, allow_null=True, help_text="No job should wait longer. Null: nobody says."
+    )
     policy = serializers.ChoiceField(
         POLICIES,
+        required=False,
         allow_null=True,
         help_text="learned: by predicted run time and urgency, ageing; priority: by the priority as shown; fifo: first "
         "come, first served. Null: as the deployment has it.",
     )
 
 
-class PauseSerializer(StrictSerializer):
+class WhySerializer(StrictSerializer):
     reason = TextField(required=False, default="", allow_blank=True, max_length=200)
+
+
+class PauseSerializer(WhySerializer):
+    resume_at = MomentField(required=False, allow_null=True, help_text="When it ends by itself.")
+    resume_in_seconds = serializers.FloatField(required=False, allow_null=True, help_text="The same from now on.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """With `until` for the verbs."""
+        at, seconds = attrs.pop("resume_at", None), attrs.pop("resume_in_seconds", None)
+        if at is not None and seconds is not None:
+            raise serializers.ValidationError("Give one of resume_at and resume_in_seconds.", "one_of")
+        return attrs | {"until": at if seconds is None else timedelta(seconds=min(max(seconds, 0), MOST_SECONDS))}
 
 
 class ForecastSerializer(serializers.Serializer[Any]):

@@ -4,9 +4,13 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from django.http import HttpResponseBase
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
+from django.http import Http404, HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,30 +28,59 @@ from jobs.api.serializers import (
     ReplaySerializer,
     new_job,
 )
-from jobs.api.waits import RETRY_AFTER_SECONDS, moved_on, seconds_asked
-from jobs.errors import VersionChanged
-from jobs.listing import narrowed
+from jobs.api.waits import seconds_asked, waited_for
+from jobs.errors import QueueError, VersionChanged
+from jobs.listing import Finder, narrowed
 from jobs.models import Job
 from jobs.queue import control, labels
+from jobs.queue.delete import delete
 from jobs.queue.enqueue import Enqueued, NewJob, enqueue
 from orgs.roles import Action
 
 
-class JobsView(OrgView):
+class WaitingView(OrgView):
+    """What jobs.api.waits asks of a view."""
+
+    def shown(self, job_id: str) -> dict[str, Any]:
+        return representation(self.job(job_id))
+
+    def let_in_again(self) -> None:
+        """What a caller who has waited may is asked anew. Raises what a first call would."""
+        again = self.initialize_request(self.request._request, **self.kwargs)
+        again._request._scope = None  # type: ignore[attr-defined]
+        self.perform_authentication(again)
+        self.check_permissions(again)
+        self.request = again
+
+
+class JobsView(WaitingView):
     actions = {"GET": Action.READ, "POST": Action.SUBMIT}
     submits = True
 
     @docs.submit
     def post(self, request: Request) -> Response:
+        seconds = seconds_asked(request)
         found = submit(self, new_job(NewJobSerializer.read(request), idempotency_key(request)))
-        return submitted(found, representation(self.stored(found)), reverse("api-job", args=[found.job_id]))
+        body, headers = self.at_its_end(representation(self.stored(found)), seconds)
+        response = submitted(found, body, reverse("api-job", args=[found.job_id]))
+        for name, value in headers.items():
+            response[name] = value
+        return response
+
+    def at_its_end(self, body: dict[str, Any], seconds: int) -> tuple[dict[str, Any], dict[str, str]]:
+        """It is stored, so nothing that comes to pass while the caller waits may say that it was not."""
+        try:
+            return waited_for(self, body, seconds, to_its_end=True)
+        except (APIException, Http404, PermissionDenied, QueueError, DatabaseError):
+            return body, {}
 
     @docs.list_jobs
     def get(self, request: Request) -> Response:
         asked = JobQuery.asked(request)
         check_category(asked, self.scope.org)
-        jobs = narrowed(listed(Job.objects.for_org(self.scope.org)), filters(asked))
-        return job_page(request, jobs, asked, JobSummarySerializer)
+        wanted = filters(asked)
+        jobs = narrowed(listed(Job.objects.for_org(self.scope.org)), wanted)
+        return job_page(request, jobs, asked, JobSummarySerializer, Finder(self.scope.org.pk, wanted))
 
 
 def submit(view: OrgView, new: NewJob) -> Enqueued:
@@ -101,33 +134,29 @@ def unchanged(view: OrgView, job_id: str) -> control.Check | None:
     return check
 
 
-class JobView(OrgView):
-    actions = {"GET": Action.READ}
+class JobView(WaitingView):
+    actions = {"GET": Action.READ, "DELETE": Action.DELETE}
 
     @docs.get_job
     def get(self, request: Request, job_id: str) -> HttpResponseBase:
-        seconds, body, headers = seconds_asked(request), self.shown(job_id), {}
+        seconds, body = seconds_asked(request), self.shown(job_id)
         # who has another version than this one is answered at once
-        if seconds and matches(request, etag_of(body)):
-            found = moved_on(self, body, seconds)
-            headers = (
-                {"Retry-After": RETRY_AFTER_SECONDS} if found is None else {"Preference-Applied": f"wait={seconds}"}
-            )
-            body = found or body
+        body, headers = waited_for(self, body, seconds if matches(request, etag_of(body)) else 0)
         response = Response(body, headers=headers)
         response["ETag"] = etag_of(body)
         return get_conditional_response(request._request, etag=response["ETag"], response=response) or response
 
-    def shown(self, job_id: str) -> dict[str, Any]:
-        return representation(self.job(job_id))
-
-    def let_in_again(self) -> None:
-        """What a caller who has waited may is asked anew. Raises what a first call would."""
-        again = self.initialize_request(self.request._request, **self.kwargs)
-        again._request._scope = None  # type: ignore[attr-defined]
-        self.perform_authentication(again)
-        self.check_permissions(again)
-        self.request = again
+    @extend_schema(
+        operation_id="delete_job",
+        summary="Delete a job that has ended",
+        description="With its attempts, its log and its files, for good. One that others still wait for stays.",
+        parameters=[docs.IF_UNCHANGED],
+        request=None,
+        responses={204: None, 409: docs.MOVED_ON, 412: docs.CHANGED},
+    )
+    def delete(self, request: Request, job_id: str) -> Response:
+        delete(self.job(job_id).pk, scope=self.scope, request=request._request, check=unchanged(self, job_id))
+        return Response(status=204)
 
 
 def matches(request: Request, tag: str) -> bool:

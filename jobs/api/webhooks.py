@@ -14,8 +14,8 @@ from jobs.api.base import OrgView, correlation_id, parsed_id
 from jobs.api.fields import MomentField, TextField
 from jobs.api.filters import PageQuery
 from jobs.api.paging import key_page, page_response
-from jobs.errors import DeliveryNotFound, JobNotFound, SubscriberNotFound
-from jobs.models import Delivery, EventType, Subscriber
+from jobs.errors import JobNotFound, SubscriberNotFound
+from jobs.models import ENDS, Delivery, EventType, Subscriber
 from jobs.queue import subscribers
 from jobs.queue.subscribers import WEBHOOK
 from orgs.roles import Action
@@ -41,7 +41,7 @@ class NewWebhookSerializer(StrictSerializer):
     """A webhook to make."""
 
     url = TextField(max_length=2_048, help_text="http or https, at a public address.")
-    events = EventsField(required=False, help_text="By default all.")
+    events = EventsField(required=False, help_text="By default all ends of jobs.")
     types = TypesField()
 
 
@@ -81,7 +81,9 @@ class DeliverySerializer(serializers.Serializer[Delivery]):
     """One event for one subscriber, and what came of the last try."""
 
     id = serializers.UUIDField(help_text="The `webhook-id` that the receiver sees, the same with each try.")
-    event = serializers.CharField(help_text="`job.done`, `job.failed`, `job.cancelled` or `test`.")
+    event = serializers.CharField(
+        help_text="`job.done`, `job.failed`, `job.cancelled`, `alert.raised`, `alert.cleared` or `test`."
+    )
     job_id = serializers.UUIDField(allow_null=True)
     correlation_id = serializers.CharField(allow_blank=True)
     status = serializers.ChoiceField(Delivery.STATES)
@@ -97,10 +99,6 @@ class DeliverySerializer(serializers.Serializer[Delivery]):
     data = serializers.DictField(help_text="The `data` of the body.")  # type: ignore[assignment]
     created_at = MomentField()
     ended_at = MomentField(allow_null=True)
-
-
-class DeliveryQuery(PageQuery):
-    status = serializers.ChoiceField(Delivery.STATES, required=False)
 
 
 OFF = OpenApiResponse(description="It is turned off.")
@@ -129,7 +127,7 @@ class WebhooksView(OrgView):
     )
     def post(self, request: Request) -> Response:
         sent = NewWebhookSerializer.read(request)
-        fields = {"events": EventType.values, **named(sent)}
+        fields = {"events": ENDS, **named(sent)}
         webhook, secret = subscribers.create_webhook(scope=self.scope, request=request._request, **fields)
         where = {"Location": reverse("api-webhook", args=[webhook.pk])}
         return Response(with_secret(webhook, secret), status=201, headers=where)
@@ -195,38 +193,6 @@ class WebhookTestView(OrgView):
     )
     def post(self, request: Request, webhook_id: str) -> Response:
         return tested(self, request, webhook_id, WEBHOOK)
-
-
-class DeliveriesView(OrgView):
-    actions = {"GET": Action.MANAGE_WEBHOOKS}
-
-    @docs.listing("list_deliveries", "Deliveries of a webhook, the latest first", DeliverySerializer, DeliveryQuery)
-    def get(self, request: Request, webhook_id: str) -> Response:
-        asked = DeliveryQuery.asked(request)
-        rows = Delivery.objects.filter(subscriber=subscriber_of(self, webhook_id, WEBHOOK))
-        if "status" in asked:
-            rows = rows.filter(status=asked["status"])
-        found, next_cursor = key_page(rows, "-id", limit=asked["limit"], cursor=asked["cursor"])
-        return page_response(request, found, next_cursor, DeliverySerializer)
-
-
-class ResendView(OrgView):
-    actions = {"POST": Action.MANAGE_WEBHOOKS}
-
-    @extend_schema(
-        operation_id="resend_delivery",
-        summary="Send a delivery again",
-        description="Now, whatever became of it, and with all its tries anew. Its id and its body stay.",
-        request=None,
-        responses={202: ACCEPTED, 409: OFF},
-    )
-    def post(self, request: Request, webhook_id: str, delivery_id: str) -> Response:
-        try:
-            delivery = parsed_id(delivery_id)
-        except JobNotFound:
-            raise DeliveryNotFound from None
-        sent = subscribers.resend(pk_of(webhook_id), delivery, scope=self.scope, request=request._request)
-        return Response(DeliverySerializer(sent).data, status=202)
 
 
 def named(sent: dict[str, Any]) -> dict[str, Any]:

@@ -27,9 +27,10 @@ from jobs.states import Outcome
 from orgs.authentication import KeyAuthentication
 from orgs.good_keys import good_keys
 from orgs.models import ApiKey
-from orgs.permissions import HoldsWorkerKey
+from orgs.permissions import HoldsWorkerKey, MayClaim
 
 RETRY_AFTER_SECONDS = "2"
+COMMAND_HEADER = shapes.COMMAND_HEADER
 
 
 class WorkerView(APIView):
@@ -52,6 +53,8 @@ class WorkerView(APIView):
 
 
 class ClaimsView(WorkerView):
+    permission_classes = [MayClaim]
+
     @shapes.claims
     def post(self, request: Request) -> Response:
         sent = shapes.ClaimSerializer.read(request)
@@ -60,6 +63,8 @@ class ClaimsView(WorkerView):
         slots = sent["slots"] + len(sent.get("holding", []))
         external.beat(puller, queues=sent["queues"], slots=slots, version=version)
         self.give_back_unknown(puller, sent.get("holding"))
+        if command := external.told(puller):
+            return Response(status=204, headers={COMMAND_HEADER: command, "Retry-After": RETRY_AFTER_SECONDS})
         asked = {
             "queues": sent["queues"],
             "slots": sent["slots"],
@@ -95,7 +100,7 @@ class ClaimsView(WorkerView):
             if not waiter.woken.wait(left):
                 break
             waiter.woken.clear()
-            if external.has_departed(waiter.puller) or not good_keys().filter(pk=self.key.pk).exists():
+            if external.takes_no_more(waiter.puller) or not good_keys().filter(pk=self.key.pk).exists():
                 break
             if taken := external.pull(waiter.puller, **asked):
                 return taken
@@ -138,6 +143,7 @@ class RenewalView(WorkerView):
             "lease_expires_at": extended.expires_at,
             "deadline_at": extended.deadline_at,
             "cancel_requested": extended.cancel_requested,
+            "command": extended.asked if extended.asked in external.STOPPING else None,
         }
         return Response(shapes.RenewedSerializer(shown).data)
 

@@ -19,6 +19,8 @@ WAIT_SECONDS = 20
 LEASE_SECONDS = LEAST_LEASE_SECONDS, MOST_LEASE_SECONDS = 2, 300
 STREAMS = ["log", "stdout", "stderr"]
 SENT_ERROR_MAX = 100_000
+COMMAND_HEADER = "SmartQueue-Command"
+COMMANDS = ["quiet", "stop"]
 
 
 class WorkerNameField(serializers.RegexField):
@@ -94,6 +96,9 @@ class RenewedSerializer(serializers.Serializer[Any]):
     lease_expires_at = MomentField()
     deadline_at = MomentField()
     cancel_requested = serializers.BooleanField(help_text="A person asked to stop it: stop, and release the lease.")
+    command = serializers.ChoiceField(
+        COMMANDS, allow_null=True, help_text="What an admin asks of the worker, as in the header of a claim."
+    )
 
 
 class FinishSerializer(StrictSerializer):
@@ -168,6 +173,15 @@ LOST = OpenApiResponse(description="The lease is lost, or the attempt has ended 
 RETRY_AFTER = OpenApiParameter(
     "Retry-After", str, OpenApiParameter.HEADER, response=[204], description="Seconds, when this call could not wait."
 )
+COMMAND = OpenApiParameter(
+    COMMAND_HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    enum=COMMANDS,
+    response=[204],
+    description="An admin asks the worker to take no more (`quiet`: go on asking, it may end) or to end (`stop`: "
+    "finish what runs, and depart). It is given no job until then.",
+)
 claims = extend_schema(
     tags=TAGS,
     operation_id="claim_external_jobs",
@@ -175,9 +189,13 @@ claims = extend_schema(
     description="Jobs of the type `external`, of your organisation. Each is leased to you alone: renew the lease until "
     "you say how it ended. With `wait_seconds` the answer comes as soon as there is a job; when too many wait already, "
     "at once, with Retry-After.",
-    parameters=[RETRY_AFTER],
+    parameters=[RETRY_AFTER, COMMAND],
     request=ClaimSerializer,
-    responses={200: ClaimsSerializer, 204: OpenApiResponse(description="There was nothing in this time.")},
+    responses={
+        200: ClaimsSerializer,
+        204: OpenApiResponse(description="There was nothing in this time."),
+        404: OpenApiResponse(description="What you hold is no lease of ours."),
+    },
     examples=[
         body("Up to two jobs, now or in ten seconds",
              {"worker": "gpu-1", "queues": ["default"], "slots": 2, "wait_seconds": 10}),

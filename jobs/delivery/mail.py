@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
 from jobs.delivery.letters import Digest, Item, Report
-from jobs.models import TEST_EVENT
+from jobs.models import TEST_EVENT, EventType
 
 # Beyond these they are only counted.
 MOST_SHOWN = 50
@@ -42,6 +42,12 @@ def written(digest: Digest, connection: Any) -> EmailMessage:
 
 def subject(digest: Digest) -> str:
     jobs = [item for item in digest.items if item.event != TEST_EVENT]
+    alerts = [item for item in jobs if "alert" in item.data]
+    if alerts:
+        raised = alerts[-1].event == EventType.ALERT_RAISED
+        more = f", and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        about = one_line(alerts[-1].data["alert"]["rule"], 80)
+        return f"[SmartQueue] {one_line(digest.org, 80)}: {'ALERT' if raised else 'over'}: {about}{more}"
     what = f"{len(jobs)} job{'s' if len(jobs) != 1 else ''} ended" if jobs else "a test"
     if jobs and all(item.event == "job.failed" for item in jobs):
         what = f"{len(jobs)} dead letter{'s' if len(jobs) != 1 else ''}"
@@ -61,14 +67,39 @@ def lines(digest: Digest) -> Iterator[str]:
 
 def paragraph(item: Item) -> Iterator[str]:
     job = item.data.get("job")
+    if "alert" in item.data:
+        yield from about_alert(item.data["alert"])
+        return
     if job is None:
         yield "This is a test: mails to this address arrive."
         return
-    name = job["title"] or job["name"]
-    yield f"{one_line(name, 200)} ({job['type']}, queue {job['queue']}): {WORDS[item.event]}, attempt {job['attempt']}"
+    name, what, where = (one_line(job[key], 200) for key in ("title" if job["title"] else "name", "type", "queue"))
+    yield f"{name} ({what}, queue {where}): {WORDS[item.event]}, attempt {job['attempt']}"
     if why := ": ".join(text for text in (job["error_type"], job["error"]) if text):
         yield f"  {one_line(why, 300)}"
     yield f"  {settings.PUBLIC_URL}/jobs/{job['id']}/"
+
+
+def about_alert(alert: dict[str, Any]) -> Iterator[str]:
+    name, where = one_line(alert["rule"], 64), one_line(alert["told"], 300)
+    if alert["cleared_at"]:
+        yield f"Over: {name}, since {alert['raised_at']} until {alert['cleared_at']}"
+    else:
+        yield f"ALERT: {name}, since {alert['raised_at']}"
+    figures = f"  {words_of(alert['kind'], alert['worst'])}; it is raised from {alert['threshold']:g} on"
+    yield figures + (f" ({where})" if where else "")
+    yield f"  {settings.PUBLIC_URL}/alerts/"
+
+
+def words_of(kind: str, value: float) -> str:
+    """What a rule measured, as people say it. Short and English, as all of a mail."""
+    return {
+        "dead_letters": f"{value:g} dead letters",
+        "latency": f"a job has waited {value:.0f} s",
+        "no_worker": f"a job has waited {value:.0f} s for a worker that takes it",
+        "cron_missed": f"{value:g} times of schedules were missed",
+        "error_rate": f"{value:.0f} % of attempts failed",
+    }.get(kind, f"{value:g}")
 
 
 def one_line(text: str, most: int) -> str:

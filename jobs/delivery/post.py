@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from jobs.delivery.signing import opened, signed
 from jobs.handlers.addresses import Refused, target
 from jobs.handlers.base import Context, Stopped
 from jobs.handlers.exchange import Line, Request, Response, Trouble
-from jobs.handlers.http_payload import HEADER_VALUE, traceparent
+from jobs.handlers.http_payload import HEADER_VALUE
 from jobs.handlers.http_result import retry_after_seconds, storable
+from jobs.masking import MASK
+from jobs.models import Delivery
+from jobs.trace import traceparent
 from orgs.crypto import Unsealable
 
 GONE = 410
@@ -74,16 +78,38 @@ def post(letter: Letter, context: Context) -> Report:
 def request_of(letter: Letter) -> Request:
     body = message(letter.event, letter.happened_at, letter.data)
     keys = [opened(secret, letter.subscriber_id) for secret in (letter.secret, letter.previous_secret) if secret]
+    headers = headers_of(letter, signed(letter.id, letter.sent_at, body, keys))
+    return Request("POST", target(letter.url), headers, body.encode())
+
+
+def headers_of(sent: Letter | Delivery, signature: dict[str, str]) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"SmartQueue/{settings.VERSION}",
         "Accept-Encoding": "identity",
-        **signed(letter.id, letter.sent_at, body, keys),
+        **signature,
     }
-    if letter.correlation_id and HEADER_VALUE.fullmatch(letter.correlation_id):
-        headers["X-Correlation-ID"] = letter.correlation_id
-        headers["traceparent"] = traceparent(letter.correlation_id, f"{letter.id}/{letter.attempt}")
-    return Request("POST", target(letter.url), headers, body.encode())
+    if sent.correlation_id and HEADER_VALUE.fullmatch(sent.correlation_id):
+        headers["X-Correlation-ID"] = sent.correlation_id
+        headers["traceparent"] = traceparent(sent.correlation_id, f"{sent.id}/{sent.attempt}")
+    return headers
+
+
+def sent_as(delivery: Delivery) -> dict[str, Any]:
+    """The request of a delivery as people may see it: who holds its signature could send it to the receiver again."""
+    last = delivery.last_attempt_at
+    signature = {
+        "webhook-id": str(delivery.pk),
+        "webhook-timestamp": str(int(last.timestamp())) if last else "",
+        "webhook-signature": f"v1,{MASK}",
+    }
+    happened_at = delivery.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {
+        "method": "POST",
+        "url": delivery.subscriber.target,
+        "headers": {name: value for name, value in headers_of(delivery, signature).items() if value},
+        "body": message(delivery.event, happened_at, delivery.data),
+    }
 
 
 def message(event: str, happened_at: str, data: Any) -> str:

@@ -12,6 +12,7 @@ import psycopg
 from django.db import connection, connections
 from django.db.models import QuerySet
 
+from jobs.exports.names import without_names
 from jobs.exports.sources import rows_of
 from jobs.handlers.base import PermanentFailure
 from jobs.handlers.datasets import DATASETS, Question
@@ -111,7 +112,8 @@ class OrgExtract:
             return iter(())
         wide = DATASETS[self.question.dataset].json & set(self.question.columns)
         found = self.found[: self.question.limit]
-        rows = islice(found.iterator(chunk_size=WIDE_ROWS if wide else ROWS), self.question.limit)
+        size = WIDE_ROWS if wide else ROWS
+        rows = without_names(self.question, islice(found.iterator(chunk_size=size), self.question.limit), size)
         places = {place for place, name in enumerate(self.question.columns) if name in wide}
         return (hidden(row, places) for row in rows) if places else rows
 

@@ -7,13 +7,19 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
+from jobs.exports.names import asked_for_names
 from jobs.handlers.datasets import JOB_FILTERS, Question
 from jobs.listing import Filters, narrowed, ordering, parse_sort, parse_statuses
 from jobs.models import Attempt, DepthSample, Job, JobQuerySet, LogLine, Schedule, Transition
 from orgs.models import AuditEntry
+from orgs.removed_names import acted_by
 
 Given = Mapping[str, Any]
-SAME = ("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type")
+SAME = (
+    *("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type"),
+    *("tag", "worker", "fingerprint"),
+)
+BOUNDS = ("attempts_min", "attempts_max", "runtime_min_ms", "runtime_max_ms")
 # Columns that are called otherwise where they are stored.
 JOB_FIELDS = {
     "status": F("state"),
@@ -34,23 +40,25 @@ SORTS = {"predicted_ms": "predicted", "runtime_ms": "runtime"}
 
 
 def rows_of(question: Question, org_id: int) -> "QuerySet[Any, Any]":
-    """Tuples of the columns that are asked for, in order, and one more than the limit, to tell whether there are."""
+    """Tuples of the columns that are asked for, in order, and behind them what names.without_names() needs."""
     fields = FIELDS.get(question.dataset, {})
     found = SOURCES[question.dataset](org_id, question.filters)
     ordered = found.order_by(*ORDERS.get(question.dataset, job_order)(question.order))
-    return ordered.values_list(*(fields.get(name, F(name)) for name in question.columns))
+    return ordered.values_list(*(fields.get(name, F(name)) for name in (*question.columns, *asked_for_names(question))))
 
 
 def filters_of(given: Given) -> Filters:
+    same: dict[str, Any] = {name: given.get(name, "") for name in SAME} | {name: given.get(name) for name in BOUNDS}
     return Filters(
         statuses=parse_statuses(given.get("status", ())),
         created_after=given.get("created_after"),
         created_before=given.get("created_before"),
-        finished_after=given.get("failed_after"),
-        finished_before=given.get("failed_before"),
+        finished_after=given.get("failed_after", given.get("finished_after")),
+        finished_before=given.get("failed_before", given.get("finished_before")),
+        replayed=given.get("replayed"),
         text=given.get("q", ""),
         batch=UUID(given["batch"]) if "batch" in given else None,
-        **{name: given.get(name, "") for name in SAME},
+        **same,
     )
 
 
@@ -96,9 +104,9 @@ def log_lines(org_id: int, given: Given) -> "QuerySet[Any]":
 
 
 def audit(org_id: int, given: Given) -> "QuerySet[Any]":
-    fields = {"actor": "actor_name", "action": "action", "correlation_id": "correlation_id"}
-    same = {field: given[name] for name, field in fields.items() if name in given}
-    return in_time(AuditEntry.objects.filter(org_id=org_id, **same), "at", given)
+    same = {name: given[name] for name in ("action", "correlation_id") if name in given}
+    rows = AuditEntry.objects.filter(org_id=org_id, **same)
+    return in_time(rows.filter(acted_by(given["actor"])) if "actor" in given else rows, "at", given)
 
 
 def schedules(org_id: int, given: Given) -> "QuerySet[Any]":

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.conf import settings
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from jobs.categories import categories_of
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
@@ -20,26 +21,39 @@ from orgs.models import Org
 
 SUGGESTIONS = 200
 # Of what a person need not say.
-TOLD = "By its title"
+TOLD = _("By its title")
 
 
 class SubmitForm(forms.Form):
     """What all types share. A subclass says how its fields make a payload, and which field is which part of it."""
 
     name = forms.CharField(
-        required=False, max_length=MAX_LENGTHS["name"], help_text="Jobs of one name are predicted from each other."
+        label=_("Name"),
+        required=False,
+        max_length=MAX_LENGTHS["name"],
+        help_text=_("Jobs of one name are predicted from each other."),
     )
-    title = forms.CharField(required=False, max_length=MAX_LENGTHS["title"])
-    description = TextAreaField(rows=2, mono=False, label="Description", max_length=MAX_LENGTHS["description"])
-    queue = forms.CharField(max_length=40, initial="default", widget=forms.TextInput(attrs={"list": "queues"}))
-    urgency = forms.ChoiceField(required=False, choices=[("", TOLD), *((word, word) for word in URGENCY_FACTOR)])
-    category = forms.ChoiceField(required=False)
-    delay_seconds = forms.FloatField(label="Start after (seconds)", required=False, min_value=0)
-    run_at = moment_field("Or at (UTC)")
-    timeout_seconds = forms.IntegerField(label="Timeout (seconds)", required=False)
-    max_attempts = forms.IntegerField(label="Attempts at most", required=False)
-    retry_base_seconds = forms.FloatField(label="First retry after (seconds)", required=False)
-    retry_cap_seconds = forms.FloatField(label="Later ones at most after (seconds)", required=False)
+    title = forms.CharField(label=_("Title"), required=False, max_length=MAX_LENGTHS["title"])
+    description = TextAreaField(rows=2, mono=False, label=_("Description"), max_length=MAX_LENGTHS["description"])
+    queue = forms.CharField(
+        label=_("Queue"), max_length=40, initial="default", widget=forms.TextInput(attrs={"list": "queues"})
+    )
+    urgency = forms.ChoiceField(
+        label=_("Urgency"), required=False, choices=[("", TOLD), *((word, word) for word in URGENCY_FACTOR)]
+    )
+    category = forms.ChoiceField(label=_("Category"), required=False)
+    tags = forms.CharField(
+        label=_("Tags"),
+        required=False,
+        max_length=500,
+        help_text=_("Words to find it by, with blanks between: customer-7 eu"),
+    )
+    delay_seconds = forms.FloatField(label=_("Start after (seconds)"), required=False, min_value=0)
+    run_at = moment_field(_("Or at (UTC)"))
+    timeout_seconds = forms.IntegerField(label=_("Timeout (seconds)"), required=False)
+    max_attempts = forms.IntegerField(label=_("Attempts at most"), required=False)
+    retry_base_seconds = forms.FloatField(label=_("First retry after (seconds)"), required=False)
+    retry_cap_seconds = forms.FloatField(label=_("Later ones at most after (seconds)"), required=False)
     # One for each time the form is shown: pressing the button twice submits one job.
     once = forms.CharField(max_length=64, widget=forms.HiddenInput)
     # The job whose values it started from, where some of them are not shown.
@@ -93,6 +107,7 @@ class SubmitForm(forms.Form):
         chosen = {name: asked[name] for name in ("description", *self.COMMON, *self.LATER)}
         retry = {name.removeprefix("retry_"): asked[name] for name in self.RETRY if asked[name] is not None}
         chosen["retry"] = retry or None
+        chosen["tags"] = asked["tags"].replace(",", " ").split()
         return NewJob(type=self.type, payload=self.meant(), idempotency_key=f"form-{asked['once']}", **chosen)
 
     def meant(self) -> dict[str, Any]:
@@ -109,17 +124,17 @@ class SubmitForm(forms.Form):
                 self.refuse_payload(pointer, sentence)
         elif isinstance(error, InvalidJob):
             for pointer, sentence in error.errors:
-                name = pointer.strip("/").replace("/", "_")
+                name = "tags" if pointer.startswith("/tags") else pointer.strip("/").replace("/", "_")
                 self.add_error(name if name in self.fields else None, sentence)
         elif isinstance(error, KeyReused):
             self.data = {**{name: self.data[name] for name in self.data}, "once": uuid7().hex}
-            text = "This form was submitted before, with other values. Submit it again to make a new job."
+            text = _("This form was submitted before, with other values. Submit it again to make a new job.")
             self.add_error(None, text)
         else:
             self.add_error(None, error.detail)
 
     def refuse_payload(self, pointer: str, sentence: str) -> None:
-        first, _, rest = pointer.removeprefix("/").partition("/")
+        first, _slash, rest = pointer.removeprefix("/").partition("/")
         name = self.FIELDS.get(first)
         place = rest if name else pointer.removeprefix("/")
         self.add_error(name, f"{place}: {sentence}" if place else sentence)
@@ -128,7 +143,7 @@ class SubmitForm(forms.Form):
 class RawForm(SubmitForm):
     """Any type, by its payload."""
 
-    raw = JsonField(rows=12, label="Payload, as JSON")
+    raw = JsonField(rows=12, label=_("Payload, as JSON"))
 
     def payload(self) -> dict[str, Any]:
         found: dict[str, Any] = self.cleaned_data["raw"]

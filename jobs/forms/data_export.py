@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from jobs.categories import categories_of
 from jobs.forms.base import SubmitForm
@@ -17,14 +18,14 @@ from jobs.handlers.datasets import DATASETS, moment
 from jobs.ranking import URGENCY_FACTOR
 
 TITLES = {
-    "jobs": "Jobs",
-    "dead_letters": "Dead letters",
-    "attempts": "Attempts that ended",
-    "transitions": "Moves between statuses",
-    "log_lines": "Log lines",
-    "audit": "Audit trail (org admins)",
-    "schedules": "Schedules",
-    "depth_samples": "Queue depth over time",
+    "jobs": _("Jobs"),
+    "dead_letters": _("Dead letters"),
+    "attempts": _("Attempts that ended"),
+    "transitions": _("Moves between statuses"),
+    "log_lines": _("Log lines"),
+    "audit": _("Audit trail (org admins)"),
+    "schedules": _("Schedules"),
+    "depth_samples": _("Queue depth over time"),
 }
 # Field by filter; filters without a field are written as JSON.
 FILTER_FIELDS = {
@@ -38,37 +39,41 @@ FILTER_FIELDS = {
     "created_after": "created_after",
     "created_before": "created_before",
 }
-FILES: Mapping[str, tuple[str, dict[str, Any]]] = {
+FILES: Mapping[str, tuple[Any, dict[str, Any]]] = {
     "csv": ("CSV", {"format": "csv"}),
-    "csv-bom": ("CSV for Excel (with a byte order mark)", {"format": "csv", "bom": True}),
+    "csv-bom": (_("CSV for Excel (with a byte order mark)"), {"format": "csv", "bom": True}),
     "json": ("JSON", {"format": "json"}),
-    "ndjson": ("Lines of JSON", {"format": "ndjson"}),
+    "ndjson": (_("Lines of JSON"), {"format": "ndjson"}),
 }
 
 
 class DataExportForm(SubmitForm):
-    dataset = forms.ChoiceField(label="Rows", choices=[(name, TITLES[name]) for name in DATASETS])
-    file = forms.ChoiceField(label="File", choices=[(word, label) for word, (label, _) in FILES.items()])
-    compress = forms.ChoiceField(label="Compressed", required=False, choices=[("", "No"), ("gzip", "gzip")])
-    columns = TextAreaField(rows=2, label="Columns", help_text="Names with commas between; empty: all but the widest.")
-    of_status = forms.CharField(
-        label="Status", required=False, max_length=200, help_text="Like done, failed; empty: any."
+    dataset = forms.ChoiceField(label=_("Rows"), choices=[(name, TITLES[name]) for name in DATASETS])
+    file = forms.ChoiceField(label=_("File"), choices=[(word, label) for word, (label, _given) in FILES.items()])
+    compress = forms.ChoiceField(label=_("Compressed"), required=False, choices=[("", _("No")), ("gzip", "gzip")])
+    columns = TextAreaField(
+        rows=2, label=_("Columns"), help_text=_("Names with commas between; empty: all but the widest.")
     )
-    of_type = forms.ChoiceField(label="Type", required=False)
+    of_status = forms.CharField(
+        label=_("Status"), required=False, max_length=200, help_text=_("Like done, failed; empty: any.")
+    )
+    of_type = forms.ChoiceField(label=_("Type"), required=False)
     of_queue = forms.CharField(
-        label="Queue", required=False, max_length=40, widget=forms.TextInput(attrs={"list": "queues"})
+        label=_("Queue"), required=False, max_length=40, widget=forms.TextInput(attrs={"list": "queues"})
     )
     of_urgency = forms.ChoiceField(
-        label="Urgency", required=False, choices=[("", "Any"), *((word, word) for word in URGENCY_FACTOR)]
+        label=_("Urgency"), required=False, choices=[("", _("Any")), *((word, word) for word in URGENCY_FACTOR)]
     )
-    of_category = forms.ChoiceField(label="Category", required=False)
-    creator = forms.CharField(label="Created by", required=False, max_length=32)
-    q = forms.CharField(label="Search", required=False, max_length=200, strip=False)
-    created_after = moment_field("Created from (UTC)")
-    created_before = moment_field("Created before (UTC)")
-    more = JsonField(rows=2, label="More filters, as JSON")
-    order = forms.ChoiceField(required=False, choices=[("", "As usual"), *((word, word) for word in ALL_ORDERS)])
-    limit = forms.IntegerField(label="Rows at most", required=False)
+    of_category = forms.ChoiceField(label=_("Category"), required=False)
+    creator = forms.CharField(label=_("Created by"), required=False, max_length=32)
+    q = forms.CharField(label=_("Search"), required=False, max_length=200, strip=False)
+    created_after = moment_field(_("Created from (UTC)"))
+    created_before = moment_field(_("Created before (UTC)"))
+    more = JsonField(rows=2, label=_("More filters, as JSON"))
+    order = forms.ChoiceField(
+        label=_("Order"), required=False, choices=[("", _("As usual")), *((word, word) for word in ALL_ORDERS)]
+    )
+    limit = forms.IntegerField(label=_("Rows at most"), required=False)
 
     FIELDS = {"dataset": "dataset", "format": "file", "bom": "file", "gzip": "compress"} | {
         name: name for name in ("columns", "order", "limit")
@@ -83,7 +88,7 @@ class DataExportForm(SubmitForm):
         """These words, and the one it begins with: were that left out, more would be exported than was asked for."""
         first = str(self.initial.get(name) or "")
         extra = [first] if first and first not in known else []
-        self.choice_field(name).choices = [("", "Any"), *((word, word) for word in [*known, *extra])]
+        self.choice_field(name).choices = [("", _("Any")), *((word, word) for word in [*known, *extra])]
 
     def more_open(self) -> bool:
         names = ("more", "order", "limit", "columns")
@@ -92,7 +97,7 @@ class DataExportForm(SubmitForm):
     def clean_more(self) -> dict[str, Any]:
         more: dict[str, Any] = self.cleaned_data["more"]
         if twice := sorted(more.keys() & FILTER_FIELDS.keys()):
-            raise ValidationError(f"There is a field for {', '.join(twice)}.")
+            raise ValidationError(_("There is a field for %(names)s.") % {"names": ", ".join(twice)})
         return more
 
     def payload(self) -> dict[str, Any]:

@@ -7,14 +7,20 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField
 from jobs.strict_json import NotStrict, loads
 from orgs.models import Org
 
-SOURCES = [("rows", "Rows, as JSON"), ("artefact", "File"), ("url", "Web address"), ("connection", "Database")]
-SINKS = [("artefact", "File"), ("connection", "Database")]
+SOURCES = [
+    ("rows", _("Rows, as JSON")),
+    ("artefact", _("File")),
+    ("url", _("Web address")),
+    ("connection", _("Database")),
+]
+SINKS = [("artefact", _("File")), ("connection", _("Database"))]
 
 
 class JsonListField(TextAreaField):
@@ -28,35 +34,42 @@ def json_list(text: str) -> list[Any]:
     try:
         found = loads(text.strip() or "[]")
     except NotStrict as error:
-        raise ValidationError(f"This is no JSON: {error}.") from error
+        raise ValidationError(_("This is no JSON: %(error)s.") % {"error": error}) from error
     if not isinstance(found, list):
-        raise ValidationError("A JSON list is needed, in square brackets.")
+        raise ValidationError(_("A JSON list is needed, in square brackets."))
     return found
 
 
 class EtlForm(SubmitForm):
-    source_kind = forms.ChoiceField(label="Read from", choices=SOURCES, initial="rows")
-    source_connection = forms.ChoiceField(label="Database to read", required=False)
-    source = TextAreaField(rows=5, label="Source", help_text="The rows; or a file's id, an address, a SELECT.")
+    source_kind = forms.ChoiceField(label=_("Read from"), choices=SOURCES, initial="rows")
+    source_connection = forms.ChoiceField(label=_("Database to read"), required=False)
+    source = TextAreaField(rows=5, label=_("Source"), help_text=_("The rows; or a file's id, an address, a SELECT."))
     format = forms.ChoiceField(
-        required=False, choices=[("", "By its name"), ("csv", "CSV"), ("json", "JSON list"), ("ndjson", "NDJSON")]
+        label=_("Format"),
+        required=False,
+        choices=[("", _("By its name")), ("csv", "CSV"), ("json", _("JSON list")), ("ndjson", "NDJSON")],
     )
     delimiter = forms.ChoiceField(
-        label="Between cells", required=False, choices=[("", ","), (";", ";"), ("\t", "Tab"), ("|", "|")]
+        label=_("Between cells"), required=False, choices=[("", ","), (";", ";"), ("\t", _("Tab")), ("|", "|")]
     )
-    steps = JsonListField(rows=8, label="Steps, as JSON", help_text='Like [{"filter": "amount > 10"}]')
-    sink_kind = forms.ChoiceField(label="Write to", choices=SINKS, initial="artefact")
+    steps = JsonListField(rows=8, label=_("Steps, as JSON"), help_text=_('Like [{"filter": "amount > 10"}]'))
+    sink_kind = forms.ChoiceField(label=_("Write to"), choices=SINKS, initial="artefact")
     sink = forms.CharField(
-        label="File or table", max_length=130, initial="out.csv", help_text="A name in .csv, .json, .ndjson or .parquet"
+        label=_("File or table"),
+        max_length=130,
+        initial="out.csv",
+        help_text=_("A name in .csv, .json, .ndjson or .parquet"),
     )
-    sink_connection = forms.ChoiceField(label="Database to write", required=False)
+    sink_connection = forms.ChoiceField(label=_("Database to write"), required=False)
     mode = forms.ChoiceField(
-        required=False, choices=[("", "Add"), ("replace", "Replace all"), ("upsert", "Update by key")]
+        label=_("Mode"),
+        required=False,
+        choices=[("", _("Add")), ("replace", _("Replace all")), ("upsert", _("Update by key"))],
     )
-    key = forms.CharField(label="Key", required=False, max_length=500, help_text="Columns, by commas")
+    key = forms.CharField(label=_("Key"), required=False, max_length=500, help_text=_("Columns, by commas"))
     on_bad_row = forms.ChoiceField(
-        label="Rows that do not fit",
-        choices=[("fail", "Fail"), ("drop", "Drop and count"), ("keep", "Keep in a file")],
+        label=_("Rows that do not fit"),
+        choices=[("fail", _("Fail")), ("drop", _("Drop and count")), ("keep", _("Keep in a file"))],
         initial="fail",
     )
 
@@ -65,7 +78,7 @@ class EtlForm(SubmitForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [("", "None"), *((name, name) for name in connections(self.org))]
+        names = [("", _("None")), *((name, name) for name in connections(self.org))]
         self.choice_field("source_connection").choices = names
         self.choice_field("sink_connection").choices = names
 
@@ -101,7 +114,7 @@ class EtlForm(SubmitForm):
     @classmethod
     def initial_of(cls, payload: Mapping[str, Any]) -> dict[str, Any]:
         source, sink = payload.get("source", {}), payload.get("sink", {})
-        kind = next((name for name, _ in SOURCES if name in source), "rows")
+        kind = next((name for name, _label in SOURCES if name in source), "rows")
         text = source.get("select" if kind == "connection" else kind, "")
         return {
             "source_kind": kind,

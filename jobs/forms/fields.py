@@ -4,13 +4,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from jobs.strict_json import NotStrict, loads
 
 MOMENT_FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f"]
 
 
-def moment_field(label: str, **more: Any) -> forms.DateTimeField:
+def moment_field(label: Any, **more: Any) -> forms.DateTimeField:
     """A time in UTC, for the browser's own picker."""
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format=MOMENT_FORMATS[0])
     return forms.DateTimeField(label=label, required=False, widget=widget, input_formats=MOMENT_FORMATS, **more)
@@ -22,7 +23,7 @@ CODE = {"class": "mono", "spellcheck": "false", "autocapitalize": "off"}
 class TextAreaField(forms.CharField):
     """Text as it was typed: browsers send line ends as CR LF, and Django would cut white space off."""
 
-    def __init__(self, *, rows: int, label: str, mono: bool = True, **more: Any) -> None:
+    def __init__(self, *, rows: int, label: Any, mono: bool = True, **more: Any) -> None:
         widget = forms.Textarea(attrs={"rows": rows, **(CODE if mono else {})})
         super().__init__(required=False, strip=False, label=label, widget=widget, **more)
 
@@ -38,9 +39,9 @@ class JsonField(TextAreaField):
         try:
             found = loads(text or "{}")
         except NotStrict as error:
-            raise ValidationError(f"This is no JSON: {error}.") from error
+            raise ValidationError(_("This is no JSON: %(error)s.") % {"error": error}) from error
         if not isinstance(found, dict):
-            raise ValidationError("A JSON object is needed, in braces.")
+            raise ValidationError(_("A JSON object is needed, in braces."))
         return found
 
 
@@ -52,8 +53,13 @@ def pairs(text: str, separator: str) -> dict[str, str]:
             continue
         name, middle, value = line.partition(separator)
         if not middle or not name.strip():
-            raise ValidationError(f"Line {number}: expected a name, then {separator!r}, then a value.")
+            raise ValidationError(
+                _("Line %(number)s: expected a name, then %(separator)r, then a value.")
+                % {"number": number, "separator": separator}
+            )
         if name.strip() in found:
-            raise ValidationError(f"Line {number}: {name.strip()} is there already.")
+            raise ValidationError(
+                _("Line %(number)s: %(name)s is there already.") % {"number": number, "name": name.strip()}
+            )
         found[name.strip()] = value.strip() if separator == ":" else value
     return found

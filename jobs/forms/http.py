@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField, pairs
@@ -13,22 +14,27 @@ from jobs.strict_json import NotStrict, loads
 
 
 class HttpForm(SubmitForm):
-    url = forms.CharField(label="URL", max_length=8_000, widget=forms.TextInput(attrs={"inputmode": "url"}))
-    method = forms.ChoiceField(choices=[(word, word) for word in METHODS], initial="GET")
-    headers = TextAreaField(rows=2, label="Headers", help_text="One a line, as Name: value")
+    url = forms.CharField(label=_("URL"), max_length=8_000, widget=forms.TextInput(attrs={"inputmode": "url"}))
+    method = forms.ChoiceField(label=_("Method"), choices=[(word, word) for word in METHODS], initial="GET")
+    headers = TextAreaField(rows=2, label=_("Headers"), help_text=_("One a line, as Name: value"))
     body_kind = forms.ChoiceField(
-        label="Body",
+        label=_("Body"),
         required=False,
-        choices=[("", "None"), ("json", "JSON"), ("body", "Text"), ("body_artefact", "A file")],
+        choices=[("", _("None")), ("json", "JSON"), ("body", _("Text")), ("body_artefact", _("A file"))],
     )
-    body = TextAreaField(rows=4, label="Text of the body", help_text="Or the id of a file, from the page of files")
+    body = TextAreaField(
+        rows=4, label=_("Text of the body"), help_text=_("Or the id of a file, from the page of files")
+    )
     expect_status = forms.CharField(
-        label="Done at status", required=False, max_length=200, initial="2xx", help_text="Like 2xx, 404"
+        label=_("Done at status"), required=False, max_length=200, initial="2xx", help_text=_("Like 2xx, 404")
     )
-    http_timeout = forms.FloatField(label="Exchange timeout (s)", required=False)
+    http_timeout = forms.FloatField(label=_("Exchange timeout (s)"), required=False)
 
     save_as = forms.CharField(
-        label="Keep the response as", required=False, max_length=200, help_text="A file's name; nothing: in the result"
+        label=_("Keep the response as"),
+        required=False,
+        max_length=200,
+        help_text=_("A file's name; nothing: in the result"),
     )
 
     FIELDS = {
@@ -52,11 +58,11 @@ class HttpForm(SubmitForm):
             try:
                 self.cleaned_data["body"] = loads(text)
             except NotStrict as error:
-                self.add_error("body", f"This is no JSON: {error}.")
+                self.add_error("body", _("This is no JSON: %(error)s.") % {"error": error})
         elif kind == "body_artefact":
             self.cleaned_data["body"] = text.strip()
         elif text and not kind:
-            self.add_error("body_kind", "There is a body: say what it is, or empty it.")
+            self.add_error("body_kind", _("There is a body: say what it is, or empty it."))
 
     def payload(self) -> dict[str, Any]:
         asked = self.cleaned_data

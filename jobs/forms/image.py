@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField
@@ -17,17 +18,25 @@ DEFAULTS = {"fit": "contain", "format": "keep", "animation": "first", "never_enl
 
 
 class ImageForm(SubmitForm):
-    source = forms.CharField(label="Image", max_length=8_000, help_text="A URL, or the id of an artefact")
-    width = forms.IntegerField(label="Width (px)", required=False, max_value=MAX_SIDE)
-    height = forms.IntegerField(label="Height (px)", required=False, max_value=MAX_SIDE)
-    fit = forms.ChoiceField(choices=[(word, word) for word in FITS], initial="contain")
-    format = forms.ChoiceField(choices=[(word, word) for word in FORMATS], initial="keep")
-    quality = forms.IntegerField(required=False, help_text="1 to 100")
-    sizes = TextAreaField(rows=2, label="Several sizes", help_text="One a line, as thumb: 200x200, or wide: 1200x")
-    background = forms.CharField(required=False, max_length=20, help_text="Like #ffffff, behind what is transparent")
-    animation = forms.ChoiceField(choices=[("first", "first frame"), ("keep", "all frames")], initial="first")
-    larger = forms.ChoiceField(label="May become larger", choices=[("", "no"), ("yes", "yes")], required=False)
-    metadata = forms.ChoiceField(label="Camera and place", choices=[("", "remove"), ("keep", "keep")], required=False)
+    source = forms.CharField(label=_("Image"), max_length=8_000, help_text=_("A URL, or the id of an artefact"))
+    width = forms.IntegerField(label=_("Width (px)"), required=False, max_value=MAX_SIDE)
+    height = forms.IntegerField(label=_("Height (px)"), required=False, max_value=MAX_SIDE)
+    fit = forms.ChoiceField(label=_("Fit"), choices=[(word, word) for word in FITS], initial="contain")
+    format = forms.ChoiceField(label=_("Format"), choices=[(word, word) for word in FORMATS], initial="keep")
+    quality = forms.IntegerField(label=_("Quality"), required=False, help_text=_("1 to 100"))
+    sizes = TextAreaField(
+        rows=2, label=_("Several sizes"), help_text=_("One a line, as thumb: 200x200, or wide: 1200x")
+    )
+    background = forms.CharField(
+        label=_("Background"), required=False, max_length=20, help_text=_("Like #ffffff, behind what is transparent")
+    )
+    animation = forms.ChoiceField(
+        label=_("Animation"), choices=[("first", _("first frame")), ("keep", _("all frames"))], initial="first"
+    )
+    larger = forms.ChoiceField(label=_("May become larger"), choices=[("", _("no")), ("yes", _("yes"))], required=False)
+    metadata = forms.ChoiceField(
+        label=_("Camera and place"), choices=[("", _("remove")), ("keep", _("keep"))], required=False
+    )
 
     FIELDS = {
         **{name: name for name in ("width", "height", "fit", "format", "quality", "background", "animation", "sizes")},
@@ -70,6 +79,8 @@ class ImageForm(SubmitForm):
 def size_of(line: str, number: int) -> dict[str, Any]:
     match = SIZE.fullmatch(line.strip())
     if not match:
-        raise ValidationError(f"Line {number}: expected a name, a colon and a size, as thumb: 200x200.")
+        raise ValidationError(
+            _("Line %(number)s: expected a name, a colon and a size, as thumb: 200x200.") % {"number": number}
+        )
     sides = {side: int(match[side]) for side in ("width", "height") if match[side]}
     return {"name": match["name"].strip(), **sides}

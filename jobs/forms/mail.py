@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField
@@ -11,19 +12,21 @@ from jobs.handlers.mail.message import LISTS
 
 
 class EmailForm(SubmitForm):
-    to = TextAreaField(rows=1, mono=False, label="To", help_text="One a line: an address, or Name <address>")
+    to = TextAreaField(rows=1, mono=False, label=_("To"), help_text=_("One a line: an address, or Name <address>"))
     cc = TextAreaField(rows=1, mono=False, label="Cc")
     bcc = TextAreaField(rows=1, mono=False, label="Bcc")
-    subject = forms.CharField(max_length=250)
-    text = TextAreaField(rows=6, mono=False, label="Text")
-    html = TextAreaField(rows=4, label="HTML", help_text="The same, for programs that show it")
-    from_name = forms.CharField(label="From", required=False, max_length=100, help_text="A name; the address is fixed")
-    reply_to = forms.CharField(label="Reply to", required=False, max_length=500)
+    subject = forms.CharField(label=_("Subject"), max_length=250)
+    text = TextAreaField(rows=6, mono=False, label=_("Text"))
+    html = TextAreaField(rows=4, label="HTML", help_text=_("The same, for programs that show it"))
+    from_name = forms.CharField(
+        label=_("From"), required=False, max_length=100, help_text=_("A name; the address is fixed")
+    )
+    reply_to = forms.CharField(label=_("Reply to"), required=False, max_length=500)
     attachments = TextAreaField(
-        rows=2, label="Attachments", help_text="Ids of artefacts, one a line; a name may follow"
+        rows=2, label=_("Attachments"), help_text=_("Ids of artefacts, one a line; a name may follow")
     )
     unsubscribe = forms.CharField(
-        label="Unsubscribe", required=False, max_length=900, help_text="Like <https://example.com/unsubscribe/7>"
+        label=_("Unsubscribe"), required=False, max_length=900, help_text=_("Like <https://example.com/unsubscribe/7>")
     )
 
     FIELDS = {

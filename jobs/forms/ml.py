@@ -6,14 +6,15 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import CODE, JsonField, TextAreaField
 from jobs.handlers.ml.schema import DEFAULT_KIND, FORMATS, KINDS
 from jobs.strict_json import NotStrict, loads
 
-TASKS = [("train", "Train a model"), ("evaluate", "Evaluate one"), ("predict", "Predict with one")]
-SOURCES = [("artefact", "An artefact, by its id"), ("url", "A URL"), ("rows", "Rows, as JSON")]
+TASKS = [("train", _("Train a model")), ("evaluate", _("Evaluate one")), ("predict", _("Predict with one"))]
+SOURCES = [("artefact", _("An artefact, by its id")), ("url", _("A URL")), ("rows", _("Rows, as JSON"))]
 # Fields of the payload that are fields here by the same name, and whose empty value means the default.
 SAME = ("target", "problem", "cross_validation", "test_share", "seed", "model_artefact")
 
@@ -24,26 +25,41 @@ def names(text: str) -> list[str]:
 
 
 class MlForm(SubmitForm):
-    task = forms.ChoiceField(choices=TASKS)
-    source = forms.ChoiceField(label="Table from", choices=SOURCES)
-    table = TextAreaField(rows=3, label="Artefact, URL or rows", help_text='Rows like [{"a": 1}, {"a": 2}]')
-    format = forms.ChoiceField(required=False, choices=[("", "By its name"), *((one, one) for one in FORMATS)])
+    task = forms.ChoiceField(label=_("Task"), choices=TASKS)
+    source = forms.ChoiceField(label=_("Table from"), choices=SOURCES)
+    table = TextAreaField(rows=3, label=_("Artefact, URL or rows"), help_text=_('Rows like [{"a": 1}, {"a": 2}]'))
+    format = forms.ChoiceField(
+        label=_("Format"), required=False, choices=[("", _("By its name")), *((one, one) for one in FORMATS)]
+    )
     model_artefact = forms.CharField(
-        label="Model (artefact)", required=False, widget=forms.TextInput(attrs=CODE), help_text="To evaluate or predict"
+        label=_("Model (artefact)"),
+        required=False,
+        widget=forms.TextInput(attrs=CODE),
+        help_text=_("To evaluate or predict"),
     )
-    target = forms.CharField(label="Target column", required=False, max_length=200, help_text="To train")
-    features = TextAreaField(rows=2, label="Feature columns", help_text="One a line; all others when empty", mono=False)
-    categorical = TextAreaField(rows=2, label="Columns of names", help_text="Whose numbers are names", mono=False)
-    model = forms.ChoiceField(choices=[(name, name.replace("_", " ")) for name in KINDS], initial=DEFAULT_KIND)
+    target = forms.CharField(label=_("Target column"), required=False, max_length=200, help_text=_("To train"))
+    features = TextAreaField(
+        rows=2, label=_("Feature columns"), help_text=_("One a line; all others when empty"), mono=False
+    )
+    categorical = TextAreaField(rows=2, label=_("Columns of names"), help_text=_("Whose numbers are names"), mono=False)
+    model = forms.ChoiceField(
+        label=_("Model"), choices=[(name, name.replace("_", " ")) for name in KINDS], initial=DEFAULT_KIND
+    )
     problem = forms.ChoiceField(
-        required=False, choices=[("", "By the target"), *((one, one) for one in ("classification", "regression"))]
+        label=_("Problem"),
+        required=False,
+        choices=[("", _("By the target")), *((one, one) for one in ("classification", "regression"))],
     )
-    parameters = JsonField(rows=2, label="Parameters, as JSON")
-    cross_validation = forms.IntegerField(label="Folds", required=False)
-    test_share = forms.FloatField(label="Test share", required=False)
-    seed = forms.IntegerField(required=False)
-    metrics = forms.CharField(required=False, max_length=200, help_text="Like accuracy, f1_macro; all when empty")
-    output = JsonField(rows=2, label="Output, as JSON", help_text='Like {"name": "out.csv", "probabilities": true}')
+    parameters = JsonField(rows=2, label=_("Parameters, as JSON"))
+    cross_validation = forms.IntegerField(label=_("Folds"), required=False)
+    test_share = forms.FloatField(label=_("Test share"), required=False)
+    seed = forms.IntegerField(label=_("Seed"), required=False)
+    metrics = forms.CharField(
+        label=_("Metrics"), required=False, max_length=200, help_text=_("Like accuracy, f1_macro; all when empty")
+    )
+    output = JsonField(
+        rows=2, label=_("Output, as JSON"), help_text=_('Like {"name": "out.csv", "probabilities": true}')
+    )
 
     FIELDS = {
         **{name: name for name in (*SAME, "task", "features", "categorical")},
@@ -64,13 +80,13 @@ class MlForm(SubmitForm):
     def clean_table(self) -> Any:
         text: str = self.cleaned_data["table"].strip()
         if not text:
-            raise ValidationError("This field is required.")
+            raise ValidationError(_("This field is required."))
         if self.cleaned_data.get("source") != "rows":
             return text
         try:
             return loads(text)
         except NotStrict as error:
-            raise ValidationError(f"This is no JSON: {error}.") from error
+            raise ValidationError(_("This is no JSON: %(error)s.") % {"error": error}) from error
 
     def payload(self) -> dict[str, Any]:
         asked = self.cleaned_data
@@ -87,7 +103,7 @@ class MlForm(SubmitForm):
     @classmethod
     def initial_of(cls, payload: Mapping[str, Any]) -> dict[str, Any]:
         data: Mapping[str, Any] = payload.get("data", {})
-        source = next((name for name, _ in SOURCES if name in data), "artefact")
+        source = next((name for name, _label in SOURCES if name in data), "artefact")
         value = data.get(source, "")
         return {
             **{name: payload.get(name) for name in SAME},

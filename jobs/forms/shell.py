@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from jobs.forms.base import SubmitForm
 from jobs.forms.fields import TextAreaField, pairs
@@ -13,12 +14,14 @@ from orgs.models import Org
 
 
 class ShellForm(SubmitForm):
-    program = forms.ChoiceField()
-    arguments = TextAreaField(rows=4, label="Arguments", help_text="One a line, as they are: no shell reads them.")
-    stdin = TextAreaField(rows=2, label="Standard input")
-    env = TextAreaField(rows=2, label="Environment", help_text="One a line, as NAME=value")
+    program = forms.ChoiceField(label=_("Program"))
+    arguments = TextAreaField(
+        rows=4, label=_("Arguments"), help_text=_("One a line, as they are: no shell reads them.")
+    )
+    stdin = TextAreaField(rows=2, label=_("Standard input"))
+    env = TextAreaField(rows=2, label=_("Environment"), help_text=_("One a line, as NAME=value"))
     expect_exit = forms.CharField(
-        label="Done when it exits with", required=False, max_length=200, initial="0", help_text="Like 0, 1"
+        label=_("Done when it exits with"), required=False, max_length=200, initial="0", help_text=_("Like 0, 1")
     )
 
     FIELDS = {"stdin": "stdin", "env": "env", "expect_exit": "expect_exit"}
@@ -33,7 +36,7 @@ class ShellForm(SubmitForm):
     def clean_expect_exit(self) -> list[int]:
         words = self.cleaned_data["expect_exit"].replace(",", " ").split()
         if not all(word.isascii() and word.isdigit() and len(word) < 4 for word in words):
-            raise ValidationError("Exit codes: numbers from 0 to 255.")
+            raise ValidationError(_("Exit codes: numbers from 0 to 255."))
         return [int(word) for word in words]
 
     def payload(self) -> dict[str, Any]:
@@ -47,7 +50,10 @@ class ShellForm(SubmitForm):
     def refuse_payload(self, pointer: str, sentence: str) -> None:
         if pointer.startswith("/argv/"):
             number = int(pointer.removeprefix("/argv/"))
-            self.add_error("arguments" if number else "program", f"Line {number}: {sentence}" if number else sentence)
+            self.add_error(
+                "arguments" if number else "program",
+                _("Line %(number)s: %(sentence)s") % {"number": number, "sentence": sentence} if number else sentence,
+            )
         else:
             super().refuse_payload(pointer, sentence)
 

@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Handler, PermanentFailure, registry
 from jobs.handlers.datasets import DATASETS, JOB_COLUMNS, MOMENTS, Dataset, Extract, Question, moment
 from jobs.handlers.schemas import Fault, token
 from jobs.handlers.tables import Csv, Hashed, Json, JsonLines, Table, TooMuch, in_utc, opened
+from jobs.search.language import NotUnderstood, parse
 
 STATUSES = ("scheduled", "queued", "running", "done", "failed", "cancelled")
 URGENCIES = ("high", "medium", "low")
@@ -31,6 +33,10 @@ def text(longest: int, says: str) -> dict[str, Any]:
     return {"type": "string", "minLength": 1, "maxLength": longest, "description": says}
 
 
+def whole(says: str) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "description": says}
+
+
 FILTERS: dict[str, dict[str, Any]] = {
     "status": {
         "type": "array",
@@ -47,7 +53,17 @@ FILTERS: dict[str, dict[str, Any]] = {
     "name": text(64, "Exactly this name."),
     "correlation_id": text(128, "Exactly this id."),
     "error_type": text(128, "Exactly this class of error."),
-    "q": text(200, "In the name, title, description or error; or an id or its end."),
+    "q": text(200, "Words, quoted texts and conditions on payload and result, as in the search box: docs/search.md."),
+    "tag": text(40, "Exactly this tag."),
+    "worker": text(128, "The name of a worker that made one of its attempts."),
+    "fingerprint": text(16, "Errors that say the same, by their fingerprint."),
+    "replayed": {"type": "boolean", "description": "Sent back at least once, or never."},
+    "attempts_min": whole("Tried so often, or more often."),
+    "attempts_max": whole("Tried so often, or less often."),
+    "runtime_min_ms": whole("Its last attempt took so long, or longer."),
+    "runtime_max_ms": whole("Its last attempt took so long, or less."),
+    "finished_after": text(40, "Jobs that ended at this time or later."),
+    "finished_before": text(40, "Jobs that ended before this time."),
     "created_after": text(40, "Jobs created at this time or later."),
     "created_before": text(40, "Jobs created before this time."),
     "failed_after": text(40, "Jobs that failed at this time or later."),
@@ -63,8 +79,8 @@ FILTERS: dict[str, dict[str, Any]] = {
 
 class DataExportHandler(Handler):
     type = "data-export"
-    title = "Data export"
-    description = "Writes jobs, their history or other rows of your organisation to a CSV or JSON file."
+    title = gettext_noop("Data export")
+    description = gettext_noop("Writes jobs, their history or other rows of your organisation to a CSV or JSON file.")
     schema = {
         "type": "object",
         "properties": {
@@ -211,6 +227,14 @@ def type_fault(value: str) -> str:
     return "" if value in known else f"There is no such job type; there are: {', '.join(registry.types())}."
 
 
+def search_fault(value: str) -> str:
+    try:
+        parse(value)
+    except NotUnderstood as error:
+        return str(error)
+    return ""
+
+
 def id_fault(value: str) -> str:
     return "" if ID.fullmatch(value) else "An id, like 01900000-0000-7000-8000-000000000000."
 
@@ -227,5 +251,6 @@ CHECKS: Mapping[str, Callable[[Any], str]] = {
     "type": type_fault,
     "batch": id_fault,
     "job": id_fault,
+    "q": search_fault,
     **dict.fromkeys(MOMENTS, moment_fault),
 }

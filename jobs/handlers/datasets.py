@@ -64,15 +64,27 @@ class Reader(Protocol):
 
 
 JOB_COLUMNS = (
-    *("id", "type", "name", "title", "queue", "status", "urgency", "category", "priority"),
+    *("id", "type", "name", "title", "queue", "status", "urgency", "category", "tags", "priority"),
     *("predicted_ms", "predicted_low_ms", "predicted_high_ms", "failure_probability", "prediction_source"),
     *("model_version",),
     *("attempt", "max_attempts", "life", "outcome", "error_type", "error", "run_at", "waits_for", "batch_id"),
     *("limit_key", "timeout_seconds", "idempotency_key", "correlation_id", "created_by", "created_at", "queued_at"),
     *("started_at", "finished_at", "runtime_ms", "payload_bytes", "description", "payload", "result"),
 )
-NARROWING = ("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type", "q")
-JOB_FILTERS = ("status", *NARROWING, "created_after", "created_before", "batch", "job")
+NARROWING = (
+    *("type", "queue", "urgency", "category", "creator", "name", "correlation_id", "error_type", "q"),
+    *("tag", "worker", "fingerprint", "replayed", "attempts_min", "attempts_max", "runtime_min_ms", "runtime_max_ms"),
+)
+JOB_FILTERS = (
+    "status",
+    *NARROWING,
+    "created_after",
+    "created_before",
+    "finished_after",
+    "finished_before",
+    "batch",
+    "job",
+)
 OF_ROWS = ("after", "before")
 JOB_ORDERS = ("created", "finished", "name", "priority", "predicted_ms", "runtime_ms")
 
@@ -82,8 +94,8 @@ def both_ways(*words: str) -> tuple[str, ...]:
     return tuple(sign + word for word in words for sign in ("-", ""))
 
 
-JOB_JSON = frozenset({"payload", "result"})
-JOB_EXTRA = JOB_JSON | {"description"}
+JOB_JSON = frozenset({"payload", "result", "tags"})
+JOB_EXTRA = frozenset({"payload", "result", "description"})
 
 DATASETS: Mapping[str, Dataset] = {
     "jobs": Dataset(JOB_COLUMNS, JOB_FILTERS, both_ways(*JOB_ORDERS), JOB_JSON, JOB_EXTRA),
@@ -131,7 +143,9 @@ DATASETS: Mapping[str, Dataset] = {
     "depth_samples": Dataset(("at", "queue", "queued", "running", "scheduled"), ("queue", *OF_ROWS), both_ways("at")),
 }
 
-MOMENTS = frozenset({"created_after", "created_before", "failed_after", "failed_before", *OF_ROWS})
+MOMENTS = frozenset(
+    {"created_after", "created_before", "failed_after", "failed_before", "finished_after", "finished_before", *OF_ROWS}
+)
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 

@@ -1,5 +1,7 @@
 """external: work for an organisation's own workers, which ask for it over HTTP (docs/own-workers.md)."""
 
+from django.utils.translation import gettext_noop
+
 from jobs.handlers.base import Answer, Context, Handler, HandlerNotReady, PermanentFailure
 
 NOT_OURS = "Jobs of the type external are for an organisation's own workers; this one runs none."
@@ -7,8 +9,8 @@ NOT_OURS = "Jobs of the type external are for an organisation's own workers; thi
 
 class ExternalHandler(Handler):
     type = "external"
-    title = "Own worker"
-    description = "Waits until a worker of your own takes it, over HTTP, and says how it ended."
+    title = gettext_noop("Own worker")
+    description = gettext_noop("Waits until a worker of your own takes it, over HTTP, and says how it ended.")
     ours = False
     # Its worker has secrets of its own; ours stay here.
     secret_fields = ()

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers import http_files
 from jobs.handlers.addresses import Refused, target
@@ -28,8 +29,8 @@ BODY_HEADERS = {"content-type", "content-encoding", "content-language", "content
 
 class HttpHandler(Handler):
     type = "http"
-    title = "HTTP"
-    description = "Sends one HTTP request and keeps the response."
+    title = gettext_noop("HTTP")
+    description = gettext_noop("Sends one HTTP request and keeps the response.")
     secret_fields = ("url", "headers", "body", "json", "form")
     schema = {
         "type": "object",

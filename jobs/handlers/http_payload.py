@@ -1,6 +1,5 @@
 """An http job's headers and body: what may be sent, and how it is written."""
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,12 +11,11 @@ from django.conf import settings
 from jobs.handlers.base import Context
 from jobs.handlers.http_files import given
 from jobs.handlers.schemas import Fault, token
+from jobs.trace import traceparent
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# What nobody may have is all zeros.
-TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 # Headers about the connection rather than the request, and those that only we may set.
 RESERVED = {
     *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"),
@@ -56,16 +54,6 @@ def headers_of(context: Context, content_type: str | None) -> dict[str, str]:
     if HEADER_VALUE.fullmatch(context.correlation_id):
         headers["X-Correlation-ID"] = context.correlation_id
     return headers
-
-
-def traceparent(correlation_id: str, attempt: str) -> str:
-    """The trace that a job's correlation id stands for, with a span for this attempt (W3C Trace Context)."""
-    trace = correlation_id if TRACE_ID.fullmatch(correlation_id) else digits(correlation_id, 32)
-    return f"00-{trace}-{digits(attempt, 16)}-01"
-
-
-def digits(text: str, count: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:count]
 
 
 def body_of(context: Context) -> tuple[str | None, bytes | Path | None]:

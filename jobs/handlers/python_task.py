@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Handler, HandlerNotReady
 from jobs.handlers.schemas import Fault, Validator, faults
@@ -165,8 +166,8 @@ def import_fault(module: str) -> str | None:
 
 class PythonTaskHandler(Handler):
     type = "python"
-    title = "Python task"
-    description = "Runs a function of your own code that is registered as a task."
+    title = gettext_noop("Python task")
+    description = gettext_noop("Runs a function of your own code that is registered as a task.")
     schema = {
         "type": "object",
         "properties": {

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Handler, Retry
 from jobs.handlers.following import Followed
@@ -28,8 +29,8 @@ RESULT_MARGIN_BYTES = 1_000
 
 class ShellHandler(Handler):
     type = "shell"
-    title = "Shell"
-    description = "Runs a program that your organisation may use, with a list of arguments and no shell."
+    title = gettext_noop("Shell")
+    description = gettext_noop("Runs a program that your organisation may use, with a list of arguments and no shell.")
     schema = {
         "type": "object",
         "properties": {

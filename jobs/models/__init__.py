@@ -1,8 +1,10 @@
 """The tables of the queue: one idea each (see docs/decisions for the hot and cold split)."""
 
+from jobs.models.alert import COUNTED, Alert, AlertKind, AlertRule
 from jobs.models.artefact import Artefact
 from jobs.models.attempt import Attempt, LogLine
 from jobs.models.batch import Batch
+from jobs.models.bulk import BulkHold, BulkOperation, BulkOutcome, BulkState
 from jobs.models.classification import (
     ClassifiedText,
     ClassifierCount,
@@ -16,12 +18,23 @@ from jobs.models.job import Job, JobQuerySet
 from jobs.models.learning import Accuracy, Learning
 from jobs.models.lease import Lease
 from jobs.models.limit import EVERY, Limit, LimitBucket, LimitScope, LimitSweep
-from jobs.models.process import LeaderTerm, WorkerProcess, serving
+from jobs.models.pause import Pause
+from jobs.models.process import LeaderTerm, Release, WorkerProcess, serving
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
+from jobs.models.rollup import Rollup, RollupMark
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
+from jobs.models.search import (
+    ErrorCount,
+    ErrorGroup,
+    Follower,
+    ListSettings,
+    SavedView,
+    SearchEntry,
+    SearchFacet,
+)
 from jobs.models.share import Backlog, QueueShare
-from jobs.models.subscriber import TEST_EVENT, Delivery, EventType, Subscriber
+from jobs.models.subscriber import ENDS, TEST_EVENT, Delivery, EventType, Subscriber
 from jobs.models.transition import (
     DepthSample,
     PayloadCount,
@@ -33,13 +46,22 @@ from jobs.models.transition import (
 from jobs.models.weights import ModelVersion, RunDelta, RuntimeMemory
 
 __all__ = [
+    "COUNTED",
+    "ENDS",
     "EVERY",
     "TEST_EVENT",
     "Accuracy",
+    "Alert",
+    "AlertKind",
+    "AlertRule",
     "Artefact",
     "Attempt",
     "Backlog",
     "Batch",
+    "BulkHold",
+    "BulkOperation",
+    "BulkOutcome",
+    "BulkState",
     "ClassifiedText",
     "ClassifierCount",
     "ClassifierVersion",
@@ -47,7 +69,10 @@ __all__ = [
     "Dependency",
     "DepthSample",
     "Ending",
+    "ErrorCount",
+    "ErrorGroup",
     "EventType",
+    "Follower",
     "Job",
     "JobQuerySet",
     "Label",
@@ -58,18 +83,26 @@ __all__ = [
     "LimitBucket",
     "LimitScope",
     "LimitSweep",
+    "ListSettings",
     "LogLine",
     "Missed",
     "ModelVersion",
+    "Pause",
     "PayloadCount",
     "PayloadDelta",
     "Queue",
     "QueueShare",
     "Ready",
+    "Release",
+    "Rollup",
+    "RollupMark",
     "RunDelta",
     "RuntimeMemory",
+    "SavedView",
     "Schedule",
     "ScheduleTick",
+    "SearchEntry",
+    "SearchFacet",
     "SeenEvent",
     "StatusCount",
     "StatusDelta",

@@ -30,6 +30,10 @@ class Attempt(models.Model):
     error = models.TextField(blank=True)
     # When its worker, which had lost the lease, first came with an end and was refused.
     fenced_at = models.DateTimeField(null=True)
+    # Where its job waited for it and since when, and what the job became; null in attempts of versions before.
+    queue = models.CharField(max_length=40, null=True)
+    queued_at = models.DateTimeField(null=True)
+    to_status = models.CharField(max_length=9, null=True)
 
     class Meta:
         constraints = [

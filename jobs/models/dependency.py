@@ -29,6 +29,11 @@ class Dependency(models.Model):
         """Of the job that is waited for, as lists show it."""
         return str(self.parent_id)[-8:]
 
+    @property
+    def child_short_id(self) -> str:
+        """Of the job that waits."""
+        return str(self.child_id)[-8:]
+
 
 class Ending(models.Model):
     """A job that others wait for, or that is of a batch, has ended: written by the statement that ended it, deleted by

@@ -4,16 +4,19 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
 
 from jobs.ids import uuid7
+from jobs.models.bulk import BulkHold
 from jobs.models.classification import CATEGORY_CHARACTERS
 from jobs.models.lease import Lease
 from jobs.states import STORED, TERMINAL, Status
 from orgs.models import Org, User
 
+TAG_CHARACTERS = 40
 # PostgreSQL stores `infinity`, which every later read of the row would fail on.
 EARLIEST, LATEST = "1970-01-01T00:00:00+00:00", "2200-01-01T00:00:00+00:00"
 
@@ -73,6 +76,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def dead_letters(self) -> Self:
         return self.filter(failed_at__isnull=False)
 
+    def staying(self) -> Self:
+        """Without those that are to be deleted in a moment, unless that is undone."""
+        return self.filter(~Exists(BulkHold.objects.filter(job_id=OuterRef("pk"), hides=True)))
+
 
 class Job(models.Model):
     """One unit of work."""
@@ -90,6 +97,8 @@ class Job(models.Model):
     urgency = models.CharField(max_length=6, default="medium")
     # One of the organisation's (jobs.categories) when it was set, or empty.
     category = models.CharField(max_length=CATEGORY_CHARACTERS, blank=True)
+    # Words of the caller's own, to find it by. Found through jobs.search: no index here.
+    tags = ArrayField(models.CharField(max_length=TAG_CHARACTERS), default=list, db_default=Value("{}"))
     # What was read out of its text (jobs.classifying.told()); null while nothing was.
     classification: "models.JSONField[dict[str, Any] | None, dict[str, Any] | None]" = models.JSONField(null=True)
 

@@ -24,6 +24,8 @@ class Lease(models.Model):
     rank_offset = models.FloatField()
     attempt_limit = models.IntegerField()
     limit_key = models.CharField(max_length=64, null=True)
+    # Since when the job had waited; null where a worker of the version before claimed it.
+    queued_at = models.DateTimeField(null=True)
     leased_at = models.DateTimeField()
     renewed_at = models.DateTimeField()
     # No index: there are as many rows as slots, and renewals stay HOT.

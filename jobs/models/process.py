@@ -3,13 +3,15 @@
 from django.db import models
 from django.db.models import Q
 
-from orgs.models import Org
+from orgs.models import Org, User
 
 
 class WorkerProcess(models.Model):
     """A running worker, scheduler or watchdog, known by its heartbeat."""
 
-    ONLINE, DRAINING, OFFLINE, DEAD = "online", "draining", "offline", "dead"
+    ONLINE, QUIET, DRAINING, OFFLINE, DEAD = "online", "quiet", "draining", "offline", "dead"
+    # What a worker may be asked to do.
+    COMMANDS = ("quiet", "resume", "stop")
 
     id = models.UUIDField(primary_key=True)
     # Whose own worker it is: it takes external jobs of this organisation. Null for those of the deployment.
@@ -28,6 +30,17 @@ class WorkerProcess(models.Model):
     cpu_percent = models.FloatField(default=0)
     memory_bytes = models.BigIntegerField(default=0)
     jobs_processed = models.BigIntegerField(default=0)
+    # What it was started with, to be told apart by: {"zone": "b"}.
+    labels: "models.JSONField[dict[str, str], dict[str, str]]" = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    # The last command, who gave it, and when the process said that it does it.
+    asked = models.CharField(max_length=6, blank=True, default="", db_default="")
+    asked_at = models.DateTimeField(null=True)
+    asked_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, db_constraint=False
+    )
+    obeyed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -35,8 +48,9 @@ class WorkerProcess(models.Model):
                 condition=Q(kind__in=["worker", "scheduler", "watchdog"]), name="process_kind_valid"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["online", "draining", "offline", "dead"]), name="process_status_valid"
+                condition=Q(status__in=["online", "quiet", "draining", "offline", "dead"]), name="process_status_valid"
             ),
+            models.CheckConstraint(condition=Q(asked__in=["", "quiet", "resume", "stop"]), name="process_asked_valid"),
         ]
         indexes = [models.Index(fields=["-started_at"], name="process_started_idx")]
 
@@ -74,3 +88,13 @@ class LeaderTerm(models.Model):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}: {self.hostname}-{self.pid}"
+
+
+class Release(models.Model):
+    """A version of the software, and when a process of it was first seen: a mark on charts. Noted by the leader."""
+
+    version = models.CharField(max_length=32, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.version} since {self.seen_at:%F %T}"

@@ -17,6 +17,8 @@ class Ready(models.Model):
     predicted_ms = models.FloatField()
     # Held back (its queue is paused): outside the claim index, so that claims need not scan past it.
     held = models.BooleanField(default=False)
+    # Among the reasons is that its kind is paused. Then it is held too, and stays so when its queue goes on.
+    kind_held = models.BooleanField(default=False, db_default=False)
     # Null for a job without limits, which is claimed in order of rank alone; else its key, or empty without one.
     limit_key = models.CharField(max_length=64, null=True)
 
@@ -41,6 +43,10 @@ class Ready(models.Model):
                 name="ready_external_idx",
             ),
             models.Index(fields=["queue", "org_id"], condition=Q(held=True), name="ready_held_idx"),
+            # What goes on when a queue or an organisation does.
+            models.Index(
+                fields=["queue", "org_id"], condition=Q(held=True, kind_held=False), name="ready_freeable_idx"
+            ),
             # Since when the oldest of an organisation waits.
             models.Index(fields=["org_id", "queued_at"], name="ready_waiting_idx"),
         ]

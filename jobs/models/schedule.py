@@ -33,6 +33,12 @@ class Schedule(models.Model):
     timezone = models.CharField(max_length=64, default="UTC")
     missed = models.CharField(max_length=4, choices=Missed.choices, default=Missed.ONCE)
     is_paused = models.BooleanField(default=False)
+    # Of the pause there is: since when, by whom and why.
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, db_constraint=False
+    )
+    pause_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     # What a submit would send: the fields of NewJob.
     job: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
     # When it is due; null while it is paused, and when it never is.

@@ -1,4 +1,4 @@
-"""Who is told how an organisation's jobs end, and what he has been told."""
+"""Who is told how an organisation's jobs end and of its alerts, and what he has been told."""
 
 from typing import Any, Self
 
@@ -12,12 +12,17 @@ from orgs.models import Org, User
 
 
 class EventType(models.TextChoices):
-    """What a subscriber can be told of: how a job has ended."""
+    """What a subscriber can be told of: how a job has ended, and that an alert began or is over."""
 
     DONE = "job.done"
     FAILED = "job.failed"
     CANCELLED = "job.cancelled"
+    ALERT_RAISED = "alert.raised"
+    ALERT_CLEARED = "alert.cleared"
 
+
+# What a webhook is told that does not say.
+ENDS = [EventType.DONE.value, EventType.FAILED.value, EventType.CANCELLED.value]
 
 # Sent when a person asks for it; nobody subscribes to it.
 TEST_EVENT = "test"
@@ -79,7 +84,7 @@ class Subscriber(models.Model):
 
 
 class Delivery(models.Model):
-    """One event for one subscriber: written by the statement that ended the job, sent by a courier."""
+    """One event for one subscriber: written by the statement that it is of, sent by a courier."""
 
     PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
     STATES = [PENDING, DELIVERED, FAILED]
@@ -92,7 +97,7 @@ class Delivery(models.Model):
     )
     org_id = models.BigIntegerField()
     event = models.CharField(max_length=16)
-    # Null for a test.
+    # Null for a test and for alerts.
     job_id = models.UUIDField(null=True)
     correlation_id = models.CharField(max_length=128, blank=True)
     # What was so when it happened, as it is sent.

@@ -11,6 +11,7 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from jobs.downloads import LinkExpired, download, found, linked
@@ -36,7 +37,9 @@ class CappedUpload(TemporaryFileUploadHandler):
         self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: Any = None
     ) -> None:
         if content_length > settings.ARTEFACT_FILE_MAX_BYTES + self.FORM_BYTES:
-            raise RequestDataTooBig(f"A file has at most {settings.ARTEFACT_FILE_MAX_BYTES} bytes.")
+            raise RequestDataTooBig(
+                _("A file has at most %(most)s bytes.") % {"most": settings.ARTEFACT_FILE_MAX_BYTES}
+            )
 
 
 # Whose file it is and whether he may send one is asked before the form is read, and with it the token against forgery.
@@ -55,7 +58,7 @@ def taken(request: HttpRequest, scope: Scope) -> HttpResponseBase:
     """A file from the form. Where it cannot be kept, the page says why."""
     upload = request.FILES.get("file")
     if not isinstance(upload, UploadedFile):
-        messages.error(request, "Choose a file to send.")
+        messages.error(request, _("Choose a file to send."))
         return shown(request, scope, status=422)
     try:
         artefact = artefacts.send(
@@ -69,7 +72,8 @@ def taken(request: HttpRequest, scope: Scope) -> HttpResponseBase:
     except QueueError as error:
         messages.error(request, error.detail)
         return shown(request, scope, status=422)
-    messages.success(request, f"{artefact.name} is here. Jobs name it by its id, {artefact.pk}.")
+    said = {"name": artefact.name, "id": artefact.pk}
+    messages.success(request, _("%(name)s is here. Jobs name it by its id, %(id)s.") % said)
     return redirect("artefacts")
 
 
@@ -97,7 +101,7 @@ def artefact_delete(request: HttpRequest, scope: Scope, artefact_id: UUID) -> Ht
     except QueueError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, "The file is deleted.")
+        messages.success(request, _("The file is deleted."))
     return redirect("artefacts")
 
 

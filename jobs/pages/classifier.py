@@ -5,9 +5,11 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from jobs.classifier_facts import facts
 from jobs.errors import InvalidClassification, JobNotFound
+from jobs.pages.confusion import matrix, newest
 from jobs.queue import labels
 from orgs.pages import org_page
 from orgs.roles import Action
@@ -17,7 +19,9 @@ from orgs.scope import Scope
 @org_page(Action.READ)
 def classifier_page(request: HttpRequest, scope: Scope) -> HttpResponse:
     """Categories, versions, what was corrected into what, and how often the memory helped."""
-    return render(request, "jobs/classifier.html", {"facts": facts(scope.org)})
+    known = facts(scope.org)
+    context = {"facts": known, "matrix": matrix(known.confused), "corrections": newest(scope.org, known.versions)}
+    return render(request, "jobs/classifier.html", context)
 
 
 @org_page(Action.MANAGE_ORG, methods=("POST",))
@@ -30,9 +34,9 @@ def categories(request: HttpRequest, scope: Scope) -> HttpResponse:
         for pointer, sentence in error.errors[:5]:
             place = pointer.removeprefix("/categories").removeprefix("/")
             name = f"{names[int(place)]:.80}: " if place else ""
-            messages.error(request, f"Nothing was changed. {name}{sentence}")
+            messages.error(request, _("Nothing was changed. %(why)s") % {"why": f"{name}{sentence}"})
     else:
-        messages.success(request, "Kept. New jobs are told among these; others stay where they are filed.")
+        messages.success(request, _("Kept. New jobs are told among these; others stay where they are filed."))
     return redirect("classifier")
 
 
@@ -45,7 +49,7 @@ def correction(request: HttpRequest, scope: Scope, job_id: UUID) -> HttpResponse
     except JobNotFound as error:
         raise Http404 from error
     except InvalidClassification as error:
-        messages.warning(request, " ".join(["Not corrected.", *(sentence for _, sentence in error.errors)]))
+        messages.warning(request, " ".join([_("Not corrected."), *(sentence for _, sentence in error.errors)]))
     else:
-        messages.success(request, "Corrected. The classifier learns from it.")
+        messages.success(request, _("Corrected. The classifier learns from it."))
     return redirect("job", job_id)

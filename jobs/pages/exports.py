@@ -18,7 +18,9 @@ from orgs.roles import Action
 from orgs.scope import Scope
 
 # Filters that a payload calls otherwise.
-NAMES = {"statuses": "status", "text": "q", "finished_after": "failed_after", "finished_before": "failed_before"}
+NAMES = {"statuses": "status", "text": "q"}
+# What the list of dead letters calls otherwise.
+DEAD_NAMES = {"finished_after": "failed_after", "finished_before": "failed_before"}
 WORDS = {ours: word for word, ours in SORTS.items()}
 
 
@@ -40,22 +42,25 @@ def filled_in(request: HttpRequest, scope: Scope, dataset: str, asked: ListForm,
         return redirect(f"{path}?{request.GET.urlencode()}")
     payload = {
         "dataset": dataset,
-        "filter": given(asked.filters()),
+        "filter": given(asked.filters(), NAMES | (DEAD_NAMES if dataset == "dead_letters" else {})),
         "order": order(asked.cleaned_data["sort"], dataset),
     }
     initial = DataExportForm.initial_of(payload) | fresh()
     return form_page(request, DataExportForm(initial=initial, org=scope.org, type="data-export"))
 
 
-def given(filters: Filters) -> dict[str, Any]:
+def given(filters: Filters, names: dict[str, str]) -> dict[str, Any]:
     """The filters of a list in a payload's words."""
-    return {NAMES.get(name, name): plain(value) for name, value in asdict(filters).items() if value}
+    asked = {name: value for name, value in asdict(filters).items() if value not in (None, "", ())}
+    return {names.get(name, name): plain(value) for name, value in asked.items()}
 
 
 def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         # pickers know no fractions
         return written(value.replace(microsecond=0))
+    if isinstance(value, bool | int | float):
+        return value
     return [str(one) for one in value] if isinstance(value, tuple) else str(value)
 
 

@@ -2,41 +2,44 @@
 
 from abc import abstractmethod
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from jobs.audit_list import AuditFilters
 from jobs.categories import categories_of
 from jobs.forms.fields import moment_field
 from jobs.handlers import registry
 from jobs.listing import SORTS, Filters, Sort, parse_sort, parse_statuses
-from jobs.models import Queue
+from jobs.pages.head import Head, queues_of
 from jobs.ranking import URGENCY_FACTOR
+from jobs.search.language import NotUnderstood, parse
 from jobs.states import Status
 from orgs.models import Membership, Org
 
 # Time ranges that move with the clock, so that a bookmark stays true.
 WITHIN = {
-    "15m": ("15 minutes", timedelta(minutes=15)),
-    "1h": ("hour", timedelta(hours=1)),
-    "24h": ("24 hours", timedelta(hours=24)),
-    "7d": ("7 days", timedelta(days=7)),
-    "30d": ("30 days", timedelta(days=30)),
+    "15m": (_("15 minutes"), timedelta(minutes=15)),
+    "1h": (_("hour"), timedelta(hours=1)),
+    "24h": (_("24 hours"), timedelta(hours=24)),
+    "7d": (_("7 days"), timedelta(days=7)),
+    "30d": (_("30 days"), timedelta(days=30)),
 }
 PAGE_SIZES = (25, 50, 100, 200)
 SUGGESTIONS = 200
+LARGEST_INT = 2**31 - 1
+REPLAYED = {"": None, "true": True, "false": False}
 
 
 class NarrowingForm(forms.Form):
     """What every list can be asked."""
 
     within = forms.ChoiceField(
-        required=False, choices=[("", "Any time"), *((word, text) for word, (text, _) in WITHIN.items())]
+        required=False, choices=[("", _("Any time")), *((word, text) for word, (text, _length) in WITHIN.items())]
     )
-    correlation_id = forms.CharField(label="Correlation id", required=False, max_length=128)
+    correlation_id = forms.CharField(label=_("Correlation id"), required=False, max_length=128)
     limit = forms.TypedChoiceField(required=False, coerce=int, choices=[(size, size) for size in PAGE_SIZES])
     cursor = forms.CharField(required=False, max_length=1_000)
 
@@ -70,43 +73,106 @@ class NarrowingForm(forms.Form):
         return list(members.values_list("user__username", flat=True)[:SUGGESTIONS])
 
 
+def suggested(label: Any, longest: int, listed: str = "") -> forms.CharField:
+    """A text that is completed from what there is."""
+    attrs = {"list": listed, "autocomplete": "off"} if listed else {}
+    return forms.CharField(label=label, required=False, max_length=longest, widget=forms.TextInput(attrs=attrs))
+
+
+def number(label: Any) -> forms.IntegerField:
+    return forms.IntegerField(label=label, required=False, min_value=0, max_value=LARGEST_INT)
+
+
+def offered(form: NarrowingForm, name: str, words: list[str]) -> None:
+    """These words and, so that an old bookmark still works, the one that is asked for."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    asked = form.data.get(name, "")[:64]
+    # what no column can hold the database cannot be asked for
+    extra = [asked] if asked and asked not in words and "\0" not in asked else []
+    field.choices = [("", _("Any")), *((word, word) for word in [*words, *extra])]
+
+
 class ListForm(NarrowingForm):
     """What every list of jobs can be asked."""
 
     q = forms.CharField(
-        label="Search", required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search"})
+        label=_("Search"), required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search"})
     )
-    type = forms.ChoiceField(required=False)
-    queue = forms.ChoiceField(required=False)
-    error_type = forms.CharField(label="Error class", required=False, max_length=128)
+    type = forms.ChoiceField(label=_("Type"), required=False)
+    queue = forms.ChoiceField(label=_("Queue"), required=False)
+    error_type = suggested(_("Error class"), 128, "errors")
+    name = suggested(_("Name"), 64, "names")
+    tag = suggested(_("Tag"), 40, "tags")
+    worker = suggested(_("Worker"), 128, "workers")
+    fingerprint = forms.RegexField("^[0-9a-f]{16}$", label=_("Error fingerprint"), required=False)
+    attempts_min = number(_("Attempts from"))
+    attempts_max = number(_("Attempts up to"))
+    runtime_min_ms = number(_("Took from (ms)"))
+    runtime_max_ms = number(_("Took up to (ms)"))
+    replayed = forms.ChoiceField(
+        label=_("Replayed"),
+        required=False,
+        choices=[("", _("Either")), ("true", _("Yes")), ("false", _("No"))],
+    )
     sort = forms.CharField(required=False, max_length=40)
+    # Of a view that is saved, or "none": whoever has one that is shown first does not want it now.
+    view = forms.RegexField(r"^(none|\d{1,18})$", required=False)
 
+    BESIDE: ClassVar[tuple[str, ...]] = (
+        *("error_type", "name", "tag", "worker", "fingerprint", "attempts_min", "attempts_max", "runtime_min_ms"),
+        *("runtime_max_ms", "replayed"),
+    )
     # As addresses have them.
-    field_order = ("q", "type", "queue", "within", "error_type", "correlation_id", "sort", "limit", "cursor")
+    field_order = ("q", "type", "queue", "within", *BESIDE, "correlation_id", "sort", "limit", "cursor")
     default_sort: ClassVar[Sort]
-    HIDDEN = ("status", "sort", "limit", "cursor")
-    SHAPE = ("sort", "limit", "cursor")
+    HIDDEN = ("status", "sort", "limit", "cursor", "view")
+    SHAPE = ("sort", "limit", "cursor", "view")
 
-    def __init__(self, data: QueryDict, org: Org) -> None:
+    def __init__(self, data: QueryDict, org: Org, head: Head | None = None) -> None:
         super().__init__(data, org)
-        queues = list(Queue.objects.for_org(org).order_by("name").values_list("name", flat=True)[:SUGGESTIONS])
-        self.offer("type", registry.types())
-        self.offer("queue", queues)
+        self.head = head
+        offered(self, "type", registry.types())
+        offered(self, "queue", head.queues if head else queues_of(org))
 
-    def offer(self, name: str, words: list[str]) -> None:
-        """These words and, so that an old bookmark still works, the one that is asked for."""
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        asked = self.data.get(name, "")[:64]
-        extra = [asked] if asked and asked not in words else []
-        field.choices = [("", "Any"), *((word, word) for word in [*words, *extra])]
+    def beside(self) -> list[forms.BoundField]:
+        """What stands behind "More filters"."""
+        return [self[name] for name in self.MORE]
+
+    def active(self) -> list[tuple[str, str, str]]:
+        """What is set, as name, label and value."""
+        return [(name, str(self[name].label), self.said(name, value)) for name, value in self.narrowing().items()]
+
+    def said(self, name: str, value: str) -> str:
+        """A value as its choice is called."""
+        choices = getattr(self.fields[name], "choices", ())
+        return str(next((text for word, text in choices if str(word) == value), value))
+
+    def people(self) -> list[str]:
+        return self.head.people if self.head else super().people()
+
+    def clean_q(self) -> str:
+        text = str(self.cleaned_data["q"])
+        try:
+            parse(text)
+        except NotUnderstood as error:
+            raise forms.ValidationError(str(error)) from error
+        return text
+
+    def same(self, *more: str) -> dict[str, Any]:
+        """The filters that are called alike here and there."""
+        names = ("type", "queue", "correlation_id", *self.BESIDE, *more)
+        return {name: self.cleaned_data[name] for name in names} | {
+            "text": self.cleaned_data["q"],
+            "replayed": REPLAYED[self.cleaned_data["replayed"]],
+        }
 
     def clean_sort(self) -> Sort:
         text = self.cleaned_data["sort"]
         try:
             return parse_sort(text) if text else self.default_sort
         except ValueError as error:
-            raise forms.ValidationError(f"Sorted by one of {', '.join(SORTS)}.") from error
+            raise forms.ValidationError(_("Sorted by one of %(words)s.") % {"words": ", ".join(SORTS)}) from error
 
     @abstractmethod
     def filters(self) -> Filters:
@@ -129,84 +195,84 @@ def later(moment: datetime | None, within: str) -> datetime | None:
 class JobFilterForm(ListForm):
     """All jobs."""
 
-    status = forms.CharField(required=False, max_length=200)
-    urgency = forms.ChoiceField(required=False, choices=[("", "Any"), *((word, word) for word in URGENCY_FACTOR)])
-    category = forms.ChoiceField(required=False)
-    creator = forms.CharField(
-        label="Created by", required=False, max_length=32, widget=forms.TextInput(attrs={"list": "people"})
+    status = forms.CharField(label=_("Status"), required=False, max_length=200)
+    urgency = forms.ChoiceField(
+        label=_("Urgency"), required=False, choices=[("", _("Any")), *((word, word) for word in URGENCY_FACTOR)]
     )
-    created_after = moment_field("Created from (UTC)")
-    created_before = moment_field("Created before (UTC)")
+    category = forms.ChoiceField(label=_("Category"), required=False)
+    creator = forms.CharField(
+        label=_("Created by"), required=False, max_length=32, widget=forms.TextInput(attrs={"list": "people"})
+    )
+    created_after = moment_field(_("Created from (UTC)"))
+    created_before = moment_field(_("Created before (UTC)"))
+
+    finished_after = moment_field(_("Ended from (UTC)"))
+    finished_before = moment_field(_("Ended before (UTC)"))
+    batch = forms.UUIDField(label=_("Batch"), required=False)
 
     default_sort = Sort()
-    MORE = ("created_after", "created_before", "error_type", "correlation_id")
+    MORE = (
+        *(
+            "name",
+            "tag",
+            "worker",
+            "error_type",
+            "created_after",
+            "created_before",
+            "finished_after",
+            "finished_before",
+        ),
+        *("attempts_min", "attempts_max", "runtime_min_ms", "runtime_max_ms", "replayed", "fingerprint"),
+        *("correlation_id", "batch"),
+    )
 
-    def __init__(self, data: QueryDict, org: Org) -> None:
-        super().__init__(data, org)
-        self.fields["within"].label = "Created in the last"
-        self.offer("category", categories_of(org))
+    def __init__(self, data: QueryDict, org: Org, head: Head | None = None) -> None:
+        super().__init__(data, org, head)
+        self.fields["within"].label = _("Created in the last")
+        offered(self, "category", categories_of(org))
 
     def clean_status(self) -> tuple[Status, ...]:
         words = [word for word in self.cleaned_data["status"].split(",") if word]
         try:
             return parse_statuses(words)
         except ValueError as error:
-            raise forms.ValidationError(f"There is no such status; there are {', '.join(Status)}.") from error
+            raise forms.ValidationError(
+                _("There is no such status; there are %(words)s.") % {"words": ", ".join(Status)}
+            ) from error
 
     def filters(self) -> Filters:
         asked = self.cleaned_data
-        same = ("type", "queue", "urgency", "category", "creator", "correlation_id", "error_type")
         return Filters(
             statuses=asked["status"],
             created_after=later(asked["created_after"], asked["within"]),
             created_before=asked["created_before"],
-            text=asked["q"],
-            **{name: asked[name] for name in same},
+            finished_after=asked["finished_after"],
+            finished_before=asked["finished_before"],
+            batch=asked["batch"],
+            **self.same("urgency", "category", "creator"),
         )
 
 
 class DeadLetterForm(ListForm):
     """Failed jobs, by the time of their failure."""
 
-    failed_after = moment_field("Failed from (UTC)")
-    failed_before = moment_field("Failed before (UTC)")
+    failed_after = moment_field(_("Failed from (UTC)"))
+    failed_before = moment_field(_("Failed before (UTC)"))
 
     default_sort = Sort("failed")
-    MORE = ("failed_after", "failed_before", "correlation_id")
+    MORE = (
+        *("name", "tag", "worker", "failed_after", "failed_before", "attempts_min", "attempts_max", "runtime_min_ms"),
+        *("runtime_max_ms", "replayed", "fingerprint", "correlation_id"),
+    )
 
-    def __init__(self, data: QueryDict, org: Org) -> None:
-        super().__init__(data, org)
-        self.fields["within"].label = "Failed in the last"
+    def __init__(self, data: QueryDict, org: Org, head: Head | None = None) -> None:
+        super().__init__(data, org, head)
+        self.fields["within"].label = _("Failed in the last")
 
     def filters(self) -> Filters:
         asked = self.cleaned_data
         return Filters(
             finished_after=later(asked["failed_after"], asked["within"]),
             finished_before=asked["failed_before"],
-            text=asked["q"],
-            **{name: asked[name] for name in ("type", "queue", "correlation_id", "error_type")},
+            **self.same(),
         )
-
-
-class AuditForm(NarrowingForm):
-    """The audit trail."""
-
-    actor = forms.CharField(
-        label="Who", required=False, max_length=64, widget=forms.TextInput(attrs={"list": "people"})
-    )
-    action = forms.CharField(label="Act", required=False, max_length=64, widget=forms.TextInput(attrs={"list": "acts"}))
-    target = forms.CharField(label="On what", required=False, max_length=128)
-    job = forms.UUIDField(label="About job", required=False)
-    after = moment_field("From (UTC)")
-    before = moment_field("Before (UTC)")
-
-    MORE = ("after", "before", "job", "correlation_id")
-
-    def __init__(self, data: QueryDict, org: Org) -> None:
-        super().__init__(data, org)
-        self.fields["within"].label = "In the last"
-
-    def filters(self) -> AuditFilters:
-        asked = self.cleaned_data
-        same = ("actor", "action", "target", "correlation_id", "job", "before")
-        return AuditFilters(after=later(asked["after"], asked["within"]), **{name: asked[name] for name in same})

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jobs.models import Attempt, Job, Lease, Transition
 from jobs.queue import sql
+from orgs.removed_names import without_actors
 
 STEPS_SHOWN = 100
 TRIES_SHOWN = 20
@@ -27,7 +28,7 @@ class Step:
 
 def steps(job: Job) -> list[Step]:
     """The newest moves, in the order they happened."""
-    newest = list(Transition.objects.filter(job_id=job.pk).order_by("-id")[:STEPS_SHOWN])
+    newest = without_actors(Transition.objects.filter(job_id=job.pk).order_by("-id")[:STEPS_SHOWN], "actor")
     found: list[Step] = []
     for move in reversed(newest):
         waited = (move.at - found[-1].at).total_seconds() if found else None
@@ -80,7 +81,7 @@ class Try:
 def tries(job: Job, lease: Lease | None) -> list[Try]:
     """Newest first, with the last lines of each."""
     found = [under_way(lease)] if lease else []
-    over = Attempt.objects.filter(job_id=job.pk).order_by("-number")[:TRIES_SHOWN]
+    over = Attempt.objects.filter(job_id=job.pk).order_by("-number")[:TRIES_SHOWN] if job.attempt else []
     # it may have ended between the two questions
     found += [ended(attempt) for attempt in over if lease is None or attempt.number != lease.attempt]
     by_number = {one.number: one for one in found}

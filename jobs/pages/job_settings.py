@@ -1,8 +1,9 @@
-"""The form of what an organisation lets its jobs do; it is on the page of its members."""
+"""The form of what an organisation lets its jobs do; it is on the page of its settings."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from jobs.errors import InvalidJob
 from jobs.queue import job_settings
@@ -19,9 +20,9 @@ def change(request: HttpRequest, scope: Scope) -> HttpResponse:
         job_settings.change(scope=scope, request=request, **lists)
     except InvalidJob as error:
         for pointer, sentence in error.errors[:5]:
-            name, _, place = pointer[1:].partition("/")
+            name, _slash, place = pointer[1:].partition("/")
             host = f"{lists[name][int(place)]:.80}: " if place else ""
-            messages.error(request, f"Nothing was changed. {host}{sentence}")
+            messages.error(request, _("Nothing was changed. %(why)s") % {"why": f"{host}{sentence}"})
     else:
-        messages.success(request, "Kept. It counts from the next attempt of each job on.")
-    return redirect("members")
+        messages.success(request, _("Kept. It counts from the next attempt of each job on."))
+    return redirect("settings")

@@ -12,9 +12,9 @@ NEWEST_MOVES = 64
 
 
 def org_version(org: Org) -> str:
-    """Differs after every move, progress and classification of the organisation's jobs."""
+    """Differs after every move, progress and classification of the organisation's jobs, and from that of any other."""
     (row,) = sql.run("org_version", org_id=org.pk, moves=NEWEST_MOVES)
-    return f"{row.moves}.{row.running}.{row.told}"
+    return f"{org.pk}.{row.moves}.{row.running}.{row.told}"
 
 
 def job_version(job_id: UUID) -> str:
@@ -30,6 +30,26 @@ def is_poll(request: HttpRequest) -> bool:
 
 def unchanged(request: HttpRequest, version: str) -> HttpResponse | None:
     """The empty answer to a region that already shows this version."""
-    if request.GET.get("v") != version:
-        return None
+    return nothing_new() if request.GET.get("v") == version else None
+
+
+def unmoved(request: HttpRequest, version: str) -> HttpResponse | None:
+    """The same of a version that changes where the pulse of the organisation does, or by time alone."""
+    return nothing_moved() if request.GET.get("v") == version else None
+
+
+def nothing_moved() -> HttpResponse:
+    """Nothing new, and but for time nothing will be until the pulse is another: smartqueue.polls."""
+    answer = nothing_new()
+    answer.told_by_pulse = True  # type: ignore[attr-defined]
+    return answer
+
+
+def nothing_new() -> HttpResponse:
     return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+
+
+def pulse(org_id: int) -> str:
+    """Differs after every move of a job of the organisation, act of a person, and coming or going of a process."""
+    (row,) = sql.run("poll_pulse", org_id=org_id, moves=NEWEST_MOVES)
+    return str(row.pulse)

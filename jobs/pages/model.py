@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from jobs.errors import IllegalMove, ModelNotFound
 from jobs.queue.versions import promote, rollback
@@ -21,7 +22,7 @@ def model_promote(request: HttpRequest, scope: Scope, version: int) -> HttpRespo
     except IllegalMove as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, f"Version {version} is in use, everywhere within seconds.")
+        messages.success(request, _("Version %(version)s is in use, everywhere within seconds.") % {"version": version})
     return redirect("model")
 
 
@@ -33,5 +34,7 @@ def model_rollback(request: HttpRequest, scope: Scope) -> HttpResponse:
     except IllegalMove as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, f"Version {version} is in use again, everywhere within seconds.")
+        messages.success(
+            request, _("Version %(version)s is in use again, everywhere within seconds.") % {"version": version}
+        )
     return redirect("model")

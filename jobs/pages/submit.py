@@ -6,7 +6,9 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
+from jobs.classifying import asked_of, preview
 from jobs.errors import QueueError, QueueFull
 from jobs.forms import FORMS, RawForm, SubmitForm
 from jobs.forms.python_task import PythonForm
@@ -15,10 +17,12 @@ from jobs.handlers import registry
 from jobs.hiding import hide
 from jobs.ids import uuid7
 from jobs.models import Job
-from jobs.pages.commands import submit_command
+from jobs.pages.commands import snippets
 from jobs.pages.job import get_job_for
+from jobs.pages.why import words
 from jobs.queue.enqueue import enqueue
 from jobs.queue.forecast import forecast
+from jobs.queue.new_job import NewJob
 from orgs import rates
 from orgs.client import client_address
 from orgs.errors import RateLimited
@@ -26,6 +30,8 @@ from orgs.models import Org
 from orgs.pages import org_page
 from orgs.roles import Action
 from orgs.scope import Scope
+
+PREVIEW_WORDS = 5
 
 
 @org_page({"GET": Action.READ, "POST": Action.SUBMIT})
@@ -63,7 +69,7 @@ def submitted(request: HttpRequest, scope: Scope) -> HttpResponse:
         form.refuse(error)
         return form_page(request, form, status=429 if isinstance(error, QueueFull) else 400)
     if not stored.created:
-        messages.info(request, "This form was submitted before: here is its job.")
+        messages.info(request, _("This form was submitted before: here is its job."))
     return redirect("job", stored.job_id)
 
 
@@ -82,7 +88,21 @@ def forecast_context(request: HttpRequest, scope: Scope, form: SubmitForm) -> di
     return {
         "forecast": forecast(scope.org, new, scope.user),
         "new": new,
-        "curl": submit_command(request, scope.org, new),
+        "preview": preview_of(scope.org, new),
+        "snippets": snippets(request, scope.org, new),
+    }
+
+
+def preview_of(org: Org, new: NewJob) -> dict[str, Any] | None:
+    """What its title and description say of it, where they are to tell something."""
+    if not new.to_classify:
+        return None
+    told = preview(org, asked_of(new.type, new.title, new.description))
+    return {
+        "told": told,
+        "words": words({"words": told.words, "pulls": told.pulls})[:PREVIEW_WORDS],
+        "category": "category" in new.to_classify,
+        "urgency": "urgency" in new.to_classify,
     }
 
 
@@ -124,7 +144,7 @@ def starting(cls: type[SubmitForm], type: str) -> dict[str, Any]:
 def again(job: Job, org: Org) -> SubmitForm:
     """The form that would submit this job; by JSON where the fields cannot say all of its payload."""
     same = ("name", "title", "description", "queue", "urgency", "category", "timeout_seconds", "max_attempts")
-    common = {name: getattr(job, name) for name in same} | fresh()
+    common = {name: getattr(job, name) for name in same} | {"tags": " ".join(job.tags)} | fresh()
     common |= {f"retry_{name}": value for name, value in (job.retry or {}).items()}
     payload = hide(job.payload)
     if payload != job.payload:

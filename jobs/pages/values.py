@@ -15,10 +15,16 @@ class Part:
     name: str
     text: str
     short: bool
+    value: Any = None
 
     @property
     def shown(self) -> str:
         return self.text[:SHOWN_CHARACTERS]
+
+    @property
+    def folds(self) -> bool:
+        """Whether it is shown as a tree."""
+        return isinstance(self.value, dict | list)
 
     @property
     def left_out(self) -> int:
@@ -41,4 +47,4 @@ def part(name: str, value: Any) -> Part:
     else:
         indent = 2 if isinstance(value, dict | list) and value else None
         text = json.dumps(value, indent=indent, ensure_ascii=False)
-    return Part(name, text, short=len(text) <= SHORT and "\n" not in text)
+    return Part(name, text, short=len(text) <= SHORT and "\n" not in text, value=value)

@@ -37,15 +37,20 @@ class Lookout:
 
     def queues_to_ask(self) -> list[str]:
         """The queues to ask now, having made sure to hear of new work in them; `*` is every queue there is."""
-        if self.listener.listen([NEW_WORK, command_channel(self.worker_id)]):
-            # a command may have been sent while nobody listened
-            self.hurry("renew")
+        self.hear()
         if not self.asking:
             self.asking = busy_queues() if self.everything else list(self.queues)
         self.limited.look(self.asking)
         self.serve_from += 1
         first = self.serve_from % max(len(self.asking), 1)
         return self.asking[first:] + self.asking[:first]
+
+    def hear(self) -> None:
+        """Make sure to hear of new work and of commands."""
+        if self.listener.listen([NEW_WORK, command_channel(self.worker_id)]):
+            # a command may have been sent while nobody listened
+            self.hurry("renew")
+            self.hurry("beat")
 
     def receive(self) -> float:
         """Take the notifications there are: where new work is, and commands. Returns the seconds to leave all that is

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -32,6 +32,9 @@ class Presence:
     pid: int = field(default_factory=os.getpid)
     status: str = WorkerProcess.ONLINE
     jobs_processed: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    # Told with each heartbeat of a command that is not obeyed yet.
+    on_asked: Callable[[str], None] | None = None
     _process: psutil.Process = field(default_factory=psutil.Process)
 
     @property
@@ -42,7 +45,7 @@ class Presence:
         with self._process.oneshot():
             cpu_percent = self._process.cpu_percent()
             memory_bytes = self._process.memory_info().rss
-        sql.run(
+        (known,) = sql.run(
             "beat",
             id=self.id,
             kind=self.kind,
@@ -56,7 +59,14 @@ class Presence:
             cpu_percent=cpu_percent,
             memory_bytes=memory_bytes,
             jobs_processed=self.jobs_processed,
+            labels=json.dumps(dict(self.labels)),
         )
+        if known.asked and self.on_asked:
+            self.on_asked(known.asked)
+
+    def obey(self, asked: str) -> None:
+        """Say that it does what it was asked to."""
+        sql.run("obey", id=self.id, asked=asked, status=self.status)
 
     def leave(self) -> None:
         """The last beat: offline from now on."""

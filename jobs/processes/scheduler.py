@@ -15,14 +15,18 @@ from jobs.processes.presence import Presence
 from jobs.processes.ticker import Chore, Ticker
 from jobs.processes.trainer import Trainer
 from jobs.processes.triage import Triage
-from jobs.queue import sql
+from jobs.queue import alerts, sql
+from jobs.queue.bulk_run import run_bulk
 from jobs.queue.callbacks import sweep
 from jobs.queue.control import keep_held
 from jobs.queue.deliveries import close_off
+from jobs.queue.erase import Eraser
 from jobs.queue.fire import fire
 from jobs.queue.keep_order import compare_starts, keep_backlog, keep_shares
 from jobs.queue.limit_control import forget_buckets, keep_marked
+from jobs.queue.pauses import resume_due
 from jobs.queue.promote import promote
+from jobs.queue.rollups import RollUp
 from jobs.queue.upkeep import (
     Orphans,
     Prune,
@@ -35,8 +39,10 @@ from jobs.queue.upkeep import (
     forget_answers,
     forget_rates,
     note_drift,
+    note_releases,
     sample_depth,
 )
+from jobs.search.index import EVERY_SECONDS, count_errors, index_jobs
 from orgs.audit_seals import Sealer
 
 log = logging.getLogger(__name__)
@@ -44,16 +50,20 @@ log = logging.getLogger(__name__)
 FOLD_SECONDS = 1.0
 HOLD_SECONDS = 1.0
 FIRE_SECONDS = 0.5
+BULK_SECONDS = 0.5
 RELEASE_SECONDS = 1.0
 MARK_SECONDS = 1.0
+RESUME_SECONDS = 1.0
 SHARE_SECONDS = 1.0
 BACKLOG_SECONDS = 1.0
 COMPARE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
+ERASE_SECONDS = 5.0
 EXPIRE_SECONDS = 60.0
 ORPHAN_SECONDS = 3600.0
 DRIFT_LOOK_SECONDS = 30.0
 LEARN_SECONDS = 5.0
+RELEASE_NOTE_SECONDS = 10.0
 
 
 class Scheduler(Loop):
@@ -75,13 +85,20 @@ class Scheduler(Loop):
             Chore("promote", settings.PROMOTE_SECONDS, lambda: promote() == settings.PROMOTE_BATCH),
             Chore("fire schedules", FIRE_SECONDS, self.fire_schedules),
             Chore("release dependents", RELEASE_SECONDS, sweep),
+            Chore("bulk operations", BULK_SECONDS, run_bulk),
             Chore("fold counts", FOLD_SECONDS, fold_counts),
             Chore("fold payloads", FOLD_SECONDS, fold_payloads),
             Chore("fold earlier", FOLD_SECONDS, fold_earlier),
             Chore("fold runs", FOLD_SECONDS, fold_runs),
+            Chore("roll up", settings.ROLLUP_SECONDS, RollUp()),
+            Chore("note releases", RELEASE_NOTE_SECONDS, note_releases),
+            # what there was no time for waits for the next call: so their share of the machine is fixed
+            Chore("index jobs", EVERY_SECONDS, index_jobs),
+            Chore("count errors", EVERY_SECONDS, count_errors),
             Chore("note drift", DRIFT_LOOK_SECONDS, note_drift),
             Chore("train", settings.TRAIN_LOOK_SECONDS, self.train),
             Chore("hold paused", HOLD_SECONDS, self.hold_paused),
+            Chore("resume due", RESUME_SECONDS, resume_due),
             Chore("mark limited", MARK_SECONDS, keep_marked),
             Chore("keep shares", SHARE_SECONDS, keep_shares),
             Chore("keep backlog", BACKLOG_SECONDS, keep_backlog),
@@ -94,7 +111,9 @@ class Scheduler(Loop):
             Chore("forget buckets", EXPIRE_SECONDS, forget_buckets),
             Chore("forget rates", EXPIRE_SECONDS, forget_rates),
             Chore("seal audit", settings.AUDIT_SEAL_SECONDS, self.seal_audit),
+            Chore("judge alerts", settings.ALERT_SECONDS, alerts.judge),
             Chore("close deliveries", CLOSE_SECONDS, close_off),
+            Chore("erase organisations", ERASE_SECONDS, Eraser()),
             Chore("expire artefacts", EXPIRE_SECONDS, expire_artefacts),
             Chore("sweep orphans", ORPHAN_SECONDS, Orphans()),
             Chore("prune", settings.PRUNE_SECONDS, Prune()),

@@ -4,7 +4,7 @@ import logging
 import os
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from django.conf import settings
@@ -53,6 +53,7 @@ class Worker(Loop):
         slots: int,
         until_empty: bool = False,
         parent: int | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(idle_seconds=settings.POLL_SECONDS)
         self.types = sorted(set(types)) or registry.performed()
@@ -62,6 +63,9 @@ class Worker(Loop):
         self.parent = parent
         self.exit_code = 0
         self.presence = Presence("worker", slots=slots, queues=sorted(set(queues)), types=self.types)
+        self.presence.labels, self.presence.on_asked = labels or {}, self.obey
+        # It takes no more until it is asked to go on.
+        self.quiet = False
         self.keeper = Keeper(self.presence.id, self.on_abandon)
         self.attempts = self.keeper.attempts
         # Slots whose threads have not returned from an attempt that was ended without them.
@@ -129,7 +133,9 @@ class Worker(Loop):
         self.collect_ends()
         settled, taken = bool(self.unsettled), 0
         free = self.free_slots() + len(self.unsettled)
-        if free > 0:
+        if self.quiet:
+            self.lookout.hear()
+        elif free > 0:
             queues = self.lookout.queues_to_ask()
             taken = self.take_limited(free)
             for name in queues:
@@ -207,13 +213,26 @@ class Worker(Loop):
         super().sleep(min(CONTENDED_SECONDS, seconds) if not self.stopping and self.contended() else seconds)
 
     def contended(self) -> bool:
-        if self.free_slots() <= 0:
+        if self.quiet or self.free_slots() <= 0:
             return False
         try:
             return self.lookout.hidden()
         except Error:
             self.forget_connection()
             return False
+
+    def obey(self, asked: str) -> None:
+        """Called by the ticker's thread: what a person asked of this worker."""
+        if self.stopping:
+            return
+        if asked == "stop":
+            self.stop()
+        else:
+            self.quiet = asked == "quiet"
+            self.presence.status = WorkerProcess.QUIET if self.quiet else WorkerProcess.ONLINE
+        self.presence.obey(asked)
+        log.info("asked", extra={"command": asked})
+        self.wake()
 
     def check_parent(self) -> None:
         if self.parent is not None and os.getppid() != self.parent and not self.stopping:

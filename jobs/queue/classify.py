@@ -91,6 +91,7 @@ def classification_of(answer: Answer, *, category: str, urgency: str, given: Seq
         "source": answer.source,
         "words": list(answer.words),
         "probabilities": dict(answer.probabilities or {}),
+        "pulls": dict(answer.pulls or {}),
         "action": recommended_action(category, urgency) if category else "",
         # what the caller said himself, and nobody wrote over
         "given": list(given),

@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from jobs.errors import IllegalMove, InvalidJob, JobNotFound
+from jobs.errors import IllegalMove, InvalidJob, JobNotFound, VersionChanged
 from jobs.handlers import registry
 from jobs.hiding import hide, restore
-from jobs.models import Job, Lease, Queue
+from jobs.models import Job, Lease, Pause, Queue
 from jobs.queue import sql
 from jobs.queue.brief import brief
 from jobs.queue.callbacks import follow_soon
@@ -20,8 +21,10 @@ from jobs.queue.claim import ANYWHERE
 from jobs.queue.enqueue import canonical, payload_limit_faults
 from jobs.queue.new_job import check_payload, check_role
 from jobs.queue.notify import command, wake
+from jobs.queue.pause_times import PAUSE_FIELDS, Until, end_of, refuse_past
 from jobs.queue.shares import spacing
 from orgs import audit
+from orgs.models import Org
 from orgs.roles import Action
 from orgs.scope import Scope
 
@@ -87,6 +90,7 @@ def replay(
     scope: Scope,
     request: HttpRequest | None = None,
     payload: dict[str, Any] | None = None,
+    reason: str = "",
     check: Check | None = None,
 ) -> None:
     """Send a dead letter back, with an edited payload if one is given; masks in it stand for what they hid.
@@ -102,7 +106,9 @@ def replay(
         check_edited(job, payload, scope)
     with brief():
         checked(job_id, check)
-        if replay_batch([job_id], scope=scope, request=request, payload=payload, old_payload=job.payload) == 0:
+        about = {"reason": reason[:200]} if reason else {}
+        old = job.payload
+        if not replay_batch([job_id], scope=scope, request=request, payload=payload, old_payload=old, about=about):
             raise moved_on(job_id, scope)
 
 
@@ -111,7 +117,7 @@ def replay_many(job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest |
     scope.require(Action.REPLAY)
     chosen, replayed = list(job_ids), 0
     for start in range(0, len(chosen), REPLAY_BATCH):
-        replayed += replay_batch(chosen[start : start + REPLAY_BATCH], scope=scope, request=request)
+        replayed += len(replay_batch(chosen[start : start + REPLAY_BATCH], scope=scope, request=request))
     return replayed
 
 
@@ -122,7 +128,9 @@ def replay_batch(
     request: HttpRequest | None,
     payload: dict[str, Any] | None = None,
     old_payload: dict[str, Any] | None = None,
-) -> int:
+    about: dict[str, Any] | None = None,
+) -> list[UUID]:
+    """Which of these were. `about` goes into the trail beside them."""
     edited = payload is not None
     with brief():
         rows = sql.run(
@@ -140,9 +148,16 @@ def replay_batch(
             ids = [str(row.job_id) for row in rows]
             target = ids[0] if len(ids) == 1 else f"{len(ids)} jobs"
             audit.record(
-                "job.replay", org=scope.org, actor=scope.user, target=target, request=request, jobs=ids, **changes
+                "job.replay",
+                org=scope.org,
+                actor=scope.user,
+                target=target,
+                request=request,
+                jobs=ids,
+                **(about or {}),
+                **changes,
             )
-    return len(rows)
+    return [row.job_id for row in rows]
 
 
 def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
@@ -159,71 +174,131 @@ def moved_on(job_id: UUID, scope: Scope) -> JobNotFound | IllegalMove:
     return IllegalMove(f"The job is {job.state}.", status=job.state) if job else JobNotFound()
 
 
-def pause(name: str, *, scope: Scope, request: HttpRequest | None = None, reason: str = "") -> None:
-    """No job of the organisation's queue is claimed from now on; running ones go on, new ones wait.
+def pause(
+    name: str,
+    *,
+    scope: Scope,
+    request: HttpRequest | None = None,
+    reason: str = "",
+    until: Until = None,
+    version: int | None = None,
+) -> int:
+    """No job of the organisation's queue is claimed from now on; running ones go on, new ones wait. The leader ends the
+    pause at the time `until`, or after it; None: a person does.
+
+    Returns the version that the queue has by that. Raises VersionChanged where the queue is not of the version that the
+    caller has seen; None: whichever there is.
 
     The leader marks the waiting ones held, so that claims for others need not scan past them.
     """
     scope.require(Action.PAUSE)
     with brief():
-        queue = queue_of(name, scope)
-        changed = {"old": state(queue), "new": {"paused": True, "reason": reason[:200]}}
+        queue = queue_of(name, scope, version)
+        old = state(queue)
         queue.paused_at, queue.paused_by, queue.pause_reason = Now(), scope.user, reason[:200]
-        queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
+        queue.resume_at = end_of(until)
+        queue.save(update_fields=[*PAUSE_FIELDS, "version"])
+        queue.refresh_from_db(fields=["paused_at", "resume_at"])
+        refuse_past(queue)
+        changed = {"old": old, "new": state(queue)}
         audit.record(
             "queue.pause", org=scope.org, actor=scope.user, target=name, request=request, reason=reason, **changed
         )
+    return queue.version
 
 
 def state(queue: Queue) -> dict[str, Any]:
     """What a pause changes, for the audit trail."""
-    return {"paused": queue.paused_at is not None, "reason": queue.pause_reason}
+    found: dict[str, Any] = {"paused": queue.paused_at is not None, "reason": queue.pause_reason}
+    return found | ({"resume_at": queue.resume_at.isoformat()} if queue.resume_at else {})
 
 
-def resume(name: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
-    """Let the queue's jobs be claimed again: the first at once, a great backlog batch by batch by the leader."""
+def resume(
+    name: str,
+    *,
+    scope: Scope,
+    request: HttpRequest | None = None,
+    version: int | None = None,
+    undo_seconds: float | None = None,
+) -> None:
+    """Let the queue's jobs be claimed again: the first at once, a great backlog batch by batch by the leader.
+
+    With `undo_seconds` only where it was paused no longer ago, by the database's clock: VersionChanged else.
+    """
     scope.require(Action.PAUSE)
     with brief():
-        queue = queue_of(name, scope)
-        changed = {"old": state(queue), "new": {"paused": False, "reason": ""}}
-        queue.paused_at, queue.paused_by, queue.pause_reason = None, None, ""
-        queue.save(update_fields=["paused_at", "paused_by", "pause_reason"])
-        sql.run("unhold", batch=HOLD_BATCH)
-        wake([(name, ANYWHERE)], many=True)
+        queue = queue_of(name, scope, version)
+        undone = {} if undo_seconds is None else {"undo": True}
+        if undo_seconds is not None:
+            late = Q(paused_at__isnull=True) | Q(paused_at__lt=Now() - timedelta(seconds=undo_seconds))
+            if Queue.objects.filter(late, pk=queue.pk).exists():
+                raise VersionChanged
+        old = open_again(queue)
+        changed = {**undone, "old": old, "new": state(queue)}
         audit.record("queue.resume", org=scope.org, actor=scope.user, target=name, request=request, **changed)
 
 
-def order_by(name: str, policy: str, *, scope: Scope, request: HttpRequest | None = None) -> None:
+def open_again(queue: Queue) -> dict[str, Any]:
+    """End the pause of a queue that queue_of() has locked; returns how it was."""
+    old = state(queue)
+    queue.paused_at, queue.paused_by, queue.pause_reason, queue.resume_at = None, None, "", None
+    queue.save(update_fields=[*PAUSE_FIELDS, "version"])
+    sql.run("unhold", batch=HOLD_BATCH)
+    wake([(queue.name, ANYWHERE)], many=True)
+    return old
+
+
+def order_by(
+    name: str, policy: str, *, scope: Scope, request: HttpRequest | None = None, version: int | None = None
+) -> None:
     """Rank the new jobs of the organisation's queue by this policy; empty: as the deployment has it.
 
     Those that wait keep their places: each was promised how long it may be passed.
     """
     scope.require(Action.PAUSE)
     with brief():
-        queue = queue_of(name, scope)
+        queue = queue_of(name, scope, version)
         old, queue.policy = queue.policy, policy
-        queue.save(update_fields=["policy"])
+        queue.save(update_fields=["policy", "version"])
         changed = {"old": {"policy": old}, "new": {"policy": policy}}
         audit.record("queue.policy", org=scope.org, actor=scope.user, target=name, request=request, **changed)
 
 
-def queue_of(name: str, scope: Scope) -> Queue:
+def queue_of(name: str, scope: Scope, version: int | None) -> Queue:
+    """Locked, to be saved as the next version."""
     queue = Queue.objects.select_for_update().filter(org=scope.org, name=name).first()
     if queue is None:
         raise JobNotFound(f"There is no queue {name!r:.60}.")
+    if version is not None and queue.version != version:
+        raise VersionChanged
+    queue.version += 1
     return queue
 
 
 def keep_held(*, everywhere: bool = False) -> int:
-    """The leader's share of pausing: mark what waits in paused queues, unmark the rest; returns rows changed.
+    """The leader's share of pausing: mark what waits in paused queues, or in any of an organisation that is not active
+    or is paused, unmark the rest; returns rows changed.
 
     What comes long after a pause is held from the start; to look for more would read the whole queue of all the
     others. `everywhere` does, for what was left while nobody led.
     """
     changed = 0
-    paused = Queue.objects.filter(paused_at__isnull=False)
-    for queue in paused if everywhere else paused.filter(paused_at__gt=Now() - HOLD_FOR):
-        changed += sql.run("hold", queue=queue.name, org_id=queue.org_id, batch=HOLD_BATCH)[0].jobs
+    for queue, org_id in held_back(everywhere):
+        changed += sql.run("hold", queue=queue, org_id=org_id, batch=HOLD_BATCH)[0].jobs
     freed = sql.run("unhold", batch=HOLD_BATCH)
     wake(((row.queue, row.rank) for row in freed), many=True)
     return int(changed + sum(row.jobs for row in freed))
+
+
+def held_back(everywhere: bool) -> list[tuple[str | None, int]]:
+    """(queue, organisation) of all that is held back, None for each of its queues; or of what has been so of late."""
+    queues = Queue.objects.filter(paused_at__isnull=False)
+    orgs = Org.objects.filter(Q(suspended_at__isnull=False) | Q(erase_at__isnull=False))
+    pauses = Pause.objects.filter(type="")
+    if not everywhere:
+        since = Now() - HOLD_FOR
+        queues = queues.filter(paused_at__gt=since)
+        orgs = orgs.filter(Q(suspended_at__gt=since) | Q(closed_at__gt=since))
+        pauses = pauses.filter(paused_at__gt=since)
+    whole = {*orgs.values_list("pk", flat=True), *pauses.values_list("org_id", flat=True)}
+    return [*queues.values_list("name", "org_id"), *((None, pk) for pk in sorted(whole))]

@@ -67,6 +67,8 @@ def row(
     for name in OPTIONAL:
         if value := getattr(new, name):
             described[name] = value
+    if new.tags:
+        described["tags"] = list(dict.fromkeys(new.tags))
     if new.delay_seconds is not None:
         described["delay_seconds"] = new.delay_seconds
     if new.idempotency_key is not None:

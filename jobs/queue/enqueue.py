@@ -10,9 +10,9 @@ from uuid import UUID
 import orjson
 from django.db import transaction
 
-from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueError
+from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueClosed, QueueError
 from jobs.ids import uuid7, uuid7s
-from jobs.models import Job
+from jobs.models import Job, Queue
 from jobs.queue import links, quotas, sql
 from jobs.queue.alike import taken_out
 from jobs.queue.artefacts import keep_inputs
@@ -61,7 +61,8 @@ def enqueue(
     address: str | None = None,
     actor: str = "",
 ) -> Enqueued:
-    """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused, QueueFull; then nothing is."""
+    """Store one job. Raises InvalidJob, InvalidPayload, UnknownJobType, KeyReused, QueueFull, QueueClosed;
+    then nothing is."""
     origin: dict[str, Any] = {"correlation_id": correlation_id, "address": address, "actor": actor}
     (outcome,) = enqueue_many([new], org=org, user=user, role=role, **origin)
     if isinstance(outcome, QueueError):
@@ -185,8 +186,9 @@ def store_all(new: Sequence[NewJob], origin: Origin, waiting_on: Mapping[int, in
     if len(new) == 1 and stored:
         return [Enqueued(ids[0], True, partial(as_job, new[0], rows[0], origin, stored[0][4]))]
     each = list(zip(new, ids, strict=True))
-    earlier = earlier_jobs(origin.org, [one for one, job_id in each if job_id not in fresh])
-    return [Enqueued(job_id, True) if job_id in fresh else repeated(one, earlier) for one, job_id in each]
+    left_out = [one for one, job_id in each if job_id not in fresh]
+    earlier, closed = earlier_jobs(origin.org, left_out), closed_queues(origin.org, left_out)
+    return [Enqueued(job_id, True) if job_id in fresh else kept_out(one, earlier, closed) for one, job_id in each]
 
 
 # What the statements are told beside the columns of a job.
@@ -222,6 +224,7 @@ def store(rows: list[dict[str, Any]], places: list[dict[str, Any]], origin: Orig
         "correlation_id": origin.correlation_id,
         "actor": origin.actor or (f"user:{user.get_username()}" if user else "system"),
         "address": origin.address,
+        "counted": origin.counted,
         "unread": any("to_classify" in row for row in rows),
     }
     if len(rows) == 1:
@@ -239,10 +242,27 @@ def sent(value: Any) -> str:
 
 def earlier_jobs(org: Org, new: Sequence[NewJob]) -> dict[str, tuple[UUID, str]]:
     """By idempotency key: id and fingerprint of the jobs that were there first."""
-    if not new:
+    if not any(one.idempotency_key for one in new):
         return {}
     found = Job.objects.for_org(org).filter(idempotency_key__in=[one.idempotency_key for one in new])
     return {str(key): (pk, mark) for key, pk, mark in found.values_list("idempotency_key", "pk", "fingerprint")}
+
+
+def closed_queues(org: Org, new: Sequence[NewJob]) -> frozenset[str]:
+    """Those of their queues that take nothing new. One that was opened in between is not there: KeyReused would be said
+    of a job without a key, so that one is told of its queue all the same."""
+    if not new:
+        return frozenset()
+    names = {one.queue for one in new}
+    found = Queue.objects.for_org(org).filter(name__in=names, closed_at__isnull=False)
+    return frozenset(found.values_list("name", flat=True)) | {one.queue for one in new if not one.idempotency_key}
+
+
+def kept_out(new: NewJob, earlier: dict[str, tuple[UUID, str]], closed: frozenset[str]) -> Enqueued | QueueError:
+    """What came of a job that was not stored: it was there before, or its queue is closed."""
+    if new.idempotency_key in earlier or new.queue not in closed:
+        return repeated(new, earlier)
+    return QueueClosed(f"The queue {new.queue} is closed: it takes no new jobs.")
 
 
 def repeated(new: NewJob, earlier: dict[str, tuple[UUID, str]]) -> Enqueued | QueueError:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import Error
+from django.db.models import Q
 
 from jobs.errors import LeaseLost
 from jobs.hiding import hidden_values
@@ -28,6 +29,8 @@ TYPE = "external"
 WORKERS = UUID("5f0a7c52-6f0e-4f55-9c0f-3f6d5c1f8a11")
 # How many times RUNS runs of limited jobs one claim looks through: what waits behind more full keys has to wait.
 ROUNDS = 20
+# Commands under which a worker is given nothing.
+STOPPING = ("quiet", "stop")
 # As which end a lease counts as ended when its worker says it once more.
 SAME = {
     Outcome.DONE: {Outcome.DONE},
@@ -63,6 +66,7 @@ class Extended(NamedTuple):
     deadline_at: datetime
     cancel_requested: bool
     worker_id: UUID
+    asked: str
 
 
 # --- Claims ---------------------------------------------------------------------------------------------------------
@@ -209,9 +213,18 @@ def depart(puller: Puller, *, draining: bool) -> None:
     sql.run("depart_external", id=puller.id, status=status)
 
 
-def has_departed(puller: Puller) -> bool:
-    gone = [WorkerProcess.DRAINING, WorkerProcess.OFFLINE]
-    return WorkerProcess.objects.filter(pk=puller.id, status__in=gone).exists()
+def told(puller: Puller) -> str:
+    """Which command stands for a worker that calls: "quiet", "stop", or "" when it may go on. It is noted that it
+    knows."""
+    rows = sql.rows("told_external", id=puller.id)
+    asked = rows[0][0] if rows else ""
+    return asked if asked in STOPPING else ""
+
+
+def takes_no_more(puller: Puller) -> bool:
+    """It has departed, or was told to take no more."""
+    gone = Q(status__in=[WorkerProcess.DRAINING, WorkerProcess.OFFLINE]) | Q(asked__in=STOPPING)
+    return WorkerProcess.objects.filter(gone, pk=puller.id).exists()
 
 
 def seen_alive(worker_ids: Sequence[UUID], jobs: int = 0) -> None:

@@ -1,7 +1,8 @@
 """Setting and removing limits, and making it known to the jobs that wait.
 
-Whether any limit is about a waiting job stands in its Ready row. When limits change, the rows of the organisation are
-looked at again in order of queueing: the first batch by the verb itself, the rest by the leader (LimitSweep).
+Whether any limit is about a waiting job stands in its Ready row, as does whether its kind is paused. When that changes,
+the rows of the organisation are looked at again in order of queueing: the first batch by the verb itself, the rest by
+the leader (LimitSweep).
 """
 
 from collections.abc import Sequence
@@ -138,10 +139,15 @@ def told(
 ) -> None:
     """What follows from a change: it is audited, waiting jobs are marked, and those that may start are."""
     audit.record(action, org=scope.org, actor=scope.user, target=target, request=request, old=old, new=new)
+    look_again(scope.org)
+
+
+def look_again(org: Org) -> None:
+    """At each waiting job of the organisation: which limits are about it, and whether its kind is paused."""
     start = {"changed_at": Now(), "after_at": None, "after_id": None, "first_pass": True}
-    sweep, _ = LimitSweep.objects.update_or_create(org=scope.org, defaults=start)
+    sweep, _ = LimitSweep.objects.update_or_create(org=org, defaults=start)
     mark(sweep)
-    wake_limited(org_ids=[scope.org.pk])
+    wake_limited(org_ids=[org.pk])
 
 
 def shown(limit: Limit) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def mark(sweep: LimitSweep) -> bool:
         after_id=sweep.after_id or BEGINNING[1],
         batch=MARK_BATCH,
     )
-    wake((queue, rank) for queue, rank in looked.places)
+    wake(((queue, rank) for queue, rank in looked.places), many=True)
     if looked.looked_at == MARK_BATCH:
         sweep.after_at, sweep.after_id = looked.last_at, looked.last_id
         sweep.save(update_fields=["after_at", "after_id"])

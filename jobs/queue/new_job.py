@@ -26,6 +26,8 @@ from orgs.roles import Action, Role, can
 
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255, "limit_key": 64, "ref": 64}
+TAG = re.compile(r"[a-z0-9._:-]{1,40}")
+MOST_TAGS = 10
 # How many others one job may wait for; beyond that, a batch with a callback.
 MAX_PARENTS = 1_000
 
@@ -43,6 +45,8 @@ class NewJob:
     # high, medium or low; empty: medium, unless its text is found to say otherwise.
     urgency: str = ""
     category: str = ""
+    # Words to find it by.
+    tags: Sequence[str] = ()
     run_at: datetime | None = None
     delay_seconds: float | None = None
     timeout_seconds: int | None = None
@@ -130,7 +134,16 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
         found += bounds("max_attempts", new.max_attempts, 1, attempts_cap)
     if new.retry:
         found += retries.faults(new.retry)
+    if new.tags:
+        found += tag_faults(new.tags)
     return found + due_faults(new) + waiting_faults(new) + payload_limit_faults(new.payload)
+
+
+def tag_faults(tags: Sequence[str]) -> list[tuple[str, str]]:
+    if len(tags) > MOST_TAGS:
+        return [("/tags", f"At most {MOST_TAGS} tags.")]
+    text = "1 to 40 lower-case letters, digits, dots, underscores, colons or dashes."
+    return [(f"/tags/{place}", text) for place, tag in enumerate(tags) if not TAG.fullmatch(str(tag))]
 
 
 def category_faults(new: NewJob, org: Org) -> list[tuple[str, str]]:
@@ -213,7 +226,8 @@ def fingerprint(new: NewJob) -> str:
     for name in ("after", "after_end"):
         asked[name] = [str(word) for word in asked[name]]
     # what came later to a job is left out where it is not used: a key keeps its meaning over an upgrade
-    for name in ("limit_key", "after", "after_end", "retry"):
+    asked["tags"] = list(asked["tags"])
+    for name in ("limit_key", "after", "after_end", "retry", "tags"):
         if not asked[name]:
             del asked[name]
     del asked["ref"]

@@ -18,7 +18,7 @@ from jobs.queue.new_job import NewJob, refusal
 # What a task may say of a job; a person may say the same.
 OPTIONS = {
     *("type", "payload", "name", "queue", "title", "description", "urgency", "category"),
-    *("delay_seconds", "timeout_seconds", "max_attempts", "limit_key", "after", "after_end"),
+    *("delay_seconds", "timeout_seconds", "max_attempts", "limit_key", "tags", "after", "after_end"),
 }
 
 

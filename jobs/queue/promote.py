@@ -9,6 +9,6 @@ from jobs.queue.shares import spacing
 
 def promote() -> int:
     """Queue up to PROMOTE_BATCH due jobs; returns how many. Call it inside the leader's transaction."""
-    rows = sql.run("promote", batch=settings.PROMOTE_BATCH, actor="leader", **spacing())
+    rows = sql.run("promote", batch=settings.PROMOTE_BATCH, actor="leader", reason="due", **spacing())
     wake(((row.queue, row.rank) for row in rows), many=True)
     return sum(row.jobs for row in rows)

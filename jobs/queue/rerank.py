@@ -24,23 +24,29 @@ def set_urgency(job_id: UUID, org: Org, urgency: str, *, by: User | str) -> bool
     job = Job.objects.for_org(org).filter(pk=job_id, status__in=[Status.QUEUED, Status.SCHEDULED]).first()
     if job is None or job.urgency == urgency:
         return False
-    share = share_of(org.pk, job.queue)
-    share.lead()
-    stretch = stretch_with(job, share, urgency)
     with brief():
-        rows = sql.run(
-            "rerank",
-            job_id=job_id,
-            org_id=org.pk,
-            urgency=urgency,
-            stretch=stretch,
-            rank_offset=job.rank_offset / job.stretch * stretch,
-            was=job.rank_offset,
-        )
-        # also where it has moved back: a claim may have passed over it meanwhile
-        wake(((row.queue, row.rank) for row in rows if row.rank is not None), limited=any(row.limited for row in rows))
+        rows = rerank(job, org, urgency)
         if rows and isinstance(by, User):
             old, new = {"urgency": job.urgency}, {"urgency": urgency}
             audit.record("job.urgency", org=org, actor=by, target=job_id, old=old, new=new)
     log.info("urgency", extra={"job": job_id, "urgency": urgency, "by": str(by), "changed": bool(rows)})
     return bool(rows)
+
+
+def rerank(job: Job, org: Org, urgency: str) -> list[sql.Row]:
+    """Within a transaction: one row if it was moved, none where it is being claimed or has been moved meanwhile."""
+    share = share_of(org.pk, job.queue)
+    share.lead()
+    stretch = stretch_with(job, share, urgency)
+    rows = sql.run(
+        "rerank",
+        job_id=job.pk,
+        org_id=org.pk,
+        urgency=urgency,
+        stretch=stretch,
+        rank_offset=job.rank_offset / job.stretch * stretch,
+        was=job.rank_offset,
+    )
+    # also where it has moved back: a claim may have passed over it meanwhile
+    wake(((row.queue, row.rank) for row in rows if row.rank is not None), limited=any(row.limited for row in rows))
+    return rows

@@ -35,6 +35,7 @@ def create(*, scope: Scope, request: HttpRequest | None = None, **fields: Any) -
         now = locked_now(scope.org)
         check_schedule(scope.org)
         set_due(schedule, now)
+        note_pause(schedule, scope, now, "")
         save(schedule, force_insert=True)
         record("schedule.create", schedule, scope, request, old=None, new=shown(schedule))
     schedule.refresh_from_db(fields=["created_at", "updated_at"])
@@ -42,9 +43,16 @@ def create(*, scope: Scope, request: HttpRequest | None = None, **fields: Any) -
 
 
 def change(
-    schedule_id: UUID, *, scope: Scope, version: int | None, request: HttpRequest | None = None, **fields: Any
+    schedule_id: UUID,
+    *,
+    scope: Scope,
+    version: int | None,
+    request: HttpRequest | None = None,
+    reason: str = "",
+    **fields: Any,
 ) -> Schedule:
-    """Change some of FIELDS of the version that the caller has seen; None: whichever there is.
+    """Change some of FIELDS of the version that the caller has seen; None: whichever there is. `reason` is of a pause,
+    and of the change in the audit trail.
 
     Raises ScheduleNotFound, VersionChanged, InvalidSchedule, NameTaken. Times that passed while it was paused are not
     made up for, and a changed expression counts from now.
@@ -61,10 +69,13 @@ def change(
         refuse_faults(schedule, scope)
         if due_changed(old, shown(schedule)):
             set_due(schedule, now)
+        if schedule.is_paused != old["is_paused"]:
+            note_pause(schedule, scope, now, reason)
         schedule.version += 1
         schedule.updated_at = now
         save(schedule)
-        record("schedule.change", schedule, scope, request, old=old, new=shown(schedule))
+        why = {"reason": reason[:200]} if reason else {}
+        record("schedule.change", schedule, scope, request, old=old, new=shown(schedule), **why)
     return schedule
 
 
@@ -120,6 +131,13 @@ def set_due(schedule: Schedule, now: datetime) -> None:
     schedule.next_at = None if schedule.is_paused else next(cron_of(schedule).after(now), None)
     if not schedule.is_paused and schedule.next_at is None:
         raise InvalidSchedule([("/cron", "This is never due.")])
+
+
+def note_pause(schedule: Schedule, scope: Scope, now: datetime, reason: str) -> None:
+    """Since when it is paused, by whom and why; nothing of one that is not."""
+    paused = schedule.is_paused
+    schedule.paused_at, schedule.paused_by = (now, scope.user) if paused else (None, None)
+    schedule.pause_reason = reason[:200] if paused else ""
 
 
 def locked_now(org: Org) -> datetime:

@@ -1,7 +1,7 @@
 """What people do to webhooks and mail alerts: each act is checked, and audited in the transaction that does it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,8 @@ WEBHOOK, MAIL = Subscriber.WEBHOOK, Subscriber.MAIL
 NAMES = {WEBHOOK: "webhook", MAIL: "mail_alert"}
 FIELDS = ("target", "events", "types", "active")
 LONGEST_ADDRESS = 254
+# What one call has sent again at most; it can be called again.
+RESEND_MOST = 1_000
 
 
 def create_webhook(*, scope: Scope, request: HttpRequest | None = None, **fields: Any) -> tuple[Subscriber, str]:
@@ -133,6 +135,23 @@ def resend(webhook_id: UUID, delivery_id: UUID, *, scope: Scope, request: HttpRe
             raise DeliveryNotFound
         record("resend", webhook, scope, request, delivery=str(delivery_id))
         return chosen.get()
+
+
+def resend_failed(
+    webhook_id: UUID, since: datetime, *, scope: Scope, request: HttpRequest | None = None
+) -> tuple[int, bool]:
+    """Have all sent again that failed and are of events since then, the oldest first, at most RESEND_MOST.
+
+    How many there were, and whether there are more. Raises as send_test().
+    """
+    scope.require(Action.MANAGE_WEBHOOKS)
+    with brief():
+        webhook = active(locked(webhook_id, WEBHOOK, scope.org))
+        failed = Delivery.objects.filter(subscriber=webhook, status=Delivery.FAILED, created_at__gte=since)
+        ids = list(failed.order_by("pk").values_list("pk", flat=True)[: RESEND_MOST + 1])
+        sent = send_again(failed.filter(pk__in=ids[:RESEND_MOST]))
+        record("resend", webhook, scope, request, since=since.isoformat(), deliveries=sent)
+    return sent, len(ids) > RESEND_MOST
 
 
 def locked(subscriber_id: UUID, kind: str, org: Org) -> Subscriber:

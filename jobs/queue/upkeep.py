@@ -17,8 +17,10 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from jobs.models import BulkOutcome
 from jobs.queue import sql
 from jobs.queue.deliveries import forget_previous_secrets
+from jobs.queue.rollups import prune_rollups
 from orgs.buckets import forget_full
 from orgs.tokens import forget_expired
 
@@ -67,6 +69,10 @@ def note_drift() -> None:
         least_error=DRIFT_LEAST_ERROR,
     ):
         log.info("a model is worse than it was" if row.worse_since else "a model is as good as it was", extra=dict(row))
+
+
+def note_releases() -> None:
+    sql.run("note_releases")
 
 
 def sample_depth() -> None:
@@ -118,11 +124,15 @@ class Prune:
         if looked.last is None:
             sql.run("prune_samples", days=settings.RETENTION_DAYS)
             sql.run("prune_accuracy", days=settings.ACCURACY_RETENTION_DAYS)
+            prune_rollups()
             sql.run("prune_memories", days=settings.MEMORY_RETENTION_DAYS)
+            sql.run("prune_errors", days=settings.DEAD_LETTER_RETENTION_DAYS, batch=settings.PRUNE_BATCH)
             sql.run("prune_batches", days=settings.RETENTION_DAYS)
             sql.run("prune_ticks", days=settings.RETENTION_DAYS)
             sql.run("prune_events", days=settings.SEEN_EVENT_DAYS)
+            sql.run("prune_bulk", days=settings.RETENTION_DAYS, kept=BulkOutcome.KEPT)
             sql.run("prune_deliveries", days=settings.DELIVERY_RETENTION_DAYS)
+            sql.run("prune_alerts", days=settings.DELIVERY_RETENTION_DAYS)
             forget_previous_secrets()
             forget_expired(settings.PRUNE_BATCH)
         return looked.last is not None

@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django import template
 from django.http import HttpRequest
@@ -10,17 +10,20 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from jobs.hiding import hide
+from jobs.spoken import spoken
 from orgs.models import Org
 
 register = template.Library()
+register.filter(spoken)
 
 THEMES = ("light", "dark", "system")
 
 
-@register.simple_tag
-def icon(name: str) -> SafeString:
+@register.simple_tag(name="icon")
+def shape(name: str) -> SafeString:
     """A shape of the sprite. It says nothing to a screen reader: words stand beside it."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("sprite.svg"), name
@@ -30,7 +33,24 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def status(state: str) -> SafeString:
     """A status by shape, word and colour."""
-    return format_html('<span class="status {}">{}{}</span>', state, icon(state), state)
+    return format_html('<span class="status {}">{}{}</span>', state, shape(state), spoken(state))
+
+
+class Undo(NamedTuple):
+    """The way back of a message."""
+
+    address: str
+    # by the database's clock, in seconds since 1970
+    until: str
+
+
+@register.filter
+def undo_of(message: Any) -> Undo | None:
+    """What jobs.pages.undo has put into it."""
+    match (message.extra_tags or "").split():
+        case ["undo", address, until]:
+            return Undo(address, until)
+    return None
 
 
 @register.filter
@@ -51,6 +71,24 @@ def theme(request: HttpRequest) -> str:
     return chosen if chosen in THEMES else "system"
 
 
+@register.filter
+def themes(request: HttpRequest) -> list[tuple[str, str]]:
+    """Each theme with its name for people."""
+    return list(zip(THEMES, (_("light"), _("dark"), _("system")), strict=True))
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """A moment, exact, in UTC; app.js shows it by the person's own clock if he wants that."""
+    if at is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" data-at>{} UTC</time>',
+        at.isoformat(timespec="milliseconds"),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
 @register.simple_tag(takes_context=True)
 def theme_attribute(context: template.Context) -> SafeString | str:
     chosen = theme(context["request"]) if "request" in context else "system"
@@ -58,19 +96,23 @@ def theme_attribute(context: template.Context) -> SafeString | str:
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context: template.Context, path: str, label: str, but_not: str = "") -> SafeString:
+def nav_link(context: template.Context, path: str, label: str, but_not: str = "", *, icon: str) -> SafeString:
     """A link of the main navigation, marked when its page or one below it is shown."""
     here = context["request"].path
     below = path != "/" and here.startswith(path) and not (but_not and here.startswith(but_not))
     current = SafeString(' aria-current="page"') if below or here == path else ""
-    return format_html('<a href="{}"{}>{}</a>', path, current, label)
+    return format_html('<a href="{}"{}>{}{}</a>', path, current, shape(f"nav-{icon}"), label)
 
 
 @register.simple_tag(takes_context=True)
 def organisations(context: template.Context) -> list[Org]:
     """The organisations the person may switch to."""
     user = context["request"].user
-    return list(Org.objects.filter(memberships__user=user).order_by("name")) if user.is_authenticated else []
+    if not user.is_authenticated:
+        return []
+    read = user.memberships_read
+    orgs = Org.objects.filter(memberships__user=user) if read is None else [one.org for one in read]
+    return sorted(orgs, key=lambda org: org.name)
 
 
 @register.filter
@@ -143,7 +185,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     passed = (timezone.now() - moment) / timedelta(seconds=1)
-    text = f"{rough(passed)} ago" if passed >= 0 else f"in {rough(-passed)}"
+    text = _("{time} ago").format(time=rough(passed)) if passed >= 0 else _("in {time}").format(time=rough(-passed))
     return format_html(
         '<time datetime="{}" title="{} UTC" data-ago>{}</time>',
         moment.isoformat(timespec="milliseconds"),
@@ -162,7 +204,7 @@ def due(moment: datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{} UTC" data-due>{}</time>',
         moment.isoformat(timespec="milliseconds"),
         moment.strftime("%Y-%m-%d %H:%M:%S"),
-        f"in {rough(left)}" if left > 0 else "due",
+        _("in {time}").format(time=rough(left)) if left > 0 else _("due"),
     )
 
 

@@ -1,14 +1,17 @@
 """What the pages about jobs say, and how their lists link to themselves."""
 
 import re
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
-from django.utils.html import format_html
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from jobs.templatetags.dashboard import span
+from jobs.templatetags.dashboard import span, thousands
 
 register = template.Library()
 
@@ -25,6 +28,43 @@ def list_link(listing: Any, **changes: Any) -> SafeString:
         listing.url(**changes),
         listing.region,
     )
+
+
+@register.simple_tag
+def list_without(listing: Any, name: str) -> SafeString:
+    """The attributes of a link to the same list without one of its filters."""
+    return list_link(listing, **{name: "", "view": ""})
+
+
+@register.filter
+def rounded(value: int) -> str:
+    """About so many: two digits that matter."""
+    if value >= 1_000_000:
+        return _("%(number).1f million") % {"number": value / 1_000_000}
+    step = 10 ** max(len(str(value)) - 2, 0)
+    return thousands(round(value / step) * step)
+
+
+@register.simple_tag
+def bars(buckets: Any, label: str) -> SafeString:
+    """How often something came, as a picture of bars; its words are in `label`."""
+    most = max((bucket.attempts for bucket in buckets), default=0) or 1
+    shapes = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="3" height="{}"></rect>',
+        ((4 * place, 20 - height, height) for place, height in enumerate(heights(buckets, most)) if height),
+    )
+    return format_html(
+        '<svg class="bars" role="img" aria-label="{}" viewBox="0 0 {} 20" preserveAspectRatio="none">{}</svg>',
+        label,
+        4 * len(buckets),
+        shapes,
+    )
+
+
+def heights(buckets: Any, most: int) -> list[int]:
+    """What came at all is seen."""
+    return [max(round(20 * bucket.attempts / most), 2) if bucket.attempts else 0 for bucket in buckets]
 
 
 @register.simple_tag
@@ -58,33 +98,66 @@ def as_query(params: dict[str, str]) -> str:
 def times(share: float) -> str:
     """Actual over predicted, in words."""
     if share >= 1.995:
-        return f"{share:.1f} times as long"
-    return (
-        "as predicted" if 0.95 <= share <= 1.05 else f"{abs(share - 1) * 100:.0f} % {'longer' if share > 1 else 'less'}"
-    )
+        return _("%(times)s times as long") % {"times": f"{share:.1f}"}
+    if 0.95 <= share <= 1.05:
+        return _("as predicted")
+    words = _("%(share)s longer") if share > 1 else _("%(share)s less")
+    return words % {"share": f"{abs(share - 1) * 100:.0f} %"}
 
 
 @register.filter
-def shift(value: float) -> str:
+def signed(value: float) -> str:
     """A move in the order: plus is later."""
-    return f"{'plus' if value >= 0 else 'minus'} {span(abs(value))}"
+    return f"{'+' if value >= 0 else '−'}{span(abs(value))}"
+
+
+@register.filter
+def pulled(value: float) -> str:
+    """How much a word spoke for something, or against it."""
+    return f"{'+' if value >= 0 else '−'}{abs(value):.2f}"
+
+
+@register.filter
+def exact(value: float) -> str:
+    """A number as an attribute has it, to the last digit."""
+    return repr(float(value))
+
+
+@register.filter
+def epoch(moment: datetime) -> str:
+    return exact(moment.timestamp())
+
+
+@register.filter
+def waited(moment: datetime) -> float:
+    """Seconds since then."""
+    return max((timezone.now() - moment).total_seconds(), 0.0)
+
+
+@register.filter
+def late(value: float) -> str:
+    """How far a moment was from when it was expected."""
+    if abs(value) < 1:
+        return _("as expected")
+    words = _("%(span)s later") if value > 0 else _("%(span)s earlier")
+    return words % {"span": span(abs(value))}
 
 
 @register.filter
 def policy(word: str) -> str:
     """How a queue is ordered."""
-    return {"learned": "short first", "fifo": "first come, first served", "priority": "by priority"}[word]
+    return {"learned": _("short first"), "fifo": _("first come, first served"), "priority": _("by priority")}[word]
 
 
 @register.filter
 def source(word: str) -> str:
     """What made a prediction."""
     return {
-        "model": "the model",
-        "history": "its last runs",
-        "similar": "runs of similar jobs",
-        "type_median": "the median of its type",
-        "default": "default: nothing like it has run",
+        "model": _("the model"),
+        "history": _("its last runs"),
+        "similar": _("runs of similar jobs"),
+        "type_median": _("the median of its type"),
+        "default": _("default: nothing like it has run"),
     }.get(word, word)
 
 
@@ -92,8 +165,14 @@ def source(word: str) -> str:
 def told_by(word: str) -> str:
     """What told the category of a job."""
     plain = word.removesuffix("_cached")
-    words = {"model": "the classifier", "rules": "word rules", "llm": "the operator's model", "user": "a person"}
-    return words.get(plain, plain) + (", of the same text before" if plain != word else "")
+    words = {
+        "model": _("the classifier"),
+        "rules": _("word rules"),
+        "llm": _("the operator's model"),
+        "user": _("a person"),
+    }
+    told = words.get(plain, plain)
+    return _("%(told)s, of the same text before") % {"told": told} if plain != word else told
 
 
 @register.filter

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from orgs import accounts, rates, walls
+from orgs import accounts, rates, removal, walls
 from orgs.api.serializers import (
     LoginSerializer,
     PasswordSerializer,
@@ -21,6 +21,7 @@ from orgs.api.serializers import (
     ProfileSerializer,
     RefreshTokenSerializer,
     RegisterSerializer,
+    RemovalSerializer,
     SignedInSerializer,
     TokensSerializer,
 )
@@ -152,6 +153,21 @@ class Me(APIView):
         if "email" in sent:
             accounts.change_email(person(request), sent["email"], request=request._request)
         return Response(ProfileSerializer(person(request)).data)
+
+    @extend_schema(
+        summary="Remove your account",
+        description="For good: your name and address are shown nowhere any more, and nobody can register the name "
+        "again; what you did stays, as a removed user's. Your keys and all sign-ins end. 409 says in `organisations` "
+        "where you are the last org_admin, and what must come `first`: to `appoint` another, or to `close` it.",
+        request=RemovalSerializer,
+        responses={204: None, 409: OpenApiResponse(description="The last org_admin, or the last platform admin.")},
+        examples=[OpenApiExample("Remove", request_only=True, value={"current_password": "note G, 1843"})],
+    )
+    def delete(self, request: Request) -> Response:
+        rates.trying_password(request._request, person(request))
+        RemovalSerializer.read(request)
+        removal.remove(person(request), actor=person(request), request=request._request)
+        return Response(status=204)
 
 
 class Password(APIView):

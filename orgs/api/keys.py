@@ -24,6 +24,7 @@ WORKER_TAGS = ["worker-keys"]
 MOST_DAYS = 3_650
 KEY_ROLES = [role.value for role in KeyRole]
 TOO_MANY = OpenApiResponse(description="You have as many good keys here as one member may have.")
+ENDED = OpenApiResponse(description="It has ended already, or you have as many as one member may have.")
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -36,6 +37,16 @@ class NewWorkerKeySerializer(StrictSerializer):
 
 class NewKeySerializer(NewWorkerKeySerializer):
     role = serializers.ChoiceField(KEY_ROLES, help_text="No more than your own; `worker` takes an org_admin.")
+
+
+class RotationSerializer(StrictSerializer):
+    overlap_hours = serializers.IntegerField(
+        required=False,
+        default=keys.OVERLAP_HOURS,
+        min_value=0,
+        max_value=keys.MOST_OVERLAP_HOURS,
+        help_text="How long the old key goes on; 0 ends it at once.",
+    )
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
@@ -72,7 +83,10 @@ class MadeKeySerializer(KeySerializer):
 
 def made(request: Request, sent: dict[str, Any]) -> Response:
     """The answer to the making of a key."""
-    key, token = keys.create_key(**sent, scope=scope_of(request), request=request._request)
+    return shown_once(*keys.create_key(**sent, scope=scope_of(request), request=request._request))
+
+
+def shown_once(key: ApiKey, token: str) -> Response:
     key.token = token  # type: ignore[attr-defined]
     return Response(MadeKeySerializer(key).data, 201, headers=NO_STORE)
 
@@ -127,6 +141,28 @@ class Key(APIView):
     def delete(self, request: Request, key_id: str) -> Response:
         keys.revoke_key(key_id, scope=scope_of(request), request=request._request)
         return Response(status=204)
+
+
+class KeyRotation(APIView):
+    actions: ClassVar[dict[str, Action]] = {"POST": Action.OWN_KEYS}
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="rotate_key",
+        summary="Rotate a key",
+        description="One of yours; as org_admin any of the organisation, a worker's too. The new one has its name and "
+        "role, is yours, and lasts as long as the old one was made for. The old one ends after the overlap.",
+        request=RotationSerializer,
+        responses={
+            201: MadeKeySerializer,
+            409: OpenApiResponse(description="It has ended already, or as for a new one."),
+        },
+        examples=[OpenApiExample("Within two days", request_only=True, value={"overlap_hours": 48})],
+    )
+    def post(self, request: Request, key_id: str) -> Response:
+        sent = RotationSerializer.read(request)
+        key, token = keys.rotate_key(key_id, scope=scope_of(request), request=request._request, **sent)
+        return shown_once(key, token)
 
 
 class WorkerKeys(ListAPIView[ApiKey]):

@@ -4,14 +4,15 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orgs import membership
+from orgs import life, membership
 from orgs.api.serializers import (
+    ClosingSerializer,
     MemberSerializer,
     OrgChangeSerializer,
     OrgNameSerializer,
@@ -58,7 +59,7 @@ class Orgs(ListAPIView[Membership]):
 
 class Org(APIView):
     permission_classes = [MayActInOrg]
-    actions = {"GET": Action.READ, "PATCH": Action.MANAGE_ORG}
+    actions = {"GET": Action.READ, "PATCH": Action.MANAGE_ORG, "DELETE": Action.CLOSE_ORG}
 
     @extend_schema(summary="One organisation of yours", responses={200: OrgSerializer})
     def get(self, request: Request, slug: str) -> Response:
@@ -70,6 +71,38 @@ class Org(APIView):
         scope = scope_of(request, slug=slug)
         if "name" in sent:
             membership.rename_org(sent["name"], scope=scope, request=request._request)
+        return Response(shape(anew(scope)))
+
+    @extend_schema(
+        operation_id="close_org",
+        summary="Ask for the organisation's end",
+        description="It is closed at once: nothing of it begins, and it can only be read, exported and restored. "
+        "All of it is erased on `erase_at`. Again is no error, and does not move the day.",
+        request=ClosingSerializer,
+        responses={202: OrgSerializer},
+        examples=[OpenApiExample("Close it", {"confirm": "acme"}, request_only=True)],
+    )
+    def delete(self, request: Request, slug: str) -> Response:
+        ClosingSerializer.read(request)
+        scope = scope_of(request, slug=slug)
+        life.close(scope=scope, request=request._request)
+        return Response(shape(anew(scope)), 202)
+
+
+class Restoration(APIView):
+    permission_classes = [MayActInOrg]
+    actions = {"POST": Action.CLOSE_ORG}
+
+    @extend_schema(
+        operation_id="restore_org",
+        summary="Restore an organisation that is closed",
+        description="With all that it had, as it was. Again is no error.",
+        request=None,
+        responses={200: OrgSerializer, 409: OpenApiResponse(description="Its day has come.")},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        scope = scope_of(request, slug=slug)
+        life.restore(scope=scope, request=request._request)
         return Response(shape(anew(scope)))
 
 

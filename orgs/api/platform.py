@@ -1,42 +1,26 @@
-"""What only platform admins see: everybody, and every organisation."""
+"""What only platform admins see: every organisation."""
 
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count, Q, QuerySet
-from django.shortcuts import get_object_or_404
+from django.db.models import Count, QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orgs import audit
-from orgs.api.serializers import (
+from orgs import life
+from orgs.api.platform_shapes import (
     PlatformOrgChangeSerializer,
+    PlatformOrgQuery,
     PlatformOrgSerializer,
-    PlatformUserSerializer,
-    SearchSerializer,
+    SuspensionSerializer,
 )
-from orgs.models import Org, User
+from orgs.models import Org
 from orgs.pagination import KeysetPagination
 from orgs.permissions import IsPlatformAdmin
+from orgs.platform import change_org
 from orgs.scope import person
-
-
-class Users(ListAPIView[User]):
-    permission_classes = [IsPlatformAdmin]
-    serializer_class = PlatformUserSerializer
-    pagination_class = KeysetPagination
-
-    def get_queryset(self) -> QuerySet[User]:
-        words = searched(self.request)
-        found = User.objects.filter(Q(username__icontains=words) | Q(email__icontains=words))
-        return found.prefetch_related("memberships__org")
-
-    @extend_schema(summary="All users, the newest first", parameters=[SearchSerializer])
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.list(request, *args, **kwargs)
 
 
 class AllOrgs(ListAPIView[Org]):
@@ -45,11 +29,12 @@ class AllOrgs(ListAPIView[Org]):
     pagination_class = KeysetPagination
 
     def get_queryset(self) -> QuerySet[Org]:
-        words = searched(self.request)
-        found = Org.objects.filter(Q(slug__icontains=words) | Q(name__icontains=words))
+        asked = PlatformOrgQuery(data=self.request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        found = life.found(asked.validated_data["q"], asked.validated_data.get("state"))
         return found.annotate(members=Count("memberships"))
 
-    @extend_schema(summary="All organisations, the newest first", parameters=[SearchSerializer])
+    @extend_schema(summary="All organisations, the newest first", parameters=[PlatformOrgQuery])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.list(request, *args, **kwargs)
 
@@ -71,29 +56,41 @@ class OneOrg(APIView):
     )
     def patch(self, request: Request, slug: str) -> Response:
         sent = PlatformOrgChangeSerializer.read(request)
-        with transaction.atomic():
-            org = get_object_or_404(Org.objects.select_for_update(), slug=slug)
-            weight = {name: sent.pop(name) for name in ("weight",) if name in sent}
-            for action, asked in (("org.weight", weight), ("org.quotas", sent)):
-                if asked:
-                    changes = changed(org, asked)
-                    audit.record(
-                        action, org=org, actor=person(request), target=slug, request=request._request, **changes
-                    )
-        found = Org.objects.annotate(members=Count("memberships")).get(pk=org.pk)
-        return Response(PlatformOrgSerializer(found).data)
+        return shown(change_org(slug, sent, actor=person(request), request=request._request))
 
 
-def changed(org: Org, asked: dict[str, Any]) -> dict[str, Any]:
-    """Set and save fields; what they were and are."""
-    old = {name: getattr(org, name) for name in asked}
-    for name, value in asked.items():
-        setattr(org, name, value)
-    org.save(update_fields=list(asked))
-    return {"old": old, "new": asked}
+class Suspension(APIView):
+    permission_classes = [IsPlatformAdmin]
+
+    @extend_schema(
+        operation_id="platform_suspend_org",
+        summary="Suspend an organisation",
+        description="From the next call on its members and keys are refused with `organisation_suspended` and the "
+        "reason; what waits is held, its schedules stand still, what runs may end. Again, with other words, it changes "
+        "the reason.",
+        request=SuspensionSerializer,
+        responses={200: PlatformOrgSerializer},
+        examples=[OpenApiExample("Not paid", {"reason": "The invoice of May is open."}, request_only=True)],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        sent = SuspensionSerializer.read(request)
+        return shown(life.suspend(slug, reason=sent["reason"], actor=person(request), request=request._request))
 
 
-def searched(request: Request) -> str:
-    query = SearchSerializer(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    return str(query.validated_data["q"])
+class Resumption(APIView):
+    permission_classes = [IsPlatformAdmin]
+
+    @extend_schema(
+        operation_id="platform_resume_org",
+        summary="Let a suspended organisation go on",
+        description="With all that waits as it was: a queue that somebody paused stays paused. Again is no error.",
+        request=None,
+        responses={200: PlatformOrgSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        return shown(life.resume(slug, actor=person(request), request=request._request))
+
+
+def shown(org: Org) -> Response:
+    found = Org.objects.annotate(members=Count("memberships")).get(pk=org.pk)
+    return Response(PlatformOrgSerializer(found).data)

@@ -6,9 +6,9 @@ from django.contrib.auth.password_validation import validate_password
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from orgs.models import MAX_WEIGHT, USERNAME_PATTERN, Invitation, Membership, Org, User
+from orgs.models import USERNAME_PATTERN, Invitation, Membership, User
 from orgs.names import NAME_MAX, NAME_MIN, check_printable, check_username_free
-from orgs.roles import ALIASES, Role, parse
+from orgs.roles import ALIASES, OrgState, Role, parse
 from orgs.scope import acting_org
 from orgs.serializers import StrictSerializer
 
@@ -17,6 +17,7 @@ PASSWORD_MAX = 256
 TOKEN_MAX = 4_096
 ROLES = [role.value for role in Role]
 ROLE_WORDS = [*ROLES, *ALIASES]
+STATES = [state.value for state in OrgState]
 
 
 class PasswordField(serializers.CharField):
@@ -90,6 +91,12 @@ class PasswordSerializer(StrictSerializer):
         return password
 
 
+class RemovalSerializer(StrictSerializer):
+    current_password = PasswordField()
+
+    validate_current_password = PasswordSerializer.validate_current_password
+
+
 class ProfileChangeSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254, required=False)
 
@@ -110,7 +117,7 @@ class ProfileMembershipSerializer(serializers.Serializer[Membership]):
 class ProfileSerializer(serializers.Serializer[User]):
     id = serializers.IntegerField()
     username = serializers.CharField()
-    email = serializers.EmailField()
+    email = serializers.CharField(help_text="Empty where none was given.")
     is_platform_admin = serializers.BooleanField(source="is_superuser")
     active_org = serializers.SerializerMethodField(help_text="Where calls without X-Org act.")
     memberships = serializers.SerializerMethodField()
@@ -148,9 +155,26 @@ class OrgSerializer(serializers.Serializer[Any]):
     role = serializers.ChoiceField(ROLES)
     active = serializers.SerializerMethodField(help_text="Whether calls without X-Org act here.")
     created_at = serializers.DateTimeField(source="org.created_at")
+    state = serializers.ChoiceField(STATES, source="org.state")
+    suspension_reason = serializers.CharField(source="org.suspension_reason", help_text="Empty unless suspended.")
+    erase_at = serializers.DateTimeField(
+        source="org.erase_at", allow_null=True, help_text="When all of it is erased; null: its end was not asked for."
+    )
 
     def get_active(self, of: Any) -> bool:
         return bool(of.org == self.context["acting_org"])
+
+
+class ClosingSerializer(StrictSerializer):
+    confirm = serializers.CharField(
+        max_length=40, trim_whitespace=False, help_text="The organisation's slug, so that it is not closed unawares."
+    )
+
+    def validate_confirm(self, confirm: str) -> str:
+        slug = self.context["request"].parser_context["kwargs"]["slug"]
+        if confirm != slug:
+            raise serializers.ValidationError(f"To close this organisation, send {slug!r}.", "not_confirmed")
+        return confirm
 
 
 class MemberSerializer(serializers.Serializer[Membership]):
@@ -220,48 +244,21 @@ class SearchSerializer(serializers.Serializer[Any]):
 class PlatformUserSerializer(serializers.Serializer[User]):
     id = serializers.IntegerField()
     username = serializers.CharField()
-    email = serializers.EmailField()
-    is_active = serializers.BooleanField()
+    email = serializers.CharField(help_text="Empty where none was given.")
+    is_active = serializers.BooleanField(help_text="False while suspended, and of who was removed.")
+    removed_at = serializers.DateTimeField(allow_null=True)
     is_platform_admin = serializers.BooleanField(source="is_superuser")
     registered_at = serializers.DateTimeField(source="date_joined")
     last_login_at = serializers.DateTimeField(source="last_login", allow_null=True)
     memberships = ProfileMembershipSerializer(many=True)
 
 
-MOST_OF_A_QUOTA = 10**15
-
-
-def quota(what: str) -> serializers.IntegerField:
-    return serializers.IntegerField(
+class ReasonSerializer(StrictSerializer):
+    reason = serializers.CharField(
         required=False,
-        allow_null=True,
-        min_value=0,
-        max_value=MOST_OF_A_QUOTA,
-        help_text=f"{what} at once; null: as the deployment's settings say.",
+        allow_blank=True,
+        default="",
+        max_length=200,
+        validators=[check_printable],
+        help_text="For the audit trail: never who he was.",
     )
-
-
-class PlatformOrgChangeSerializer(StrictSerializer):
-    weight = serializers.FloatField(
-        required=False,
-        min_value=0.01,
-        max_value=MAX_WEIGHT,
-        help_text="Parts of a shared queue, where another organisation gets 1.",
-    )
-    max_waiting_jobs = quota("Waiting jobs")
-    max_payload_bytes = quota("Bytes of payloads of jobs that have not ended")
-    max_schedules = quota("Schedules")
-    max_artefact_bytes = quota("Bytes of files")
-
-
-class PlatformOrgSerializer(serializers.Serializer[Org]):
-    id = serializers.IntegerField()
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    weight = serializers.FloatField(help_text="Parts of a shared queue.")
-    max_waiting_jobs = serializers.IntegerField(allow_null=True, help_text="Null: as the deployment's settings say.")
-    max_payload_bytes = serializers.IntegerField(allow_null=True)
-    max_schedules = serializers.IntegerField(allow_null=True)
-    max_artefact_bytes = serializers.IntegerField(allow_null=True)
-    members = serializers.IntegerField()
-    created_at = serializers.DateTimeField()

@@ -1,5 +1,6 @@
 """Organisations, people, what they hold, and the trail of what they did."""
 
+from orgs.models.removed import NameKey, RemovedName
 from orgs.models.tenants import (
     MAX_WEIGHT,
     ROLE_CHOICES,
@@ -15,7 +16,7 @@ from orgs.models.tenants import (
     User,
     UserManager,
 )
-from orgs.models.trail import AuditEntry, AuditHead, AuditSeal
+from orgs.models.trail import AuditEntry, AuditErased, AuditHead, AuditSeal
 
 __all__ = [
     "MAX_WEIGHT",
@@ -24,12 +25,15 @@ __all__ = [
     "USERNAME_PATTERN",
     "ApiKey",
     "AuditEntry",
+    "AuditErased",
     "AuditHead",
     "AuditSeal",
     "Invitation",
     "Membership",
+    "NameKey",
     "Org",
     "RateBucket",
+    "RemovedName",
     "Secret",
     "SignIn",
     "User",

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 
 from orgs.crypto import key_id_of
-from orgs.roles import KeyRole, Role
+from orgs.roles import KeyRole, OrgState, Role
 
 USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,31}\Z"
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?\Z"
@@ -40,14 +40,47 @@ class Org(models.Model):
     max_schedules = models.PositiveBigIntegerField(null=True, blank=True)
     max_artefact_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # By a platform admin, and why, in words for its members.
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    suspension_reason = models.CharField(
+        max_length=200, blank=True, default="", db_default=models.Value(""), editable=False
+    )
+    # Its org_admin asked for its end, at closed_at: it may be restored until then; afterwards all of it is erased.
+    erase_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # From here on there is no way back: the leader erases it (orgs/erasing.py).
+    erasing_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(weight__gt=0, weight__lte=MAX_WEIGHT), name="org_weight_in_range")
+            models.CheckConstraint(
+                condition=models.Q(weight__gt=0, weight__lte=MAX_WEIGHT), name="org_weight_in_range"
+            ),
+            # Whoever restores one and has not looked is refused.
+            models.CheckConstraint(
+                condition=models.Q(erasing_at__isnull=True) | models.Q(erase_at__isnull=False),
+                name="org_erasing_is_final",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["erase_at"], condition=models.Q(erase_at__isnull=False), name="org_erase_at_idx"),
+            # Each claim asks which organisations nothing is begun of (jobs/queue/sql/halted.sql).
+            models.Index(
+                fields=["id"],
+                condition=models.Q(suspended_at__isnull=False) | models.Q(erase_at__isnull=False),
+                name="org_halted_idx",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def state(self) -> OrgState:
+        """As it was when this row was read."""
+        if self.suspended_at is not None:
+            return OrgState.SUSPENDED
+        return OrgState.ACTIVE if self.erase_at is None else OrgState.CLOSING
 
     @property
     def all_job_settings(self) -> dict[str, Any]:
@@ -68,6 +101,14 @@ class UserManager(DjangoUserManager["User"]):
         return self.named(username or "").get()
 
 
+def not_removed(username: str) -> None:
+    """Raise ValidationError for a name that somebody had whose account was removed: nobody is to pass for him."""
+    # it reads models
+    from orgs.removed_names import check_never_removed
+
+    check_never_removed(username)
+
+
 class User(AbstractUser):
     """A person; what he may do is in his memberships, never in a token."""
 
@@ -78,7 +119,8 @@ class User(AbstractUser):
             RegexValidator(
                 USERNAME_PATTERN,
                 "3 to 32 letters, digits, dots, dashes or underscores, starting with a letter or digit.",
-            )
+            ),
+            not_removed,
         ],
         error_messages={"unique": "This username is taken."},
     )
@@ -87,6 +129,11 @@ class User(AbstractUser):
     active_org = models.ForeignKey(
         Org, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
+    # The row of a removed person stays, with nothing that tells who he was (removal.py).
+    removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # One more each time he signs out everywhere: sessions from before know another number.
+    session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -95,6 +142,11 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         constraints = [models.UniqueConstraint(Lower("username"), name="user_username_ci_uniq")]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session of the pages is checked against."""
+        said: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        return f"{said}.{self.session_epoch}" if self.session_epoch else said
 
 
 class Membership(models.Model):
@@ -189,6 +241,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "API key"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(role__in=[role.value for role in KeyRole]), name="apikey_role_valid"
@@ -207,6 +260,8 @@ class Secret(models.Model):
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="secrets")
     name = models.CharField(max_length=64, validators=[RegexValidator(NAME_PATTERN)])
     sealed = models.TextField()
+    # One more with each value.
+    version = models.PositiveIntegerField(default=1, db_default=1)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     updated_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

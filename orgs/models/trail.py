@@ -29,6 +29,7 @@ class AuditEntry(models.Model):
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name_plural = "audit entries"
         # What its list can be narrowed to, the latest first; and of acts on many jobs, each of them.
         indexes = [
             models.Index(fields=["org", "at"], name="audit_at_idx"),
@@ -71,6 +72,24 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"seal {self.number}: {self.rows} rows up to {self.last_id}"
+
+
+class AuditErased(models.Model):
+    """What stands for an entry of an organisation that is erased: by it the seals can still be checked. Append-only."""
+
+    # Of the entry.
+    id = models.BigIntegerField(primary_key=True)
+    org_id = models.BigIntegerField()
+    # SHA-256 over the entry, as its seal has it (audit_seals.DIGEST).
+    digest = models.BinaryField()
+    # The entry org.erase of the platform's trail that says which entries were erased together.
+    covered_by = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["org_id", "covered_by"], name="audit_erased_cover_idx")]
+
+    def __str__(self) -> str:
+        return f"entry {self.pk} of organisation {self.org_id}, erased"
 
 
 class AuditHead(models.Model):

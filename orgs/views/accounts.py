@@ -4,15 +4,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.core.exceptions import ValidationError
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from orgs import accounts, rates
-from orgs.errors import BadCredentials, RateLimited
-from orgs.forms import EmailForm, PasswordForm, SignInForm, SignUpForm
+from orgs import accounts, rates, removal
+from orgs.errors import BadCredentials, Conflict, RateLimited
+from orgs.forms import EmailForm, PasswordForm, RemovalForm, SignInForm, SignUpForm
 from orgs.models import Membership
 from orgs.pages import open_page, signed_in_page
 from orgs.scope import person
@@ -20,6 +22,7 @@ from orgs.scope import person
 THEMES = ("light", "dark", "system")
 THEME_SECONDS = 365 * 24 * 3600
 INVALID = 422
+MOST_SIGN_INS = 50
 
 
 @sensitive_post_parameters("password")
@@ -84,10 +87,22 @@ def theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@open_page(("POST",))
+def language(request: HttpRequest) -> HttpResponse:
+    """The language of the pages, in this browser."""
+    response = HttpResponseRedirect(wanted_next(request))
+    chosen = request.POST.get("language")
+    if chosen in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME, chosen, max_age=THEME_SECONDS, samesite="Lax", secure=settings.HTTPS
+        )
+    return response
+
+
 @sensitive_post_parameters("current_password", "new_password")
 @signed_in_page(("GET", "POST"))
 def profile(request: HttpRequest) -> HttpResponse:
-    """Two forms on one page; the hidden field `form` says which was sent."""
+    """Two forms that come here; the hidden field `form` says which was sent."""
     user = person(request)
     email_form = EmailForm(initial={"email": user.email})
     password_form = PasswordForm(user=user)
@@ -97,17 +112,49 @@ def profile(request: HttpRequest) -> HttpResponse:
         if password_form.is_valid():
             accounts.change_password(user, password_form.cleaned_data["new_password"], request=request)
             update_session_auth_hash(request, user)
-            messages.success(request, "Your password is changed. Everywhere else you are signed out.")
+            messages.success(request, _("Your password is changed. Everywhere else you are signed out."))
             return redirect("profile")
     elif request.method == "POST":
         email_form = EmailForm(request.POST)
         if email_form.is_valid():
             accounts.change_email(user, email_form.cleaned_data["email"], request=request)
-            messages.success(request, "Your e-mail address is changed.")
+            messages.success(request, _("Your e-mail address is changed."))
             return redirect("profile")
-    memberships = Membership.objects.filter(user=user).select_related("org").order_by("org__name")
-    context = {"email_form": email_form, "password_form": password_form, "memberships": memberships}
-    return render(request, "orgs/profile.html", context, status=INVALID if request.method == "POST" else 200)
+    status = INVALID if request.method == "POST" else 200
+    return profile_page(request, status, email_form=email_form, password_form=password_form)
+
+
+@sensitive_post_parameters("current_password")
+@signed_in_page(("POST",))
+def remove(request: HttpRequest) -> HttpResponse:
+    """The person's own account, for good."""
+    user = person(request)
+    rates.trying_password(request, user)
+    form, status = RemovalForm(request.POST, user=user, prefix="removal"), INVALID
+    if form.is_valid():
+        try:
+            removal.remove(user, actor=user, request=request)
+        except Conflict as error:
+            form.add_error(None, str(error.detail))
+            status = error.status_code
+        else:
+            logout(request)
+            messages.success(request, _("Your account is removed."))
+            return redirect("sign-in")
+    return profile_page(request, status, removal_form=form)
+
+
+def profile_page(request: HttpRequest, status: int, **forms: Form) -> HttpResponse:
+    user = person(request)
+    context = {
+        "email_form": EmailForm(initial={"email": user.email}),
+        "password_form": PasswordForm(user=user),
+        "removal_form": RemovalForm(user=user, prefix="removal"),
+        "sign_ins": accounts.open_sign_ins(user).order_by("-created_at")[:MOST_SIGN_INS],
+        "memberships": Membership.objects.filter(user=user).select_related("org").order_by("org__name"),
+        **forms,
+    }
+    return render(request, "orgs/profile.html", context, status=status)
 
 
 def entrance(

@@ -6,10 +6,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from orgs import membership, rates
 from orgs.errors import Conflict
-from orgs.forms import InviteForm, OrgForm, RoleForm
+from orgs.forms import InviteForm, RoleForm
 from orgs.models import ROLE_CHOICES, USERNAME_PATTERN
 from orgs.pages import org_page
 from orgs.roles import Action, Role
@@ -42,7 +43,7 @@ def members(request: HttpRequest, scope: Scope) -> HttpResponse:
     if token:
         link = request.build_absolute_uri(membership.link_path(invitation, token))
         return members_page(request, scope, InviteForm(), link=link, invited=form.email)
-    messages.success(request, f"{form.person} is invited and sees it on the organisations page.")
+    messages.success(request, _("%(name)s is invited and sees it on the organisations page.") % {"name": form.person})
     return redirect("members")
 
 
@@ -57,7 +58,8 @@ def change_role(request: HttpRequest, scope: Scope, username: str) -> HttpRespon
     except Conflict as error:
         messages.error(request, str(error.detail))
     else:
-        messages.success(request, f"{changed.user.get_username()} is {changed.role.replace('_', ' ')} now.")
+        said = {"name": changed.user.get_username(), "role": changed.role.replace("_", " ")}
+        messages.success(request, _("%(name)s is %(role)s now.") % said)
     return redirect("members")
 
 
@@ -68,7 +70,7 @@ def remove(request: HttpRequest, scope: Scope, username: str) -> HttpResponse:
     except Conflict as error:
         messages.error(request, str(error.detail))
     else:
-        messages.success(request, f"{username} is no member any more.")
+        messages.success(request, _("%(name)s is no member any more.") % {"name": username})
     return redirect("members")
 
 
@@ -79,7 +81,7 @@ def withdraw(request: HttpRequest, scope: Scope, id: int) -> HttpResponse:
     except Conflict as error:
         messages.error(request, str(error.detail))
     else:
-        messages.success(request, "The invitation is withdrawn.")
+        messages.success(request, _("The invitation is withdrawn."))
     return redirect("members")
 
 
@@ -90,7 +92,6 @@ def members_page(
     context: dict[str, Any] = {**member_rows(request, scope), "form": form, "link": link, "invited": invited}
     if may_manage:
         context["invitations"] = membership.pending(scope.org).select_related("user", "invited_by")[:PER_PAGE]
-        context["name_form"] = OrgForm(initial={"name": scope.org.name}, auto_id="id_org_%s")
         context["roles"] = ROLE_CHOICES
     else:
         admins = scope.org.memberships.filter(role=Role.ORG_ADMIN).order_by("user__username")

@@ -4,14 +4,16 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from orgs import membership, rates
+from orgs import life, membership, rates
 from orgs.errors import Conflict
 from orgs.forms import OrgForm
 from orgs.models import Invitation, Membership
 from orgs.pages import open_page, org_page, signed_in_page
 from orgs.roles import Action
 from orgs.scope import Scope, find_scope, person
+from orgs.views.accounts import wanted_next
 
 INVALID = 422
 
@@ -23,7 +25,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
     form = OrgForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         org = membership.create_org(form.cleaned_data["name"], user=user, request=request)
-        messages.success(request, f"{org.name} is created. You are its admin.")
+        messages.success(request, _("%(org)s is created. You are its admin.") % {"org": org.name})
         return redirect("/")
     context = {
         "form": form,
@@ -36,7 +38,7 @@ def organisations(request: HttpRequest) -> HttpResponse:
 @signed_in_page(("POST",))
 def switch(request: HttpRequest) -> HttpResponse:
     membership.switch(posted_slug(request), user=person(request), request=request)
-    return redirect("/")
+    return redirect(wanted_next(request))
 
 
 @signed_in_page(("POST",))
@@ -47,7 +49,7 @@ def leave(request: HttpRequest) -> HttpResponse:
     except Conflict as error:
         messages.error(request, str(error.detail))
     else:
-        messages.success(request, f"You have left {scope.org.name}.")
+        messages.success(request, _("You have left %(org)s.") % {"org": scope.org.name})
     return redirect("organisations")
 
 
@@ -56,9 +58,33 @@ def rename(request: HttpRequest, scope: Scope) -> HttpResponse:
     form = OrgForm(request.POST)
     if form.is_valid():
         membership.rename_org(form.cleaned_data["name"], scope=scope, request=request)
-        messages.success(request, "The organisation is renamed.")
+        messages.success(request, _("The organisation is renamed."))
     else:
-        messages.error(request, f"It was not renamed. {form.errors['name'][0]}")
+        messages.error(request, _("It was not renamed. %(why)s") % {"why": form.errors["name"][0]})
+    return redirect("/settings/")
+
+
+@org_page(Action.CLOSE_ORG, ("POST",))
+def close(request: HttpRequest, scope: Scope) -> HttpResponse:
+    """Whoever closes it types its address, so that it is not closed unawares."""
+    if request.POST.get("confirm") != scope.org.slug:
+        messages.error(
+            request, _("It was not closed. To close it, type its address, %(address)s.") % {"address": scope.org.slug}
+        )
+        return redirect("/settings/")
+    org = life.close(scope=scope, request=request)
+    messages.success(request, _("%(org)s is closed.") % {"org": org.name})
+    return redirect("members")
+
+
+@org_page(Action.CLOSE_ORG, ("POST",))
+def restore(request: HttpRequest, scope: Scope) -> HttpResponse:
+    try:
+        life.restore(scope=scope, request=request)
+    except Conflict as error:
+        messages.error(request, str(error.detail))
+    else:
+        messages.success(request, _("%(org)s is restored, with all that it had.") % {"org": scope.org.name})
     return redirect("members")
 
 
@@ -80,8 +106,8 @@ def accept(request: HttpRequest, id: int) -> HttpResponse:
     except Conflict as error:
         messages.error(request, str(error.detail))
     else:
-        role = joined.role.replace("_", " ")
-        messages.success(request, f"You are {role} of {joined.org.name} now.")
+        said = {"role": joined.role.replace("_", " "), "org": joined.org.name}
+        messages.success(request, _("You are %(role)s of %(org)s now.") % said)
     return redirect("organisations")
 
 
@@ -93,7 +119,7 @@ def decline(request: HttpRequest, id: int) -> HttpResponse:
     except Conflict as error:
         messages.error(request, str(error.detail))
     else:
-        messages.success(request, "The invitation is declined.")
+        messages.success(request, _("The invitation is declined."))
     return redirect("organisations")
 
 

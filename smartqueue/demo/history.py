@@ -222,9 +222,16 @@ def attempts(org: Org, past: Past) -> Iterable[Attempt]:
             job_id=past.id, org_id=org.pk, number=number, type=past.kind.type, name=past.kind.name,
             worker_id=WORKER_ID, worker_name=WORKER, started_at=one.started, last_beat_at=one.started,
             ended_at=one.ended, outcome=trouble.outcome if trouble else Outcome.DONE, runtime_ms=one.ms,
-            predicted_ms=past.estimate.ms, error_type=trouble.error_type if trouble else "",
-            error=trouble.error if trouble else "",
+            predicted_ms=past.estimate.ms, predicted_low_ms=past.estimate.low_ms,
+            predicted_high_ms=past.estimate.high_ms, error_type=trouble.error_type if trouble else "",
+            error=trouble.error if trouble else "", queue=past.kind.queue, queued_at=one.ready,
+            to_status=after(past, number),
         )  # fmt: skip
+
+
+def after(past: Past, number: int) -> Status:
+    """What an attempt made of its job."""
+    return past.status if number == len(past.tries) else Status.SCHEDULED
 
 
 def transitions(org: Org, past: Past) -> Iterable[Transition]:
@@ -241,8 +248,8 @@ def transitions(org: Org, past: Past) -> Iterable[Transition]:
         if number > 1:
             yield move(Status.SCHEDULED, Status.QUEUED, number - 1, one.ready, "due")
         yield move(Status.QUEUED, Status.RUNNING, number, one.started)
-        after = past.status if number == len(past.tries) else Status.SCHEDULED
-        yield move(Status.RUNNING, after, number, one.ended, one.trouble.error_type if one.trouble else "")
+        why = one.trouble.error_type if one.trouble else ""
+        yield move(Status.RUNNING, after(past, number), number, one.ended, why)
 
 
 def depth_samples(org: Org, week: Sequence[Past], end: datetime) -> list[DepthSample]:

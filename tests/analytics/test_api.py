@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from analytics import queries
+from jobs.histograms import RELATIVE_ERROR
 from jobs.models import DepthSample
 from jobs.states import Outcome
 from orgs.models import Org
-from tests.analytics.rows import make_accuracy, make_process, make_term
+from tests.analytics.rows import make_accuracy, make_process, make_term, roll_up
 from tests.conftest import World
 from tests.factories import (
     WORKER,
@@ -33,6 +33,7 @@ TIMED = ("throughput", "depth", "predictions", "summary")
 
 
 def get(world: World, what: str, who: str = "viewer", **query: Any) -> Any:
+    roll_up()
     response = api(world.people()[who]).get(f"/api/v1/{what}/", query)
     assert response.status_code == 200, response.content
     return response.json()
@@ -219,14 +220,33 @@ def test_throughput_counts_each_ended_attempt_in_its_interval(world: World) -> N
     assert max(one["done"] + one["failed"] for one in found["buckets"]) <= 2  # they ended a minute apart
 
 
-def test_throughput_says_when_there_was_too_much_to_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "CHART_BOUND", 3)
-    make_runs(world.org, [PastRun(5.0)] * 4)
+def test_throughput_can_be_of_one_queue_or_type(world: World) -> None:
+    make_done(world.org)
+    make_done(world.org, queue="mail")
+    make_runs(world.org, [PastRun(5.0, "http", "call")])
 
-    found = get(world, "throughput")
+    def done(**query: str) -> int:
+        return sum(one["done"] for one in get(world, "throughput", **query)["buckets"])
 
-    assert found["complete"] is False
-    assert sum(one["done"] for one in found["buckets"]) == 3
+    assert (done(), done(queue="mail"), done(queue="default"), done(type="http")) == (3, 1, 2, 1)
+    assert (done(queue="mail", type="http"), done(queue="nothing-here")) == (0, 0)
+
+
+def test_throughput_tells_what_came_of_jobs_and_how_long_they_took(world: World) -> None:
+    make_dead_letter(world.org)
+    make_job(world.org, max_attempts=3)
+    (claimed,) = claim_all()
+    finish_one(claimed, Outcome.ERROR)
+    make_runs(world.org, [PastRun(1000.0)])
+
+    buckets = get(world, "throughput", hours=1)["buckets"]
+
+    assert {word: sum(one[word] for one in buckets) for word in ("done", "failed", "retried", "dead", "created")} == {
+        "done": 1, "failed": 2, "retried": 1, "dead": 1, "created": 2,
+    }  # fmt: skip
+    ran = [one for one in buckets if one["run_p50_ms"] is not None]
+    assert [one["run_p99_ms"] for one in ran] == [pytest.approx(1000, rel=RELATIVE_ERROR)]
+    assert all(one["wait_p95_seconds"] is not None for one in buckets if one["done"] + one["failed"])
 
 
 @pytest.mark.parametrize("hours", [1, 5, 24, 100, 168, 720])
@@ -305,11 +325,18 @@ def test_the_summary_says_what_ran_waited_and_came_of_it(world: World) -> None:
     assert found["measured"]["complete"] is True
     assert found["attempts_last_hour"] == 5
     assert found["wait_mean_seconds"] >= 0
-    http, python = found["by_type"]
+    python, http = found["by_type"]
     assert (http["type"], http["attempts"], http["done"], http["actual_ms"]) == ("http", 1, 0, None)
     assert (python["type"], python["attempts"], python["success_rate"]) == ("python", 4, 1.0)
-    assert python["actual_ms"] == pytest.approx(1000.0)
-    assert python["predicted_ms"] == pytest.approx(2000.0)
+    assert python["predicted_ms"] == pytest.approx(2000.0, rel=RELATIVE_ERROR)
+    assert python["run_p95_ms"] == pytest.approx(1000.0, rel=RELATIVE_ERROR)
+    assert [(one["type"], one["name"], one["attempts"]) for one in found["by_kind"]] == [
+        ("python", "demo.add", 4),
+        ("http", "call", 1),
+    ]
+    (queue,) = found["by_queue"]
+    assert (queue["queue"], queue["attempts"]) == ("default", 5)
+    assert queue["wait_p99_seconds"] >= queue["wait_p50_seconds"]
 
 
 def test_success_is_of_the_jobs_that_ended(world: World) -> None:
@@ -337,5 +364,5 @@ def test_each_answer_costs_few_queries(world: World, what: str, django_assert_ma
     make_runs(world.org, [PastRun(5.0)] * 20)
     client = api(world.viewer)
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         assert client.get(f"/api/v1/{what}/").status_code == 200

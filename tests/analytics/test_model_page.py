@@ -10,8 +10,8 @@ from pytest_django.fixtures import Settings
 
 from analytics import model
 from jobs.listing import TooSlow
-from jobs.models import Learning, ModelVersion
-from tests.analytics.rows import make_accuracy
+from jobs.models import Attempt, Learning, ModelVersion
+from tests.analytics.rows import make_accuracy, numbers_of, roll_up
 from tests.conftest import World
 from tests.factories import PastRun, browser, make_runs, make_version
 from tests.jobs.pages.pages import Element, read
@@ -138,29 +138,28 @@ def test_who_may_not_choose_sees_why(world: World, who: str) -> None:
 
 @pytest.mark.usefixtures("two")
 def test_the_charts_draw_what_ended_and_say_it_in_words(world: World) -> None:
-    make_runs(world.org, [PastRun(2000.0), PastRun(900.0)])
+    make_runs(world.org, [PastRun(1000.0)] * 3 + [PastRun(4000.0)])
+    low, high = 900.0, 1100.0
+    Attempt.objects.update(predicted_low_ms=low, predicted_high_ms=high)
+    roll_up()
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     for ago in (0, 1, 2):
-        make_accuracy(
-            world.org, hour - timedelta(hours=ago), runs=10, log2_error=10.0, within_2x=5, ranged=10, in_range=6
-        )
+        make_accuracy(world.org, hour - timedelta(hours=ago), runs=10, log2_error=10.0)
 
-    found = page(world)
+    response = browser(world.owner).get("/model/?hours=1")
 
-    error, coverage = (found.one("svg", css="chart", aria_label=label) for label in labels(found)[:2])
-    assert "Over 30 runs predictions were off by a factor of 2.0" in error.attributes["aria-label"]
-    assert "60% of the runs took between p10 and p90" in coverage.attributes["aria-label"]
-    for chart in (error, coverage):
-        (line,) = chart.all("path", css="line")
-        assert line.attributes["d"].count("L") == 2
-        assert chart.all("path", css="ideal")
-    assert len(found.all("circle", css="dot")) == 2
-    table = found.by_id("accuracy-numbers")
-    assert len(table.all("tr")) == 4
-
-
-def labels(found: Element) -> list[str]:
-    return [chart.attributes["aria-label"] for chart in found.all("svg", css="chart")]
+    found, error = read(response), numbers_of(response, "error")
+    assert "Half of 4 runs were off by no more than a factor of 2" in found.by_id("chart-error").text
+    assert "75% of the runs took between p10 and p90; 80% should." in found.by_id("chart-calibration").text
+    half, most, mean, promised = error["lines"]
+    assert most["values"] == half["values"]
+    assert [value for value in mean["values"] if value is not None] == [pytest.approx(2.0)] * 4
+    assert promised["dashed"]
+    assert set(promised["values"]) == {2**0.5}
+    assert sum(value is not None for value in half["values"]) == 4
+    assert sum(numbers_of(response, "errors")["lines"][0]["values"]) == 4
+    assert len(numbers_of(response, "predicted")["x"]) == 4
+    assert len(read(browser(world.owner).get("/model/")).by_id("accuracy-numbers").all("tr")) == 4
 
 
 def test_charts_that_take_too_long_are_left_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

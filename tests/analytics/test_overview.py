@@ -9,11 +9,13 @@ import pytest
 from django.http import HttpResponse
 from django.utils import timezone
 
-from analytics import views
+from analytics import drawn, views
 from jobs.listing import TooSlow
-from jobs.models import DepthSample, Job, ModelVersion, Queue, Ready
+from jobs.models import DepthSample, Job, Queue, Ready
+from jobs.states import Outcome
+from orgs.roles import Role
 from orgs.tokens import give_tokens
-from tests.analytics.rows import make_process, make_term
+from tests.analytics.rows import make_process, make_term, numbers_of, roll_up
 from tests.conftest import World
 from tests.factories import (
     PastRun,
@@ -24,7 +26,9 @@ from tests.factories import (
     make_dead_letter,
     make_done,
     make_job,
+    make_key,
     make_runs,
+    with_key,
 )
 from tests.jobs.pages.pages import Element, read
 
@@ -228,23 +232,29 @@ def test_charts_say_in_a_sentence_and_in_a_table_what_they_draw(world: World) ->
         org_id=world.org.pk, queue="default", at=timezone.now(), queued=7, running=2, scheduled=0
     )
 
+    roll_up()
+
     found = page(world, "/?hours=1")
 
     charts = found.by_id("charts")
     assert "3 attempts done and 1 failed, 25.0% of all." in charts.text
     assert "Lately 7 waiting and 2 running; at most 7 waited." in charts.text
     assert "Of the last 3 runs, half were within 2.0 times of what was predicted" in charts.text
-    assert len(charts.all("rect", css="bar-done")) == 3
-    assert len(charts.all("rect", css="bar-failed")) == 1
-    assert len(charts.all("circle", css="dot")) == 3
-    assert len(charts.all("path", css="dot-failed")) == 1
-    for svg in charts.all("svg"):
-        assert svg.attributes["aria-label"]
-    flow = charts.by_id("flow-numbers")
+    plots = charts.all("div", css="plot")
+    assert [plot.attributes["id"] for plot in plots] == [
+        "throughput-plot", "waits-plot", "depth-plot", "predicted-plot",
+    ]  # fmt: skip
+    for plot in plots:
+        assert plot.attributes["role"] == "img"
+        assert plot.attributes["aria-label"]
+    done, failed = numbers_of(get(world, "/?hours=1"), "throughput")["lines"]
+    assert (sum(done["values"]), sum(failed["values"])) == (3, 1)
+    assert len(numbers_of(get(world, "/?hours=1"), "predicted")["links"]) == 4
+    flow = charts.by_id("throughput-numbers")
     assert len(flow.all("tr")) == 61
     assert sum(int(cells[1].text) for cells in (row.all("td") for row in flow.all("tr")) if cells) == 3
     assert charts.by_id("depth-numbers").all("td")[1].text == "7"
-    assert len(charts.by_id("scatter-numbers").all("tr")) == 5
+    assert len(charts.by_id("predicted-numbers").all("tr")) == 5
 
 
 @pytest.mark.parametrize(
@@ -271,7 +281,7 @@ def test_too_much_to_draw_is_said_and_the_rest_stays(world: World, monkeypatch: 
     def too_slow(*args: Any) -> None:
         raise TooSlow
 
-    monkeypatch.setattr(views.queries, "throughput", too_slow)
+    monkeypatch.setattr(views.sums, "over_time", too_slow)
 
     found = page(world)
 
@@ -321,8 +331,34 @@ def test_the_first_steps_tick_themselves_as_they_are_taken(world: World) -> None
     assert ticked(world) == ["submit", "watch", "replay"]
     give_tokens(world.owner)
     assert ticked(world) == ["submit", "watch", "replay", "api"]
-    ModelVersion.objects.create(org=world.org, version=1, weights=b"", samples=1, active=True)
-    assert not page(world).all("section", id="first-steps")
+    client = browser(world.owner)
+    assert client.post("/first-steps/model/")["Location"] == "/model/"
+    assert not read(client.get("/")).all("section", id="first-steps")
+
+
+def test_a_key_that_was_used_is_a_call_too(world: World) -> None:
+    token = make_key(world.owner, world.org, role=Role.VIEWER)
+    assert ticked(world) == []
+    with_key(token).get("/api/v1/jobs/")
+
+    assert "api" in ticked(world)
+
+
+def test_a_job_is_broken_by_a_button_and_replayed_from_its_page(world: World) -> None:
+    client = browser(world.operator)
+    step = read(client.get("/")).by_id("step-replay")
+    fields = {one.attributes["name"]: one.attributes["value"] for one in step.all("input") if "name" in one.attributes}
+    assert client.post("/jobs/submit/", fields).status_code == 302
+    job = Job.objects.get()
+    assert job.max_attempts == 2
+    (claimed,) = claim_all()
+    finish_one(claimed, Outcome.ERROR, permanent=True)
+
+    step = read(client.get("/")).by_id("step-replay")
+
+    assert step.all("a", href=f"/jobs/{job.pk}/")
+    assert client.post(f"/jobs/{job.pk}/replay/").status_code == 302
+    assert "ticked" in read(client.get("/")).by_id("step-replay").attributes["class"]
 
 
 def test_what_others_did_ticks_nothing(world: World) -> None:
@@ -391,7 +427,7 @@ def test_charts_come_along_when_theirs_are_old_and_something_moved(
     second = poll(world, version(first))
     now += views.IDLE_SECONDS
     third = poll(world, version(second))
-    now += views.CHARTS_SECONDS * views.CHARTS_IDLE
+    now += drawn.CHARTS_SECONDS * drawn.CHARTS_IDLE
     fourth = poll(world, version(third))
 
     assert read(second).by_id("charts").attributes["hx-swap-oob"] == "morph"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -15,7 +16,15 @@ pytestmark = pytest.mark.django_db
 
 ROWS = 100_000
 # Leases are as many as slots.
-LARGE = {"jobs_job", "jobs_attempt", "jobs_transition", "jobs_depthsample", "jobs_ready", "jobs_accuracy"}
+LARGE = {
+    "jobs_job",
+    "jobs_attempt",
+    "jobs_transition",
+    "jobs_depthsample",
+    "jobs_ready",
+    "jobs_accuracy",
+    "jobs_rollup",
+}
 
 # Every second job is acme's, but the newest moves are all its rival's. A hundredth failed, the last two thousand wait.
 # One a second, up to now.
@@ -71,16 +80,41 @@ INSERT INTO jobs_accuracy (org_id, hour, model_version, runs, log2_error, log2_b
 SELECT org, date_trunc('hour', now()) - make_interval(hours => n), version, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0
 FROM generate_series(1, 120) AS n, generate_series(%(org)s, %(rival)s + 400) AS org, generate_series(0, 1) AS version
 """
+# By the minute, hour and day, of several kinds and of all of them; its rival is one of many.
+ROLLUPS = """
+INSERT INTO jobs_rollup (org_id, seconds, at, queue, type, name, done, error, timeout, crashed, lost, cancelled,
+    released, retried, dead, created, waited, wait_ms, run_ms, predicted_ms, judged, log2_error, log2_bias,
+    relative_error, ranged, in_range, bins, counts)
+SELECT org, seconds, date_bin(make_interval(secs => seconds), now(), '2001-01-01 00:00+00')
+                     - make_interval(secs => seconds * n),
+       CASE WHEN kind > 0 THEN 'q' ELSE '' END, CASE WHEN kind > 0 THEN 'python' ELSE '' END,
+       CASE WHEN kind > 0 THEN 'k' || kind ELSE '' END,
+       1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, '{1100,2100}', '{1,1}'
+FROM generate_series(0, 250) AS n, unnest(ARRAY[60, 3600, 86400]) AS seconds, generate_series(0, 5) AS kind,
+     generate_series(%(org)s, %(rival)s + 30) AS org
+"""
+OVER_TIME = {"queue": "", "type": "", "kind": "", "narrowed": False}
+SUMS_OF = {"queue": "", "type": "", "minute_days": 2, "rows": 100}
+SUMS: list[tuple[str, dict[str, Any]]] = [
+    ("sums_over_time", {**OVER_TIME, "seconds": 60, "stride_seconds": 60, "buckets": 60}),
+    ("sums_over_time", {**OVER_TIME, "seconds": 3600, "stride_seconds": 10_800, "buckets": 56}),
+    ("sums_over_time", {**OVER_TIME, "seconds": 60, "stride_seconds": 60, "buckets": 60, "narrowed": True}),
+    *(("sums_of", {**SUMS_OF, "hours": hours, "by": by}) for hours in (1, 30, 720) for by in ("all", "kind")),
+    ("ended_by_queue", {"minutes": 60}),
+]
 QUESTIONS: dict[str, dict[str, Any]] = {
     "counts": {"dead_seconds": 15},
     "health": {"bound": queries.DEAD_BOUND},
-    "unserved": {"dead_seconds": 15, "bound": queries.WAITING_BOUND},
-    "throughput": {"stride_seconds": 60, "buckets": 60, "bound": queries.CHART_BOUND},
-    "depth": {"stride_seconds": 60, "buckets": 60},
+    "unserved": {"dead_seconds": 15, "bound": queries.DEAD_BOUND},
+    "pulse": {"dead_seconds": 15, "bound": queries.DEAD_BOUND},
+    "worker_jobs": {"worker_id": UUID(int=1), "bound": 500, "most": 20},
+    "reclaimed": {"bound": 500},
+    "depth": {"stride_seconds": 60, "buckets": 60, "queue": ""},
+    "attempts": {"hours": 1, "attempts": 500, "read": 1_000, "queue": "", "type": ""},
+    "marks": {"hours": 24, "actions": ["queue.pause"], "marks": queries.MOST_MARKS},
     "predictions": {"points": queries.PREDICTION_POINTS},
     "accuracy": {"hours": 720, "stride_seconds": 43_200},
-    "summary": {"hours": 1, "bound": queries.SUMMARY_BOUND},
-    "steps": {"actor": "user:ada", "bound": 2_000},
+    "steps": {"actor": "user:ada", "user_id": 1, "bound": 2_000},
 }
 
 
@@ -106,7 +140,7 @@ def faults(name: str, text: str, **params: Any) -> Iterator[str]:
 def test_every_question_is_answered_from_an_index_and_reads_what_it_needs(world: World) -> None:
     params = {"org": world.org.pk, "rival": world.rival.pk, "rows": ROWS}
     with connection.cursor() as cursor:
-        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES, READY, ACCURACY):
+        for statement in (JOBS, ATTEMPTS, MOVES, SAMPLES, LEASES, READY, ACCURACY, ROLLUPS):
             cursor.execute(statement, params)
         cursor.execute("ANALYZE")
 
@@ -115,6 +149,8 @@ def test_every_question_is_answered_from_an_index_and_reads_what_it_needs(world:
         for name, more in QUESTIONS.items()
         for fault in faults(name, sql.statement(name), org_id=world.org.pk, **more)
     ]
+    for name, params in SUMS:
+        found += faults(name, queue_sql.statement(name).text, org_id=world.org.pk, **params)
     # asked at every poll of every page
     version = queue_sql.statement("org_version")
     found += faults(version.name, version.text, org_id=world.org.pk, moves=64)
@@ -123,6 +159,6 @@ def test_every_question_is_answered_from_an_index_and_reads_what_it_needs(world:
 
 
 def test_every_statement_of_an_organisation_is_looked_at() -> None:
-    of_org = {path.stem for path in sql.FOLDER.glob("*.sql") if "org_id" in path.read_text()}
+    of_org = {path.stem for path in sql.FOLDER.glob("*.sql") if "org_id" in sql.statement(path.stem)}
 
     assert of_org == set(QUESTIONS)

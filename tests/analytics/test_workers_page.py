@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
+from jobs.models import Lease
+from jobs.queue import sql
 from tests.analytics.rows import make_process, make_term
 from tests.conftest import World
 from tests.factories import WORKER, browser, claim_all, make_job
@@ -79,6 +81,19 @@ def test_the_leader_is_marked_among_the_schedulers(world: World) -> None:
     assert "leads" not in found.by_id(f"process-{WATCHDOG}").text
     assert "runscheduler" not in found.by_id("pool").text
     assert re.search(r"Heartbeat \d+ s ago", found.by_id("pool").text)
+
+
+def test_what_was_taken_back_from_lost_workers_is_counted(world: World) -> None:
+    assert "No job had to be taken back" in page(world).by_id("reclaimed").text
+    for org in (world.org, world.org, world.rival):
+        make_job(org)
+    claim_all()
+    Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    sql.run("rescue", batch=10, actor="watchdog")
+
+    told = page(world).by_id("reclaimed").text
+    assert "2 jobs were taken back from lost workers in 24 hours" in told
 
 
 @pytest.mark.parametrize(

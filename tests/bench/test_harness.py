@@ -28,6 +28,8 @@ TINY = {
     "FLOOD_JOBS": "1500",
     "FLOOD_JOB_MS": "1",
     "QUIET_SECONDS": "2",
+    "PAGE_JOBS": "400",
+    "PAGE_ROUNDS": "1",
     "AUDIT_ROWS": "500",
     "AUDIT_RATE": "20",
     "STEADY_SECONDS": "4",
@@ -117,3 +119,11 @@ def test_the_audit_trail_is_written_sealed_verified_and_drained_beside(tmp_path:
     for name in ("write_us_a_row", "seal_us_a_row", "verify_us_a_row", "seal_bytes_a_row", "with_to_without"):
         assert found[name] > 0, name
     assert "seal_us_a_row" in printed
+
+
+def test_every_page_is_asked_for_among_many_jobs(tmp_path: Path) -> None:
+    printed = bench(tmp_path, "pages")
+
+    found = figures(tmp_path, "pages")["pages"]
+    assert all(page["p95_ms"] >= page["p50_ms"] > 0 and page["queries"] > 0 for page in found.values())
+    assert "payload equal" in printed

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import expect
 
 from jobs.models import Job
+from jobs.queue.bulk_run import run_bulk
 from tests.browser.conftest import Site
 from tests.conftest import World
 from tests.eventually import eventually
@@ -21,7 +23,7 @@ def test_signing_in_submitting_and_cancelling(site: Site, world: World) -> None:
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("combobox", name="Task").select_option("demo.wait")
     page.get_by_role("button", name="Show its arguments").click()
-    expect(page.get_by_label("Arguments, as JSON")).to_have_value('{\n  "seconds": 1.0\n}')
+    expect(page.locator("#job-arg_seconds")).to_have_value("1.0")
     page.get_by_role("button", name="What would it take?").click()
     expect(page.locator("#forecast")).to_contain_text("Takes about 2.0 s")
     page.get_by_role("button", name="Submit", exact=True).click()
@@ -50,7 +52,7 @@ def test_filtering_sorting_paging_and_ticking(site: Site, world: World) -> None:
     make_job(world.org, queue="b")
     page = site.visit("/jobs/?limit=25", world.operator, script=False)
 
-    page.get_by_label("Queue").select_option("a")
+    page.get_by_role("search").get_by_label("Queue", exact=True).select_option("a")
     page.get_by_role("button", name="Apply").click()
     page.get_by_role("link", name="Job", exact=True).click()
     expect(page.locator("tbody tr")).to_have_count(25)
@@ -71,9 +73,13 @@ def test_replaying_all_that_match(site: Site, world: World) -> None:
     page = site.visit("/dead-letters/?queue=a", world.operator, script=False)
 
     page.get_by_role("link", name="Replay all that match").click()
-    page.get_by_role("button", name="Replay 2 jobs").click()
+    page.get_by_role("button", name="Replay: 2 jobs").click()
+    page.wait_for_url("**/bulk-operations/*-*/")
+    with transaction.atomic():
+        run_bulk()
+    page.reload()
 
-    expect(page.locator(".messages")).to_have_text("2 replayed.")
+    expect(page.locator("#bulk-state")).to_have_text("done")
     assert Job.objects.filter(status="failed").count() == 1
 
 
@@ -81,8 +87,8 @@ def test_pausing_and_resuming_a_queue(site: Site, world: World) -> None:
     make_job(world.org)
     page = site.visit("/queues/", world.owner, script=False)
 
-    page.get_by_text("Pause", exact=True).click()
-    page.get_by_label("Reason").fill("a fire")
+    page.get_by_label("Pause default", exact=True).click()
+    page.locator("#reason-default").fill("a fire")
     page.get_by_role("button", name="Pause default").click()
     expect(page.locator("#queue-default")).to_contain_text("a fire")
     page.get_by_role("button", name="Resume default").click()

@@ -134,7 +134,16 @@ class Site:
 
     def start(self) -> None:
         web = [sys.executable, "-m", "gunicorn", "smartqueue.wsgi:application", "--no-control-socket", "--preload"]
-        options = ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "3"]
+        options = [
+            "--worker-class",
+            "smartqueue.web_worker.WebWorker",
+            "--workers",
+            "2",
+            "--threads",
+            "8",
+            "--graceful-timeout",
+            "3",
+        ]
         bind = ["--bind", f"fd://{self.web_listener.fileno()}"]
         self.add("web", [*web, *options, *bind], {}, self.web_listener.fileno())
         behind = {"DATABASE_URL": self.url_over_the_line()}

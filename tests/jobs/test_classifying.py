@@ -46,7 +46,7 @@ def test_the_same_text_is_answered_from_memory(world: World, monkeypatch: pytest
 
     assert fake.read == 1
     assert [one.source for one in first + second] == ["model", "model_cached"]
-    assert second[0] == Answer("Database", "medium", 0.7, 0.6, "model_cached", ("pool",), said().probabilities)
+    assert second[0] == Answer("Database", "medium", 0.7, 0.6, "model_cached", ("pool",), said().probabilities, {})
 
 
 def test_of_two_alike_in_one_batch_one_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
         "UPDATE orgs_auditentry SET actor_name = 'nobody'",
         "UPDATE orgs_auditentry SET actor_name = 'nobody' WHERE false",
         "DELETE FROM orgs_auditentry",
-        "DELETE FROM orgs_auditentry WHERE id = -1",
+        "DELETE FROM orgs_auditentry WHERE actor_name = 'owner'",
         "TRUNCATE orgs_auditentry",
     ],
 )

@@ -7,7 +7,7 @@ from django.urls import URLPattern
 
 from orgs import api_urls, auth_urls, urls
 from orgs.membership import invite
-from orgs.models import ApiKey, AuditEntry, Invitation, Membership, Org, User
+from orgs.models import ApiKey, AuditEntry, Invitation, Membership, Org, SignIn, User
 from orgs.roles import Role
 from orgs.scope import find_scope
 from tests.conftest import World
@@ -20,6 +20,7 @@ ANYONE_SIGNED_IN = 200, 200, 200, 200, 200, 200, 401
 ORG = "/api/v1/orgs/acme/"
 INVITATION = "{invitation}"
 KEY = "0123456789ab"
+SIGN_IN = "018f0000-0000-7000-8000-000000000001"
 
 # Path name -> method, path, body, and the status for each of PEOPLE.
 API: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
@@ -30,8 +31,18 @@ API: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "auth-me": [
         ("get", "/api/v1/auth/me/", None, ANYONE_SIGNED_IN),
         ("patch", "/api/v1/auth/me/", {"email": "new@example.com"}, ANYONE_SIGNED_IN),
+        # The owner and the outsider are last org_admins, and there is one platform admin.
+        ("delete", "/api/v1/auth/me/", {"current_password": PASSWORD}, (409, 204, 204, 409, 204, 409, 401)),
     ],
     "auth-password": [("post", "/api/v1/auth/password/", {}, (400, 400, 400, 400, 400, 400, 401))],
+    "auth-sign-ins": [
+        ("get", "/api/v1/auth/sign-ins/", None, ANYONE_SIGNED_IN),
+        ("delete", "/api/v1/auth/sign-ins/", None, (204, 204, 204, 204, 204, 204, 401)),
+    ],
+    # It is the owner's.
+    "auth-sign-in": [
+        ("delete", f"/api/v1/auth/sign-ins/{SIGN_IN}/", None, (204, 404, 404, 404, 404, 404, 401)),
+    ],
     "orgs": [
         ("get", "/api/v1/orgs/", None, ANYONE_SIGNED_IN),
         ("post", "/api/v1/orgs/", {"name": "Fresh"}, (201, 201, 201, 201, 201, 201, 401)),
@@ -39,7 +50,9 @@ API: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "org": [
         ("get", ORG, None, (200, 200, 200, 404, 404, 200, 401)),
         ("patch", ORG, {"name": "Renamed"}, (200, 403, 403, 404, 404, 200, 401)),
+        ("delete", ORG, {"confirm": "acme"}, (202, 403, 403, 404, 404, 202, 401)),
     ],
+    "org-restore": [("post", f"{ORG}restore/", None, (200, 403, 403, 404, 404, 200, 401))],
     "org-activation": [("post", f"{ORG}activation/", None, (200, 200, 200, 404, 404, 200, 401))],
     "org-members": [("get", f"{ORG}members/", None, (200, 200, 200, 404, 404, 200, 401))],
     "org-member": [
@@ -74,14 +87,28 @@ API: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
         ("post", "/api/v1/keys/", {"name": "k", "role": "viewer"}, (201, 201, 201, 201, 403, 201, 401)),
     ],
     "key": [("delete", f"/api/v1/keys/{KEY}/", None, (204, 404, 404, 404, 403, 204, 401))],
+    "key-rotation": [
+        ("post", f"/api/v1/keys/{KEY}/rotation/", {"overlap_hours": 1}, (201, 404, 404, 404, 403, 201, 401)),
+    ],
     "worker-keys": [
         ("get", "/api/v1/worker-keys/", None, (200, 403, 403, 200, 403, 200, 401)),
         ("post", "/api/v1/worker-keys/", {"name": "k"}, (201, 403, 403, 201, 403, 201, 401)),
     ],
     "worker-key": [("delete", f"/api/v1/worker-keys/{KEY}/", None, (204, 403, 403, 404, 403, 204, 401))],
     "platform-users": [("get", "/api/v1/platform/users/", None, (403, 403, 403, 403, 403, 200, 401))],
+    "platform-user": [("delete", "/api/v1/platform/users/viewer/", {}, (403, 403, 403, 403, 403, 204, 401))],
+    "platform-user-suspend": [
+        ("post", "/api/v1/platform/users/viewer/suspend/", {"reason": "x"}, (403, 403, 403, 403, 403, 200, 401))
+    ],
+    "platform-user-resume": [
+        ("post", "/api/v1/platform/users/suspended/resume/", {"reason": "x"}, (403, 403, 403, 403, 403, 200, 401))
+    ],
     "platform-orgs": [("get", "/api/v1/platform/orgs/", None, (403, 403, 403, 403, 403, 200, 401))],
     "platform-org": [("patch", "/api/v1/platform/orgs/acme/", {"weight": 2}, (403, 403, 403, 403, 403, 200, 401))],
+    "platform-org-suspend": [
+        ("post", "/api/v1/platform/orgs/acme/suspend/", {"reason": "unpaid"}, (403, 403, 403, 403, 403, 200, 401))
+    ],
+    "platform-org-resume": [("post", "/api/v1/platform/orgs/acme/resume/", None, (403, 403, 403, 403, 403, 200, 401))],
 }
 
 # 302 is a redirect; for the anonymous (the last) it leads to sign-in. People of another organisation act in their own
@@ -90,8 +117,24 @@ PAGES: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "sign-in": [("get", "/sign-in/", None, (302, 302, 302, 302, 302, 302, 200))],
     "sign-up": [("get", "/sign-up/", None, (302, 302, 302, 302, 302, 302, 200))],
     "sign-out": [("post", "/sign-out/", {}, (302,) * 7)],
+    "language": [("post", "/language/", {"language": "de"}, (302,) * 7)],
     "theme": [("post", "/theme/", {"theme": "dark"}, (302,) * 7)],
     "profile": [("get", "/profile/", None, (200, 200, 200, 200, 200, 200, 302))],
+    "profile-sign-out-everywhere": [("post", "/profile/sign-outs/", {}, (302,) * 7)],
+    "profile-sign-in-end": [
+        ("post", f"/profile/sign-ins/{SIGN_IN}/end/", {}, (302, 404, 404, 404, 404, 404, 302)),
+    ],
+    "api-keys": [
+        ("get", "/api-keys/", None, (200, 200, 200, 200, 302, 200, 302)),
+        ("post", "/api-keys/", {"name": "k", "role": "viewer"}, (302,) * 7),
+    ],
+    "api-key-rotate": [
+        ("post", f"/api-keys/{KEY}/rotation/", {"overlap_hours": "1"}, (302, 404, 404, 404, 302, 302, 302)),
+    ],
+    "api-key-revoke": [("post", f"/api-keys/{KEY}/revocation/", {}, (302, 404, 404, 404, 302, 302, 302))],
+    "profile-remove": [
+        ("post", "/profile/removal/", {"removal-current_password": PASSWORD}, (409, 302, 302, 409, 302, 409, 302)),
+    ],
     "organisations": [
         ("get", "/organisations/", None, (200, 200, 200, 200, 200, 200, 302)),
         ("post", "/organisations/", {"name": ""}, (422, 422, 422, 422, 422, 422, 302)),
@@ -105,6 +148,10 @@ PAGES: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]] = {
     "organisation-rename": [
         ("post", "/organisations/rename/", {"name": "New name"}, (302, 403, 403, 302, 302, 302, 302)),
     ],
+    "organisation-close": [
+        ("post", "/organisations/closing/", {"confirm": "acme"}, (302, 403, 403, 302, 302, 302, 302)),
+    ],
+    "organisation-restore": [("post", "/organisations/restoration/", {}, (302, 403, 403, 302, 302, 302, 302))],
     "members": [
         ("get", "/members/", None, (200, 200, 200, 200, 302, 200, 302)),
         ("post", "/members/", {"who": "loner", "role": "viewer"}, (409, 403, 403, 302, 302, 409, 302)),
@@ -138,8 +185,10 @@ def cells(table: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]]) -> list
 
 @pytest.fixture
 def invitation(world: World) -> Invitation:
-    """The loner is invited to acme, which has a key."""
+    """The loner is invited to acme, which has a key; somebody is suspended."""
+    User.objects.create(username="suspended", is_active=False)
     ApiKey.objects.create(org=world.org, name="k", prefix=KEY, secret_sha256="x", role="worker")
+    SignIn.objects.create(id=SIGN_IN, user=world.owner, expires_at="2099-01-01T00:00:00Z")
     scope = find_scope(world.owner, "acme")
     return invite(scope=scope, role=Role.OPERATOR, person=world.loner)[0]
 
@@ -186,7 +235,7 @@ def test_page(
     assert response.status_code == status
     if status >= 400 or who is None:
         assert rows() == before
-    if who is None and status == 302 and path != "/theme/":
+    if who is None and status == 302 and path not in ("/theme/", "/language/"):
         assert response.headers["Location"].startswith("/sign-in/")
 
 

@@ -10,6 +10,7 @@ from orgs.models import Invitation, Membership, Org
 from orgs.roles import Role
 from tests.conftest import World
 from tests.factories import browser, make_member
+from tests.jobs.pages.pages import read
 from tests.orgs.reading import SIGN_UP, error_of, text
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,38 @@ def test_switching_changes_what_every_page_is_about(world: World) -> None:
     page = client.get("/members/")
     assert "Members of Rival" in text(page)
     assert "viewer" not in [row.user.username for row in page.context["members"]]
+
+
+def test_a_link_to_a_page_of_another_of_his_organisations_asks_before_it_goes_there(world: World) -> None:
+    Membership.objects.create(org=world.rival, user=world.owner, role=Role.VIEWER)
+    client = browser(world.owner)
+
+    asked = read(client.get("/jobs/?status=failed&org=rival"))
+    assert "This is about Rival" in asked.one("h1").text
+    # the link alone has changed nothing
+    assert "Members of Acme" in text(client.get("/members/"))
+    card = asked.one("section", css="card")
+    sent = {name: card.one("input", name=name).attributes["value"] for name in ("org", "next")}
+    gone = client.post("/organisations/switch/", sent)
+
+    assert gone["Location"] == "/jobs/?status=failed"
+    assert "Members of Rival" in text(client.get("/members/?org=rival"))
+
+
+@pytest.mark.parametrize("slug", ["rival", "no-such", "' OR 1=1", "x" * 300])
+def test_a_link_to_a_page_of_an_organisation_that_is_not_his_finds_nothing(world: World, slug: str) -> None:
+    assert browser(world.owner).get("/jobs/", {"org": slug}).status_code == 404
+    assert browser(world.owner).get("/jobs/", {"org": "acme"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs/", "/members/", "/profile/"])
+def test_whoever_is_in_several_may_choose_on_every_page(world: World, path: str) -> None:
+    assert not read(browser(world.owner).get(path)).all("select", id="org-switch")
+    Membership.objects.create(org=world.rival, user=world.owner, role=Role.VIEWER)
+
+    choice = read(browser(world.owner).get(path)).by_id("org-switch").all("option")
+
+    assert [one.attributes["value"] for one in choice] == ["acme", "rival"]
 
 
 @pytest.mark.parametrize("path", ["/organisations/switch/", "/organisations/leave/"])
@@ -127,7 +160,7 @@ def test_a_person_invited_by_name_joins_from_his_organisations_page(world: World
 def test_the_link_for_an_address_is_shown_once_and_leads_through_sign_up_to_membership(world: World) -> None:
     owner, guest = browser(world.owner), browser()
     shown = owner.post("/members/", {"who": "guest@example.com", "role": "viewer"})
-    match = re.search(r'value="http://testserver(/invitations/[^"]+)"', shown.content.decode())
+    match = re.search(r">http://testserver(/invitations/[^<]+)<", shown.content.decode())
     assert match
     link = unescape(match[1])
     token = link.split("token=")[1]
@@ -233,3 +266,12 @@ def test_pages_need_no_inline_style_or_script(world: World, path: str) -> None:
     page = browser(world.owner).get(path).content.decode()
 
     assert not re.search(r"\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\bsrc=)|javascript:", page)
+
+
+def test_the_policy_lets_nothing_come_from_elsewhere(world: World) -> None:
+    policy = browser(world.owner).get("/")["Content-Security-Policy"]
+
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";") if " " in part.strip())
+    assert allowed["default-src"] == "'none'"
+    assert {source for sources in allowed.values() for source in sources.split()} <= {"'none'", "'self'", "data:"}
+    assert allowed["script-src"] == "'self'"

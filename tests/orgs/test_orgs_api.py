@@ -151,6 +151,10 @@ def test_a_person_of_two_organisations_switches_between_them(world: World) -> No
     assert client.get("/api/v1/auth/me/").json()["active_org"] == "rival"
     assert audited("org.switch").detail == {"old": None, "new": "rival"}
 
+    # what it is left for is another's while it is asked
+    assert client.post("/api/v1/orgs/acme/activation/").json()["active"] is True
+    assert AuditEntry.objects.filter(action="org.switch").latest("pk").detail == {"old": "rival", "new": "acme"}
+
 
 def test_the_role_counts_in_the_organisation_it_was_given_in(world: World) -> None:
     Membership.objects.create(org=world.rival, user=world.owner, role=Role.VIEWER)

@@ -1,9 +1,9 @@
 """What the one table of roles and actions says that a caller gets, of any route and method."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orgs.declared import Route
-from orgs.roles import Action, Gate, Need, Role, can
+from orgs.roles import LEFT, Action, Gate, Need, OrgState, Role, can
 
 # It is let in: whatever the answer is about, it is no refusal, and no failure of ours.
 OPEN = "open"
@@ -11,8 +11,10 @@ OPEN = "open"
 ELSEWHERE = "elsewhere"
 NOT_SIGNED_IN, FORBIDDEN, NOT_FOUND, NOT_ALLOWED = 401, 403, 404, 405
 TO_SIGN_IN, TO_ORGANISATIONS, TO_ADMIN = "/sign-in/", "/organisations/", "/admin/login/"
+TO_ORG_ADMIN = "/admin/organisation/login/"
 
 Expected = str | int
+OF_WORKERS = {Gate.WORKER, Gate.WORKER_CLAIM}
 # Their names are chosen by whoever makes them: a stranger makes one of his own.
 NAMED_BY_THEIR_MAKER = {("PUT", "api-limit"), ("PUT", "api-secret")}
 
@@ -29,6 +31,13 @@ class Caller:
     unknown: bool = False
     worker: bool = False
     platform_admin: bool = False
+    # Of acme, when he asks.
+    state: OrgState = OrgState.ACTIVE
+
+    @property
+    def client(self) -> str:
+        """Who he is in conftest.clients()."""
+        return self.name.removesuffix(f", {self.state}")
 
     def __str__(self) -> str:
         return self.name
@@ -53,9 +62,21 @@ CALLERS = [
     Caller("removed's key", key=True, unknown=True),
     Caller("worker's key", key=True, worker=True),
 ]
+CALLERS += [
+    replace(caller, name=f"{caller.name}, {state}", state=state)
+    for state, names in {
+        OrgState.SUSPENDED: ["viewer", "org_admin", "platform_admin", "org_admin's key", "worker's key"],
+        OrgState.CLOSING: ["org_admin", "platform admin's key", "worker's key"],
+    }.items()
+    for caller in CALLERS
+    if caller.name in names
+]
 
 
 def expected(route: Route, method: str, caller: Caller) -> Expected:
+    if route.path.startswith("/admin/organisation/"):
+        # nobody else here has the staff flag
+        return OPEN if caller.platform_admin or route.path == TO_ORG_ADMIN else TO_ORG_ADMIN
     if route.path.startswith("/admin/"):
         return OPEN if caller.platform_admin or route.path == "/admin/login/" else TO_ADMIN
     if Gate.OPERATIONS in route.needs.values():
@@ -66,7 +87,7 @@ def expected(route: Route, method: str, caller: Caller) -> Expected:
 def of_api(route: Route, method: str, caller: Caller) -> Expected:
     need = route.needs.get(method)
     # who may do nothing at all with a route is not told which methods it has
-    of_all = {Gate.ANYBODY, Gate.PERSON, Gate.PLATFORM_ADMIN, Gate.WORKER} & set(route.needs.values())
+    of_all = {Gate.ANYBODY, Gate.PERSON, Gate.PLATFORM_ADMIN, *OF_WORKERS} & set(route.needs.values())
     gate = next(iter(of_all), need)
     if gate == Gate.ANYBODY:
         return OPEN if need else NOT_ALLOWED
@@ -80,8 +101,8 @@ def of_api(route: Route, method: str, caller: Caller) -> Expected:
 
 
 def passes(gate: Need | None, caller: Caller) -> bool:
-    if gate == Gate.WORKER or caller.worker:
-        return gate == Gate.WORKER and caller.worker
+    if gate in OF_WORKERS or caller.worker:
+        return gate in OF_WORKERS and caller.worker and gate in LEFT[caller.state]
     if gate == Gate.PERSON:
         return not caller.key
     return gate != Gate.PLATFORM_ADMIN or caller.platform_admin
@@ -93,6 +114,8 @@ def inside(route: Route, method: str, action: Action, caller: Caller) -> Expecte
     if "slug" in route.pattern.pattern.converters and outside:
         return NOT_FOUND
     if caller.role is None or not can(caller.role, action, by_key=caller.key):
+        return FORBIDDEN
+    if action not in LEFT[caller.state] and not caller.platform_admin:
         return FORBIDDEN
     if not outside:
         return OPEN
@@ -109,6 +132,8 @@ def of_page(route: Route, method: str, caller: Caller) -> Expected:
     # a key signs nobody in to the pages
     if caller.unknown or caller.key:
         return TO_SIGN_IN
+    if need == Gate.PLATFORM_ADMIN:
+        return OPEN if caller.platform_admin else FORBIDDEN
     if not isinstance(need, Action):
         return OPEN
     return TO_ORGANISATIONS if caller.role is None else inside(route, method, need, caller)

@@ -3,10 +3,12 @@
 import base64
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
+from zipfile import ZipFile
 
 import urllib3
 from django.db import connection
@@ -17,7 +19,7 @@ from pytest_django.fixtures import Settings
 
 from jobs.handlers import registry
 from jobs.masking import MASK, Mask
-from jobs.models import Artefact, Batch, Delivery, Job, LogLine, Schedule, Subscriber
+from jobs.models import Artefact, Batch, Delivery, ErrorGroup, Job, LogLine, Schedule, Subscriber
 from orgs.models import AuditEntry, Org, Secret, User
 from orgs.roles import Role
 from orgs.tokens import give_tokens
@@ -146,7 +148,7 @@ def routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Itera
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            if pattern.namespace != "admin":
+            if pattern.app_name != "admin":
                 yield from routes(pattern.url_patterns, route)
         else:
             yield route, list(pattern.pattern.converters)
@@ -180,14 +182,24 @@ def known_things(org: Org) -> dict[str, list[str]]:
         "webhook_id": [str(Subscriber.objects.get().pk)],
         "delivery_id": [str(pk) for pk in Delivery.objects.values_list("pk", flat=True)],
         "alert_id": ["none"],
+        "rule_id": ["none"],
+        "sign_in_id": ["none"],
+        "pause_id": ["00000000-0000-7000-8000-000000000000"],
+        "worker_id": ["00000000-0000-7000-8000-000000000000"],
         "lease": ["none"],
         "word": ["none"],
         "version": ["1"],
+        "operation_id": ["none"],
+        "view_id": ["1"],
+        "fingerprint": [*ErrorGroup.objects.values_list("fingerprint", flat=True), "none"],
     }
 
 
 def text_of(response: HttpResponse) -> str:
     content = b"".join(response) if response.streaming else response.content
+    if response["Content-Type"] == "application/zip":
+        whole = ZipFile(BytesIO(bytes(content)))
+        content = b"".join(whole.read(name) for name in whole.namelist())
     return bytes(content).decode(errors="replace") + str(response.headers)
 
 

@@ -19,6 +19,7 @@ HIDDEN = (
     "POST /api/v1/jobs/ HTTP/1.1\r\nHost: 127.0.0.1\r\n{auth}Content-Type: application/json\r\n"
     "Content-Length: {size}\r\n\r\n{body}"
 )
+SHAPE = {"type", "title", "status", "detail", "instance", "request_id", "errors"}
 CASES = {
     "CL.TE": ["Content-Length: {all}", "Transfer-Encoding: chunked"],
     "TE.CL": ["Transfer-Encoding: chunked", "Content-Length: 4"],
@@ -67,7 +68,10 @@ def test_what_can_be_read_in_two_ways_is_refused_and_nothing_hides_in_it(fleet: 
 
         statuses = [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
         assert len(statuses) <= 2, (what, answer[:500])
-        # 501 is what RFC 9112 6.1 has for a coding that is not known
-        assert all(400 <= status < 500 or status == 501 for status in statuses), (what, answer[:500])
+        assert all(400 <= status < 500 for status in statuses), (what, answer[:500])
+        assert answer.count(b"application/problem+json") == len(statuses), (what, answer[:500])
+        problem = json.loads(answer.rpartition(b"\r\n\r\n")[2])
+        assert set(problem) == SHAPE, (what, problem)
+        assert problem["status"] == statuses[-1], (what, problem)
         assert not Job.objects.exists(), (what, answer[:1000])
     assert rest.submit("demo.add", a=1, b=2)

@@ -32,6 +32,7 @@ class Bucket:
     objects: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    may_list: bool = True
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -68,6 +69,9 @@ class Exchange(BaseHTTPRequestHandler):
         self.answer(200, b'<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>')
 
     def on_get(self, body: bytes) -> None:
+        if "prefix" in self.query:
+            self.list(f"{self.key.rstrip('/')}/", self.query["prefix"])
+            return
         found = self.bucket.objects.get(self.key)
         if found is None:
             self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
@@ -85,6 +89,14 @@ class Exchange(BaseHTTPRequestHandler):
         if asked:
             says["Content-Range"] = f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(found)}"
         self.answer(206 if asked else 200, part, ETag='"x"', **says)
+
+    def list(self, bucket: str, prefix: str) -> None:
+        if not self.bucket.may_list:
+            self.answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+            return
+        keys = [key.removeprefix(bucket) for key in self.bucket.objects if key.startswith(bucket + prefix)]
+        found = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in sorted(keys))
+        self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode())
 
     on_head = on_get
 

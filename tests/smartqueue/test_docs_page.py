@@ -47,6 +47,9 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         chromium.close()
 
 
+MOST_SCROLLS = 100
+
+
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_swagger_shows_every_operation_within_our_policy(live_server: LiveServer, page: Page) -> None:
@@ -62,9 +65,8 @@ def test_swagger_shows_every_operation_within_our_policy(live_server: LiveServer
     )
 
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{live_server.url}/api/v1/docs/")
-    page.wait_for_selector("#operations-jobs-submit_job")
-    page.click("#operations-jobs-submit_job button.opblock-summary-control")
+    # a link to one operation opens it, wherever in the list it is
+    page.goto(f"{live_server.url}/api/v1/docs/#/jobs/submit_job")
     page.wait_for_selector("#operations-jobs-submit_job .responses-inner")
     page.click("#operations-jobs-submit_job .try-out__btn")
     page.click("#operations-jobs-submit_job .execute")
@@ -72,15 +74,29 @@ def test_swagger_shows_every_operation_within_our_policy(live_server: LiveServer
 
     operations: dict[str, Any] = page.evaluate("fetch('/api/v1/schema/?format=json').then((answer) => answer.json())")
     expected = sum(len(methods) for methods in operations["paths"].values())
-    assert page.locator(".opblock").count() == expected
     assert (
         page.locator("#operations-jobs-submit_job .live-responses-table tbody .response-col_status").inner_text()
         == "401"
     )
     assert page.evaluate("document.documentElement.className") == "dark-mode"
+    assert len(operations_shown(page)) == expected
     assert page.evaluate("violations") == []
     assert strangers == []
-    assert [text for text in complaints if "401" not in text] == []
+    # it takes the underscore of a name for a blank of a link as they once were, and finds it all the same
+    assert [text for text in complaints if "401" not in text and "deep link whitespace" not in text] == []
+
+
+def operations_shown(page: Page) -> set[str]:
+    """From the top to the end of the page: of a list that long it holds those alone that are looked at."""
+    found: set[str] = set()
+    page.evaluate("window.scrollTo(0, 0)")
+    for _ in range(MOST_SCROLLS):
+        page.wait_for_timeout(100)
+        found |= set(page.evaluate("[...document.querySelectorAll('.opblock')].map((one) => one.id)"))
+        if page.evaluate("window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 1"):
+            break
+        page.evaluate("window.scrollBy(0, 500)")
+    return found
 
 
 def foreign(url: str, own: str) -> bool:

@@ -15,11 +15,13 @@ from pytest_django.fixtures import Settings
 from jobs.files import TooLarge, copy_out, store
 from jobs.models import Artefact
 from jobs.processes.reporting import AttemptReporter
+from jobs.queue.erase import Eraser
 from jobs.queue.upkeep import Orphans
 from smartqueue import storage
 from smartqueue.storage import artefact_storage
 from tests.conftest import World
 from tests.factories import api, browser, claim_all, make_job
+from tests.jobs.queue.erasing import due, erase_all
 from tests.smartqueue.fake_s3 import KEY, SECRET, Bucket, serving_s3
 from tests.smartqueue.test_settings import SECRETS, start
 
@@ -175,3 +177,18 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 def test_a_deployment_with_a_wrong_address_does_not_start() -> None:
     assert "SMARTQUEUE_STORAGE='ftp://x': expected s3://bucket" in start(**SECRETS, SMARTQUEUE_STORAGE="ftp://x").stderr
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("may_list", [True, False])
+def test_of_an_organisation_that_is_erased_no_file_stays(world: World, bucket: Bucket, may_list: bool) -> None:
+    bucket.may_list = may_list
+    sent = send(world, b"in")
+    theirs, without_row = f"/artefacts/{world.rival.pk}/{'0' * 32}", f"/artefacts/{world.org.pk}/{'0' * 32}"
+    bucket.objects |= {theirs: b"x", without_row: b"x"}
+    assert f"/artefacts/{sent.file.name}" in bucket.objects
+    due(world.org)
+
+    erase_all(Eraser(settle_seconds=0))
+
+    assert set(bucket.objects) == ({theirs} if may_list else {theirs, without_row})

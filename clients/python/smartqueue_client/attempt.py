@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from smartqueue_client.connection import Connection
@@ -32,7 +32,9 @@ class Attempt:
         *,
         lease_seconds: float,
         renew_seconds: float,
+        on_command: Callable[[str], None] | None = None,
     ) -> None:
+        self.on_command = on_command
         self.connection, self.job, self.argv = connection, job, program
         self.lease_seconds, self.renew_seconds = lease_seconds, renew_seconds
         self.path = f"worker/leases/{job['lease']}"
@@ -98,6 +100,9 @@ class Attempt:
                 self.held_until = asked + self.lease_seconds
                 if answer["cancel_requested"]:
                     self.stop(CANCELLED)
+                # a server of an earlier version says nothing
+                if (command := answer.get("command")) and self.on_command:
+                    self.on_command(command)
             except Unreachable as error:
                 log.warning("job %s: not renewed: %s", self.job["job_id"], error)
             except ApiError as error:

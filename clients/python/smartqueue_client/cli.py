@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from smartqueue_client.commands import (
     artefacts,
     cancel,
+    change,
     get,
     jobs,
     login,
@@ -26,7 +27,7 @@ from smartqueue_client.config import NotConfigured
 from smartqueue_client.errors import ApiError, BadDownload, JobFailed, Unreachable, WaitTimeout
 from smartqueue_client.version import VERSION
 
-COMMANDS = (login, logout, submit, jobs, get, logs, artefacts, cancel, replay, queues, top, work)
+COMMANDS = (login, logout, submit, jobs, get, logs, artefacts, cancel, change, replay, queues, top, work)
 OK, FAILED, USAGE, REFUSED, UNANSWERED, BUG, INTERRUPTED, UNREAD = 0, 1, 2, 3, 4, 70, 130, 141
 ABOUT = """\
 examples:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Union, cast
 
 from smartqueue_client.bulk import in_parts
-from smartqueue_client.caller import Caller, from_environment, moment, new_key, segment
+from smartqueue_client.caller import from_environment, moment, new_key, segment
 from smartqueue_client.download import save
 from smartqueue_client.errors import JobFailed, WaitTimeout
+from smartqueue_client.many import ManyJobs
 from smartqueue_client.types import (
     ENDED,
     Artefact,
@@ -39,7 +40,7 @@ FOLLOW_SECONDS = 0.5
 Moment = Union[datetime, str]
 
 
-class Client(Caller):
+class Client(ManyJobs):
     """An organisation's jobs, as one caller. May be used by many threads.
 
     Calls that fail for want of an answer, or with 429 or 503, are tried again for `retry_seconds`, as often as the
@@ -65,6 +66,7 @@ class Client(Caller):
         description: str | None = None,
         urgency: str | None = None,
         category: str | None = None,
+        tags: Sequence[str] | None = None,
         run_at: Moment | None = None,
         delay_seconds: float | None = None,
         timeout_seconds: int | None = None,
@@ -86,6 +88,7 @@ class Client(Caller):
             "description": description,
             "urgency": urgency,
             "category": category,
+            "tags": None if tags is None else [*tags],
             "run_at": None if run_at is None else moment(run_at),
             "delay_seconds": delay_seconds,
             "timeout_seconds": timeout_seconds,
@@ -193,6 +196,23 @@ class Client(Caller):
         body = {} if payload is None else {"payload": payload}
         return cast(Job, self.call("POST", f"{job_path(job_id)}replay/", body).body)
 
+    def change(self, job_id: str, *, urgency: str = "", queue: str = "", reason: str = "") -> Job:
+        """Another urgency, another queue or both for one that waits. Raises Conflict when it runs or is over."""
+        body = {"urgency": urgency, "queue": queue, "reason": reason}
+        sent = {name: value for name, value in body.items() if value}
+        return cast(Job, self.call("POST", f"{job_path(job_id)}change/", sent).body)
+
+    def snooze(
+        self, job_id: str, *, seconds: float | None = None, until: datetime | str | None = None, reason: str = ""
+    ) -> Job:
+        """Put one that waits off, for so long or until a time. Raises Conflict when it runs or is over."""
+        body = {"reason": reason} | ({"until": moment(until)} if until is not None else {"seconds": seconds})
+        return cast(Job, self.call("POST", f"{job_path(job_id)}snooze/", body).body)
+
+    def run_now(self, job_id: str, *, reason: str = "") -> Job:
+        """Queue one that is due later at once, a retry too. Raises Conflict when it is no such job."""
+        return cast(Job, self.call("POST", f"{job_path(job_id)}run-now/", {"reason": reason}).body)
+
     def replay_many(self, job_ids: Sequence[str]) -> int:
         """Send these back; how many were dead letters."""
         parts = (job_ids[start : start + 1000] for start in range(0, len(job_ids), 1000))
@@ -207,19 +227,31 @@ class Client(Caller):
             replayed, more = replayed + answer["replayed"], answer["more"]
         return replayed
 
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its attempts, log and files. Raises Conflict when it has not."""
+        self.call("DELETE", job_path(job_id))
+
     # --- Queues and numbers ---------------------------------------------------------------------------------------
 
     def queues(self) -> Iterator[Queue]:
         return self.pages("queues/")
 
-    def pause(self, queue: str, *, reason: str = "") -> Queue:
-        """No job of it starts from now on."""
-        return cast(
-            Queue, self.call("POST", f"queues/{segment(queue)}/pause/", {"reason": reason}, repeatable=True).body
-        )
+    def pause(self, queue: str, *, reason: str = "", seconds: float | None = None) -> Queue:
+        """No job of it starts from now on; for so many seconds, else until it is resumed."""
+        asked = {"reason": reason, "resume_in_seconds": seconds}
+        return cast(Queue, self.call("POST", f"queues/{segment(queue)}/pause/", asked, repeatable=True).body)
 
     def resume(self, queue: str) -> Queue:
         return cast(Queue, self.call("DELETE", f"queues/{segment(queue)}/pause/").body)
+
+    def close_queue(self, queue: str, *, reason: str = "") -> Queue:
+        """It takes no new jobs from now on; what is in it runs until it is empty."""
+        return cast(
+            Queue, self.call("POST", f"queues/{segment(queue)}/closing/", {"reason": reason}, repeatable=True).body
+        )
+
+    def reopen_queue(self, queue: str) -> Queue:
+        return cast(Queue, self.call("DELETE", f"queues/{segment(queue)}/closing/").body)
 
     def counts(self) -> OrgCounts:
         return cast(OrgCounts, self.call("GET", "counts/").body)
@@ -235,14 +267,18 @@ class Client(Caller):
     # --- Lists of jobs. Last: from here on `list` is a method. ------------------------------------------------------
 
     def dead_letters(self, **narrowing: Any) -> Iterator[DeadLetter]:
-        """The latest first: type, queue, error_type, q, failed_after, failed_before."""
+        """The latest first: type, queue, error_type, fingerprint, tag, worker, q, failed_after, failed_before, ….
+
+        docs/search.md of the server says what `q` understands.
+        """
         return self.pages("dead-letters/", **narrowing)
 
     def list(self, **narrowing: Any) -> Iterator[JobSummary]:
         """Jobs, the newest first, all that match: a page is fetched when it is needed.
 
-        By status, type, queue, urgency, category, creator, name, error_type, q, correlation_id, batch, created_after,
-        created_before; `sort` orders them otherwise.
+        By status, type, queue, urgency, category, creator, name, tag, worker, error_type, fingerprint, q,
+        correlation_id, batch, replayed, attempts_min, attempts_max, runtime_min_ms, runtime_max_ms, created_after,
+        created_before, finished_after, finished_before; `sort` orders them otherwise.
         """
         return self.pages("jobs/", **narrowing)
 

@@ -24,6 +24,7 @@ class NewJob(_NewJob, total=False):
     description: str
     urgency: str
     category: str
+    tags: list[str]
     run_at: str
     delay_seconds: float
     timeout_seconds: int
@@ -54,6 +55,8 @@ class Classification(TypedDict):
     action: str
     words: list[str]
     probabilities: dict[str, float]
+    # Not of answers of older versions.
+    pulls: dict[str, float]
     given: list[str]
 
 
@@ -89,6 +92,7 @@ class JobSummary(TypedDict):
     status: str
     urgency: str
     category: str
+    tags: list[str]
     classification: Classification | None
     priority: float
     predicted_ms: float
@@ -200,12 +204,24 @@ class _Queue(TypedDict):
     paused: bool
     paused_at: str | None
     pause_reason: str
+    resume_at: str | None
+    closed: bool
+    closed_at: str | None
+    close_reason: str
     policy: str
+    target_seconds: int | None
     counts: Counts
+    waiting_since: str | None
+    late: bool
+    workers: int
+    slots: int
+    max_running: int | None
+    empty_in_seconds: float | None
 
 
 class Queue(_Queue, total=False):
     paused_by: str | None
+    closed_by: str | None
 
 
 class FieldError(TypedDict):
@@ -227,6 +243,45 @@ class BulkItem(_BulkItem, total=False):
     code: str
     detail: str
     errors: list[FieldError]
+
+
+class DryRun(TypedDict):
+    kind: str
+    matched: int
+    more: bool
+
+
+class BulkOperation(TypedDict):
+    """An act over many jobs; `state` is pending, running, done, stopped or undone."""
+
+    id: str
+    kind: str
+    state: str
+    filter: dict[str, Any]
+    parameters: dict[str, Any]
+    reason: str
+    matched: int | None
+    matched_more: bool
+    done: int
+    skipped: int
+    failed: int
+    rate: float | None
+    seconds_left: float | None
+    created_by: str | None
+    created_at: str
+    start_at: str
+    started_at: str | None
+    ended_at: str | None
+    ended_because: str
+    outcomes_url: str
+
+
+class BulkJobOutcome(TypedDict):
+    job_id: str
+    outcome: str
+    words: str
+    at: str
+    status_url: str
 
 
 class Cancelled(TypedDict):
@@ -268,6 +323,7 @@ class Running(TypedDict):
     job_id: str | None
     title: str | None
     since: str
+    expires_at: str
 
 
 class Process(TypedDict):
@@ -289,6 +345,10 @@ class Process(TypedDict):
     cpu_percent: float
     memory_bytes: int
     jobs_processed: int
+    labels: dict[str, str]
+    command: str
+    commanded_at: str | None
+    obeyed_at: str | None
     running: list[Running]
 
 
@@ -296,6 +356,15 @@ class Flow(TypedDict):
     at: str
     done: int
     failed: int
+    retried: int
+    dead: int
+    created: int
+    wait_p50_seconds: float | None
+    wait_p95_seconds: float | None
+    wait_p99_seconds: float | None
+    run_p50_ms: float | None
+    run_p95_ms: float | None
+    run_p99_ms: float | None
 
 
 class Throughput(TypedDict):

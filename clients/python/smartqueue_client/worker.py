@@ -45,6 +45,8 @@ class Worker:
         self.changed = threading.Condition()
         self.draining = threading.Event()
         self.refused = ""
+        # The last that an admin asked for.
+        self.command = ""
 
     def run(self) -> int:
         """Work until stopped; the exit code."""
@@ -90,8 +92,9 @@ class Worker:
             "holding": holding,
         }
         try:
-            answer = self.connection.post("worker/claims/", asked, seconds=WAIT_SECONDS + 15)
-            return list(answer["jobs"]) if answer else []
+            answer = self.connection.call("POST", "worker/claims/", asked, seconds=WAIT_SECONDS + 15)
+            self.obey(answer.headers.get("smartqueue-command", ""))
+            return list(answer.body["jobs"]) if answer.body else []
         except Unreachable as error:
             log.warning("no answer: %s", error)
         except ApiError as error:
@@ -99,8 +102,16 @@ class Worker:
             self.draining.set()
         return []
 
+    def obey(self, command: str) -> None:
+        """What an admin asks of this worker; while it is quiet the server gives it nothing."""
+        if command != self.command:
+            self.command = command
+            log.info("asked to %s", command or "go on")
+        if command == "stop":
+            self.draining.set()
+
     def start(self, job: dict[str, Any]) -> None:
-        attempt = Attempt(self.connection, job, self.program, **self.times)
+        attempt = Attempt(self.connection, job, self.program, on_command=self.obey, **self.times)
         with self.changed:
             self.attempts[job["lease"]] = attempt
         if self.draining.is_set():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, PermanentFailure
 from jobs.handlers.etl import databases as etl_databases
@@ -25,8 +26,10 @@ FORMATS = ("csv", "json", "ndjson")
 
 class EtlHandler(Handler):
     type = "etl"
-    title = "ETL"
-    description = "Reads rows from a file, the web or a database, filters, joins and sums them up, and writes them."
+    title = gettext_noop("ETL")
+    description = gettext_noop(
+        "Reads rows from a file, the web or a database, filters, joins and sums them up, and writes them."
+    )
     schema = SCHEMA
     example = {
         "source": {

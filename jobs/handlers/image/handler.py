@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Handler
 from jobs.handlers.image.sizes import FITS
@@ -23,8 +24,8 @@ IMAGE, ABOUT = "image", "about.json"
 
 class ImageHandler(Handler):
     type = "image-resize"
-    title = "Image"
-    description = "Makes one or several images of one, of other sizes or in another format."
+    title = gettext_noop("Image")
+    description = gettext_noop("Makes one or several images of one, of other sizes or in another format.")
     schema = {
         "type": "object",
         "properties": {

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import get_connection
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, PermanentFailure, Retry
 from jobs.handlers.exchange import TimeIsUp, Trouble
@@ -38,8 +39,8 @@ ADDRESSES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLe
 
 class EmailHandler(Handler):
     type = "email"
-    title = "E-mail"
-    description = "Sends one message, with attachments, from the address of your organisation."
+    title = gettext_noop("E-mail")
+    description = gettext_noop("Sends one message, with attachments, from the address of your organisation.")
     schema = {
         "type": "object",
         "properties": {

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, NotInstalled, PermanentFailure
 from jobs.handlers.fetching import fetch
@@ -22,8 +23,8 @@ class TooLarge(PermanentFailure):
 
 class MlHandler(Handler):
     type = "ml"
-    title = "Machine learning"
-    description = "Trains a model on a table, measures one, or asks one about new rows."
+    title = gettext_noop("Machine learning")
+    description = gettext_noop("Trains a model on a table, measures one, or asks one about new rows.")
     schema = ml_schema.SCHEMA
     example = {
         "task": "train",

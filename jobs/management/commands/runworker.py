@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import re
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # So many more made than freed, and the collector looks at them.
 YOUNG_OBJECTS = 10_000
+MOST_LABELS = 20
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}=[A-Za-z0-9._-]{1,63}", re.ASCII)
 
 
 class Command(BaseCommand):
@@ -35,6 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--types", default="", help="comma-separated job types; all when empty")
         parser.add_argument("--concurrency", type=int, default=settings.WORKER_SLOTS, help="slots: jobs run at once")
         parser.add_argument("--processes", type=int, default=1, help="so many workers, each with as many slots")
+        parser.add_argument(
+            "--label", action="append", default=[], metavar="KEY=VALUE", help="shown with the worker; may be repeated"
+        )
         parser.add_argument("--until-empty", action="store_true", help="stop when there is nothing left to do")
 
     def handle(self, *, queues: str, types: str, concurrency: int, processes: int, **options: Any) -> None:
@@ -43,6 +49,7 @@ class Command(BaseCommand):
             "types": checked_types(types),
             "slots": checked_number("--concurrency", concurrency),
             "until_empty": options["until_empty"],
+            "labels": checked_labels(options["label"]),
         }
         try:
             if asked["types"]:
@@ -104,6 +111,14 @@ def checked_types(text: str) -> list[str]:
     if unknown:
         raise CommandError(f"--types: no such job type: {', '.join(sorted(unknown))}")
     return words(text)
+
+
+def checked_labels(texts: list[str]) -> dict[str, str]:
+    if len(texts) > MOST_LABELS or not all(LABEL.fullmatch(text) for text in texts):
+        raise CommandError(
+            f"--label: KEY=VALUE of letters, digits, dots, dashes and underscores; {MOST_LABELS} at most"
+        )
+    return dict(text.split("=", 1) for text in texts)
 
 
 def checked_number(option: str, number: int) -> int:

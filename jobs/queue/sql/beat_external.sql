@@ -9,7 +9,10 @@ SELECT %(id)s::uuid, %(org_id)s::bigint, 'worker', %(worker_name)s, 0, %(version
 WHERE EXISTS (SELECT FROM jobs_workerprocess WHERE id = %(id)s::uuid)
    OR (SELECT count(*) FROM jobs_workerprocess WHERE org_id = %(org_id)s::bigint) < 1000
 ON CONFLICT (id) DO UPDATE
-SET status = 'online', beat_at = excluded.beat_at, stopped_at = NULL, slots = excluded.slots,
-    queues = excluded.queues, version = excluded.version
-WHERE known.status <> 'online' OR known.slots <> excluded.slots OR known.queues <> excluded.queues
+SET status = CASE WHEN known.asked IN ('quiet', 'stop') AND known.status <> 'offline' THEN 'quiet' ELSE 'online' END,
+    -- one that begins anew under its name has been told nothing
+    asked = CASE WHEN known.status = 'offline' THEN '' ELSE known.asked END,
+    beat_at = excluded.beat_at, stopped_at = NULL, slots = excluded.slots, queues = excluded.queues,
+    version = excluded.version
+WHERE known.status <> CASE WHEN known.asked IN ('quiet', 'stop') THEN 'quiet' ELSE 'online' END OR known.slots <> excluded.slots OR known.queues <> excluded.queues
    OR known.beat_at < clock_timestamp() - make_interval(secs => %(beat_seconds)s)

@@ -5,6 +5,8 @@ WITH RECURSIVE {{addressees}}, due AS MATERIALIZED (
     FROM waiting
     JOIN jobs_subscriber AS webhook
         ON webhook.id = waiting.subscriber_id AND webhook.kind = 'webhook' AND webhook.active
+        -- what is for an organisation that is not active waits for it
+        AND NOT EXISTS (SELECT FROM orgs_org AS org WHERE org.id = webhook.org_id AND {{halted}})
     CROSS JOIN LATERAL (
         SELECT id, next_at
         FROM jobs_delivery

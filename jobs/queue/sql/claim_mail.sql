@@ -4,6 +4,7 @@ WITH RECURSIVE {{addressees}}, address AS MATERIALIZED (
     FROM jobs_subscriber AS subscriber
     WHERE subscriber.id = ANY (ARRAY(SELECT subscriber_id FROM waiting))
       AND subscriber.kind = 'mail' AND subscriber.active
+      AND NOT EXISTS (SELECT FROM orgs_org AS org WHERE org.id = subscriber.org_id AND {{halted}})
       AND (subscriber.mailed_at IS NULL
            OR subscriber.mailed_at <= statement_timestamp() - make_interval(secs => %(digest_seconds)s))
       AND EXISTS (SELECT FROM jobs_delivery AS delivery

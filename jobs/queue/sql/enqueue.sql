@@ -3,7 +3,7 @@
 -- field of each job would take a third of the time.
 WITH asked AS (
     SELECT id, title, description, payload, payload_bytes, category, run_at, delay_seconds, idempotency_key, fingerprint,
-           limit_key, waiting_on, batch_id, retry, position, to_classify,
+           limit_key, waiting_on, batch_id, retry, tags, position, to_classify,
            coalesce(job.queue, alike.queue) AS queue,
            coalesce(job.type, alike.type) AS type,
            coalesce(job.name, alike.name) AS name,

@@ -11,5 +11,6 @@ SELECT head.job_id, head.rank
           AND NOT EXISTS (
               SELECT FROM jobs_queue AS paused
               WHERE paused.org_id = asked.org_id AND paused.name = asked.queue AND paused.paused_at IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM orgs_org AS org WHERE org.id = asked.org_id AND {{stopped}})
         ORDER BY ready.rank, ready.job_id
         LIMIT %(slots)s

@@ -15,11 +15,11 @@ begun AS MATERIALIZED (
     INSERT INTO jobs_lease (
         job_id, org_id, queue, type, attempt, token, worker_id, worker_name, predicted_ms, predicted_low_ms,
         predicted_high_ms, failure_probability, model_version, name, rank_offset, attempt_limit, limit_key,
-        leased_at, renewed_at, expires_at, deadline_at, cancel_requested, progress_message
+        queued_at, leased_at, renewed_at, expires_at, deadline_at, cancel_requested, progress_message
     )
     SELECT job_id, org_id, queue, type, attempt + 1, token, %(worker_id)s::uuid, %(worker_name)s, predicted_ms,
            predicted_low_ms, predicted_high_ms, failure_probability, model_version, name, rank_offset, attempt_limit,
-           coalesce(limit_key, nullif(job_key, '')), leased_at, leased_at,
+           coalesce(limit_key, nullif(job_key, '')), queued_at, leased_at, leased_at,
            leased_at + least(make_interval(secs => %(lease_seconds)s), time_limit), leased_at + time_limit, false, ''
     FROM begun
 ), moved AS (

@@ -8,6 +8,7 @@ moment AS MATERIALIZED (
     WHERE NOT EXISTS (
         SELECT FROM jobs_queue AS paused
         WHERE paused.org_id = locked.id AND paused.name = %(queue)s AND paused.paused_at IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM orgs_org AS org WHERE org.id = locked.id AND {{stopped}})
 ), leases AS MATERIALIZED (
     SELECT org_id, queue, type, coalesce(limit_key, '') AS limit_key, count(*) AS jobs
     FROM jobs_lease

@@ -19,26 +19,7 @@ WITH scanned AS MATERIALIZED (
       -- those that wait for its end have yet to hear of it
       AND NOT (has_dependents AND EXISTS (SELECT FROM jobs_dependency WHERE parent_id = jobs_job.id))
     FOR UPDATE SKIP LOCKED
-), ids AS MATERIALIZED (
-    SELECT array_agg(id) AS old FROM old
-), attempts AS (
-    DELETE FROM jobs_attempt WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
-), lines AS (
-    DELETE FROM jobs_logline WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
-), moves AS (
-    DELETE FROM jobs_transition WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
-), files AS (
-    DELETE FROM jobs_artefact WHERE job_id = ANY ((SELECT old FROM ids)::uuid[]) RETURNING file
-), unread AS (
-    DELETE FROM jobs_toclassify WHERE job_id = ANY ((SELECT old FROM ids)::uuid[])
-), links AS (
-    DELETE FROM jobs_dependency WHERE child_id = ANY ((SELECT old FROM ids)::uuid[])
-), counted AS (
-    INSERT INTO jobs_statusdelta (org_id, queue, status, jobs)
-    SELECT org_id, queue, status, -count(*) FROM old GROUP BY org_id, queue, status
-), gone AS (
-    DELETE FROM jobs_job WHERE id = ANY ((SELECT old FROM ids)::uuid[]) RETURNING id
-)
+), {{gone}}
 SELECT (SELECT count(*) FROM gone) AS jobs,
        coalesce((SELECT array_agg(file) FROM files), '{}') AS files,
        -- null at the end of the sweep

@@ -64,16 +64,16 @@ WITH taken AS MATERIALIZED (
       -- one that a person has cancelled meanwhile stays so
       AND job.status = 'scheduled' AND job.waiting_on > 0
     RETURNING job.id, job.org_id, job.queue, job.type, job.status, job.queued_at, job.finished_at, job.rank_offset, job.share_offset,
-              job.attempt, job.predicted_ms, job.limit_key, job.has_dependents, job.batch_id, children.broken,
+              job.attempt, job.predicted_ms, job.name, job.limit_key, job.has_dependents, job.batch_id, children.broken,
               {{event}} AS event
 ), news AS (
     SELECT id, org_id, type, status, event FROM told WHERE event IS NOT NULL
 ), announced AS (
     {{announce}}
 ), waiting AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, kind_held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, attempt,
-           predicted_ms, {{held}}, {{limit_key}}
+           predicted_ms, {{kept_back}}, {{kind_held}}, {{limit_key}}
     FROM told AS job
     WHERE status = 'queued'
 ), moved AS (

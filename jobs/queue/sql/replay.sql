@@ -16,14 +16,14 @@ WITH chosen AS MATERIALIZED (
     FROM spaced
     WHERE job.id = spaced.id
     RETURNING job.id, job.org_id, job.queue, job.type, job.queued_at, job.rank_offset, job.share_offset, job.attempt,
-              job.predicted_ms, job.limit_key, job.batch_id
+              job.predicted_ms, job.name, job.limit_key, job.batch_id
 ), uncounted AS (
     INSERT INTO jobs_ending (org_id, job_id, batch_id, status)
     SELECT org_id, id, batch_id, 'replayed' FROM revived WHERE batch_id IS NOT NULL
 ), waiting AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, kind_held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, attempt,
-           predicted_ms, {{held}}, {{limit_key}}
+           predicted_ms, {{held}}, {{kind_held}}, {{limit_key}}
     FROM revived AS job
 ), moved AS (
     INSERT INTO jobs_transition (org_id, job_id, queue, from_status, to_status, attempt, actor, reason, at)

@@ -14,11 +14,12 @@ decided AS MATERIALIZED (
 ), tried AS (
     INSERT INTO jobs_attempt (
         job_id, org_id, number, type, name, worker_id, worker_name, started_at, last_beat_at, ended_at,
-        outcome, runtime_ms, predicted_ms, predicted_low_ms, predicted_high_ms, model_version, error_type, error
+        outcome, runtime_ms, predicted_ms, predicted_low_ms, predicted_high_ms, model_version, error_type, error,
+        queue, queued_at, to_status
     )
     SELECT job_id, org_id, attempt, type, name, worker_id, worker_name, leased_at, renewed_at, ended_at,
            outcome, date_part('epoch', ended_at - leased_at) * 1000, predicted_ms,
-           predicted_low_ms, predicted_high_ms, model_version, error_type, error
+           predicted_low_ms, predicted_high_ms, model_version, error_type, error, queue, queued_at, to_status
     FROM decided
 ), settled AS (
     UPDATE jobs_job AS job
@@ -57,8 +58,8 @@ decided AS MATERIALIZED (
     WHERE (has_dependents OR batch_id IS NOT NULL) AND status IN ('done', 'failed', 'cancelled')
     RETURNING id
 ), requeued AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
-    SELECT id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, {{held}}, {{limit_key}}
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, kind_held, limit_key)
+    SELECT id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, {{held}}, {{kind_held}}, {{limit_key}}
     FROM settled AS job
     WHERE status = 'queued'
     RETURNING job_id, rank

@@ -13,7 +13,7 @@ placed AS (
         rank_offset, share_offset, stretch, expected_start_at, expected_start_low_at, expected_start_high_at,
         status, run_at, timeout_seconds, max_attempts, attempt, attempt_limit, life,
         idempotency_key, fingerprint, correlation_id, created_by_id, created_at, queued_at,
-        outcome, error_type, error, limit_key, waiting_on, batch_id, retry
+        outcome, error_type, error, limit_key, waiting_on, batch_id, retry, tags
     )
     SELECT id, %(org_id)s::bigint, queue, type, name, coalesce(title, ''), coalesce(description, ''), payload, payload_bytes,
            urgency, coalesce(category, ''), predicted_ms, predicted_low_ms, predicted_high_ms,
@@ -24,15 +24,19 @@ placed AS (
            due_at, timeout_seconds, max_attempts, 0, max_attempts, 1,
            idempotency_key, coalesce(fingerprint, ''), %(correlation_id)s, %(user_id)s::bigint, moment,
            CASE WHEN NOT later THEN moment END,
-           '', '', '', coalesce(limit_key, ''), coalesce(waiting_on, 0), batch_id, retry
+           '', '', '', coalesce(limit_key, ''), coalesce(waiting_on, 0), batch_id, retry, coalesce(tags, '{}')
     FROM placed
+    -- a queue that is closed takes nothing new; what was promised before comes in
+    WHERE NOT %(counted)s::boolean OR NOT EXISTS (
+        SELECT FROM jobs_queue AS closed
+        WHERE closed.org_id = %(org_id)s::bigint AND closed.name = placed.queue AND closed.closed_at IS NOT NULL)
     ON CONFLICT (org_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id, org_id, queue, type, status, created_at, run_at, queued_at, rank_offset, share_offset, predicted_ms,
+    RETURNING id, org_id, queue, type, name, status, created_at, run_at, queued_at, rank_offset, share_offset, predicted_ms,
               limit_key, expected_start_at, expected_start_low_at, expected_start_high_at
 ), waiting AS (
-    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, limit_key)
+    INSERT INTO jobs_ready (job_id, org_id, queue, type, rank, queued_at, attempt, predicted_ms, held, kind_held, limit_key)
     SELECT id, org_id, queue, type, date_part('epoch', queued_at) + share_offset + rank_offset, queued_at, 0,
-           predicted_ms, {{held}}, {{limit_key}}
+           predicted_ms, {{held}}, {{kind_held}}, {{limit_key}}
     FROM stored AS job
     WHERE status = 'queued'
     RETURNING limit_key

@@ -8,9 +8,14 @@ SELECT head.job_id, head.rank
         WHERE ready.queue = %(queue)s AND ready.type = served.type AND ready.rank >= served.floor
           AND ready.rank <= served.ceiling
           AND NOT ready.held AND ready.limit_key IS NULL
-          -- A pause counts at once, also for rows not yet marked held. In coalesce() the planner cannot guess how
-          -- many rows this leaves: guessing none, where one organisation has nearly all, it would sort the backlog.
+          -- A pause counts at once, as does the end of a whole organisation's turn, also for rows not yet marked held.
+          -- In coalesce() the planner cannot guess how many rows this leaves: guessing none, where one organisation
+          -- has nearly all, it would sort the backlog.
           AND NOT coalesce(ready.org_id = ANY (ARRAY(
-              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL)), false)
+              SELECT org_id FROM jobs_queue WHERE name = %(queue)s AND paused_at IS NOT NULL
+              UNION ALL
+              SELECT org.id FROM orgs_org AS org WHERE {{halted}}
+              UNION ALL
+              SELECT org_id FROM jobs_pause WHERE type = '')), false)
         ORDER BY ready.rank, ready.job_id
         LIMIT %(slots)s

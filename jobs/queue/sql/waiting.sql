@@ -8,6 +8,7 @@ SELECT EXISTS (
           AND NOT EXISTS (
               SELECT FROM jobs_queue AS paused
               WHERE paused.name = ready.queue AND paused.org_id = ready.org_id AND paused.paused_at IS NOT NULL)
+          AND NOT coalesce(ready.org_id = ANY ({{stopped_orgs}}), false)
         ORDER BY ready.rank, ready.job_id
         LIMIT 1
     ) AS head

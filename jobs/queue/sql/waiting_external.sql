@@ -19,3 +19,4 @@ CROSS JOIN LATERAL (
 WHERE NOT EXISTS (
     SELECT FROM jobs_queue AS paused
     WHERE paused.org_id = asked.org_id AND paused.name = asked.queue AND paused.paused_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM orgs_org AS org WHERE org.id = asked.org_id AND {{stopped}})

@@ -42,6 +42,8 @@ class Command(BaseCommand):
             self.stdout.write(f"and {report.found - len(report.findings)} more")
         verdict = "NOT as it was sealed" if report.found else "as it was sealed"
         self.stdout.write(f"the audit trail is {verdict}: {report.rows} rows under {report.seals} seals")
+        if report.erased:
+            self.stdout.write(f"of {report.erased} of them, of organisations that were erased, the digests are left")
         if report.unsealed:
             self.stdout.write(f"{report.unsealed} rows after the newest seal are not sealed yet")
         if report.head:

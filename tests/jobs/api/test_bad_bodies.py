@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
-from jobs.models import Artefact, Job, Limit, Queue, Schedule, Subscriber, Transition
+from jobs.models import AlertRule, Artefact, Job, Limit, Queue, SavedView, Schedule, Subscriber, Transition
 from orgs.models import Org, Secret
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job, make_webhook
@@ -87,12 +88,18 @@ def takers(world: World) -> list[tuple[str, str]]:
     dead, queued = make_dead_letter(world.org), make_job(world.org)
     schedule = Schedule.objects.create(org=world.org, name="s", cron="@daily", job=ADD)
     artefact = Artefact.objects.create(org=world.org, name="a", content_type="a/b", size_bytes=1, sha256="x")
+    rule = AlertRule.objects.create(org=world.org, name="r", kind="latency", threshold=1)
+    view = SavedView.objects.create(org=world.org, name="v", created_at=Now())
     return [
         ("POST", JOBS),
         ("POST", f"{JOBS}bulk/"),
         ("POST", "/api/v1/keys/"),
         ("POST", f"{JOBS}replay/"),
+        ("POST", "/api/v1/bulk-operations/"),
         ("POST", f"{JOBS}{queued.pk}/cancellation/"),
+        ("POST", f"{JOBS}{queued.pk}/change/"),
+        ("POST", f"{JOBS}{queued.pk}/snooze/"),
+        ("POST", f"{JOBS}{queued.pk}/run-now/"),
         ("POST", f"{JOBS}{dead.pk}/replay/"),
         ("POST", f"{JOBS}{dead.pk}/classification/"),
         ("PUT", "/api/v1/classifier/categories/"),
@@ -100,6 +107,8 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/tasks/"),
         ("PATCH", "/api/v1/queues/default/"),
         ("POST", "/api/v1/queues/default/pause/"),
+        ("POST", "/api/v1/queues/default/closing/"),
+        ("POST", "/api/v1/pauses/"),
         ("PUT", "/api/v1/limits/type/python/"),
         ("POST", f"/api/v1/artefacts/{artefact.pk}/links/"),
         ("PATCH", "/api/v1/orgs/acme/job-settings/"),
@@ -107,8 +116,13 @@ def takers(world: World) -> list[tuple[str, str]]:
         ("POST", "/api/v1/webhooks/"),
         ("PATCH", f"/api/v1/webhooks/{make_webhook(world.org).pk}/"),
         ("POST", "/api/v1/mail-alerts/"),
+        ("POST", f"/api/v1/webhooks/{Subscriber.objects.get().pk}/resend/"),
+        ("POST", "/api/v1/alert-rules/"),
+        ("PATCH", f"/api/v1/alert-rules/{rule.pk}/"),
         ("PATCH", f"/api/v1/schedules/{schedule.pk}/"),
         ("PUT", "/api/v1/secrets/mailgun/"),
+        ("POST", "/api/v1/job-views/"),
+        ("PATCH", f"/api/v1/job-views/{view.pk}/"),
     ]
 
 

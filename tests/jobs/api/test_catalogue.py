@@ -11,6 +11,8 @@ from tests.factories import api, claim_all, make_dead_letter, make_done, make_jo
 pytestmark = pytest.mark.django_db
 
 QUEUES = "/api/v1/queues/"
+# Whichever version it is.
+ANY = {"if-match": "*"}
 
 
 def test_every_type_is_shown_with_a_payload_that_fits(world: World) -> None:
@@ -89,6 +91,8 @@ def test_a_queue_that_is_not_ones_own_is_a_404(world: World, name: str) -> None:
 
     assert client.post(f"{QUEUES}{name}/pause/", {}).status_code == 404
     assert client.delete(f"{QUEUES}{name}/pause/").status_code == 404
+    assert client.get(f"{QUEUES}{name}/").status_code == 404
+    assert client.patch(f"{QUEUES}{name}/", {"policy": "fifo"}, headers=ANY).status_code == 404
     assert not Queue.objects.filter(paused_at__isnull=False).exists()
 
 
@@ -96,9 +100,9 @@ def test_the_order_of_a_queue_is_chosen_and_given_up(world: World) -> None:
     make_job(world.org)
     client = api(world.owner)
 
-    chosen = client.patch(f"{QUEUES}default/", {"policy": "priority"})
+    chosen = client.patch(f"{QUEUES}default/", {"policy": "priority"}, headers=ANY)
     told = client.get(QUEUES).json()["items"][0]["policy"]
-    left = client.patch(f"{QUEUES}default/", {"policy": None})
+    left = client.patch(f"{QUEUES}default/", {"policy": None}, headers=ANY)
 
     assert (chosen.status_code, chosen.json()["policy"], told) == (200, "priority", "priority")
     assert left.json()["policy"] == "learned"
@@ -109,7 +113,7 @@ def test_what_waits_keeps_its_place_when_the_order_changes(world: World) -> None
     make_job(world.org, urgency="low")
     before = Ready.objects.get().rank
 
-    api(world.owner).patch(f"{QUEUES}default/", {"policy": "fifo"})
+    api(world.owner).patch(f"{QUEUES}default/", {"policy": "fifo"}, headers=ANY)
     low, high = make_job(world.org, urgency="low"), make_job(world.org, urgency="high")
 
     assert Ready.objects.order_by("queued_at")[0].rank == before
@@ -122,3 +126,37 @@ def test_an_unknown_order_is_refused(world: World, policy: object) -> None:
     make_job(world.org)
 
     assert api(world.owner).patch(f"{QUEUES}default/", {"policy": policy}).status_code == 400
+
+
+def test_a_change_of_a_queue_that_somebody_else_has_changed_since_is_not_made(world: World) -> None:
+    make_job(world.org)
+    client, path = api(world.owner), f"{QUEUES}default/"
+    seen = client.get(path)
+    tag = {"if-match": seen["ETag"]}
+    assert seen.json() == client.get(QUEUES).json()["items"][0]
+
+    paused = client.post(f"{path}pause/", {"reason": "full"}, headers=tag)
+    late = [
+        client.patch(path, {"policy": "fifo"}, headers=tag),
+        client.post(f"{path}pause/", {}, headers=tag),
+        client.delete(f"{path}pause/", headers=tag),
+    ]
+
+    assert (paused.status_code, [answer.status_code for answer in late]) == (200, [412] * 3)
+    assert client.patch(path, {"policy": "fifo"}).status_code == 428
+    assert client.get(path)["ETag"] == paused["ETag"] != seen["ETag"]
+    (queue,) = Queue.objects.for_org(world.org)
+    assert (queue.pause_reason, queue.policy) == ("full", "")
+    assert AuditEntry.objects.exclude(action="job.submit").count() == 1
+    assert client.delete(f"{path}pause/", headers={"if-match": paused["ETag"]}).status_code == 200
+
+
+def test_a_job_that_moves_does_not_change_the_tag_of_its_queue(world: World) -> None:
+    make_job(world.org)
+    before = api(world.viewer).get(f"{QUEUES}default/")
+
+    claim_all()
+
+    after = api(world.viewer).get(f"{QUEUES}default/")
+    assert (before.json()["counts"]["queued"], after.json()["counts"]["running"]) == (1, 1)
+    assert before["ETag"] == after["ETag"]

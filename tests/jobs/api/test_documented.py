@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.http import HttpResponse
 from pytest_django.fixtures import Settings
 
-from jobs.models import LogLine, ModelVersion, Schedule
+from jobs.models import ErrorGroup, Job, LogLine, ModelVersion, Schedule
 from jobs.queue.fire import fire
 from jobs.queue.lease import report
 from jobs.states import Outcome
@@ -78,6 +78,13 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     schedule = fits("create_schedule", api(world.owner).post("/api/v1/schedules/", nightly))
     assert fits("get_schedule", client.get(f"/api/v1/schedules/{schedule['id']}/")) == schedule
     assert len(fits("list_schedules", client.get("/api/v1/schedules/"))["items"]) == 1
+    bulk = {"kind": "cancel", "filter": {"queue": "nowhere"}, "undo_seconds": 9}
+    operation = fits("start_bulk_operation", api(world.operator).post("/api/v1/bulk-operations/", bulk))
+    assert fits("list_bulk_operations", client.get("/api/v1/bulk-operations/"))["items"] == [operation]
+    path = f"/api/v1/bulk-operations/{operation['id']}/"
+    assert fits("get_bulk_operation", client.get(path)) == operation
+    assert fits("list_bulk_outcomes", client.get(f"{path}outcomes/"))["items"] == []
+    assert fits("stop_bulk_operation", api(world.operator).post(f"{path}stop/"))["state"] == "undone"
     Schedule.objects.update(next_at=Now())
     fire(1)
     assert fits("list_schedule_ticks", client.get(f"/api/v1/schedules/{schedule['id']}/ticks/"))["items"]
@@ -93,11 +100,35 @@ def test_lists_are_as_documented(world: World, busy: dict[str, str]) -> None:
     deliveries = f"/api/v1/webhooks/{hook['id']}/deliveries/"
     assert fits("list_deliveries", owner.get(deliveries))["items"] == [sent]
     fits("resend_delivery", owner.post(f"{deliveries}{sent['id']}/resend/"))
+    assert fits("get_delivery", owner.get(f"{deliveries}{sent['id']}/"))["request"]["method"] == "POST"
+    fits(
+        "resend_failed_deliveries",
+        owner.post(f"/api/v1/webhooks/{hook['id']}/resend/", {"since": "2026-01-31T12:00:00Z"}),
+    )
+    about = {"name": "waits", "kind": "latency", "threshold": 5, "subscribers": [hook["id"]]}
+    rule = fits("create_alert_rule", owner.post("/api/v1/alert-rules/", about))
+    assert fits("get_alert_rule", owner.get(f"/api/v1/alert-rules/{rule['id']}/")) == rule
+    assert fits("list_alert_rules", owner.get("/api/v1/alert-rules/"))["items"] == [rule]
+    assert len(fits("test_alert_rule", owner.post(f"/api/v1/alert-rules/{rule['id']}/test/"))["deliveries"]) == 1
+    assert fits("change_alert_rule", owner.patch(f"/api/v1/alert-rules/{rule['id']}/", {"is_paused": True}))[
+        "is_paused"
+    ]
+    assert fits("list_alerts", owner.get("/api/v1/alerts/"))["items"] == []
     fits("rotate_webhook_secret", owner.post(f"/api/v1/webhooks/{hook['id']}/secret/"))
     alert = fits("create_mail_alert", owner.post("/api/v1/mail-alerts/", {"address": "a@example.com"}))
     fits("test_mail_alert", owner.post(f"/api/v1/mail-alerts/{alert['id']}/test/"))
     assert fits("list_mail_alerts", owner.get("/api/v1/mail-alerts/"))["items"] == [alert]
     assert fits("get_mail_alert", owner.get(f"/api/v1/mail-alerts/{alert['id']}/")) == alert
+    view = fits("create_job_view", owner.post("/api/v1/job-views/", {"name": "Mine", "query": "status=failed"}))
+    assert fits("list_job_views", owner.get("/api/v1/job-views/"))["items"] == [view]
+    path = f"/api/v1/job-views/{view['id']}/"
+    assert fits("get_job_view", owner.get(path)) == fits("change_job_view", owner.patch(path, {"first": True}))
+    ErrorGroup.objects.create(
+        org_id=world.org.pk, fingerprint="0123456789abcdef", attempts=1, first_at=Now(), last_at=Now(),
+        last_job_id=Job.objects.all()[0].pk,
+    )  # fmt: skip
+    (error,) = fits("list_errors", client.get("/api/v1/errors/"))["items"]
+    assert fits("get_error", client.get(f"/api/v1/errors/{error['fingerprint']}/"))["attempts"] == 1
     assert len(fits("get_usage", client.get("/api/v1/orgs/acme/usage/"))["quotas"]) == 4
     platform = api(world.platform_admin).get("/api/v1/platform/jobs/")
     assert len(fits("list_platform_jobs", platform)["items"]) == 6  # the schedule's too
@@ -127,6 +158,13 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
         ("submit_job", client.post(JOBS, add, headers={"Idempotency-Key": "k"}), 422),
         ("submit_job", client.post(JOBS, {}), 400),
         ("submit_jobs", client.post(f"{JOBS}bulk/", {"jobs": [add, {}]}), 207),
+        ("change_job", client.post(f"{JOBS}{busy['waiting']}/change/", {"urgency": "high", "queue": "q"}), 200),
+        ("change_job", client.post(f"{JOBS}{busy['done']}/change/", {"urgency": "high"}), 409),
+        ("change_job", client.post(f"{JOBS}{busy['waiting']}/change/", {}), 400),
+        ("snooze_job", client.post(f"{JOBS}{busy['waiting']}/snooze/", {"seconds": 60}), 200),
+        ("snooze_job", client.post(f"{JOBS}{busy['waiting']}/snooze/", {}), 400),
+        ("run_job_now", client.post(f"{JOBS}{busy['waiting']}/run-now/", {}), 200),
+        ("run_job_now", client.post(f"{JOBS}{busy['waiting']}/run-now/", {}), 409),
         ("cancel_job", client.post(f"{JOBS}{busy['running']}/cancellation/", {}), 202),
         ("cancel_job", client.post(f"{JOBS}{busy['waiting']}/cancellation/", {}), 200),
         ("cancel_job", client.post(f"{JOBS}{busy['waiting']}/cancellation/", {}), 409),
@@ -135,13 +173,28 @@ def test_acts_are_as_documented(world: World, busy: dict[str, str], settings: Se
         ("replay_job", client.post(f"{JOBS}nonsense/replay/", {}), 404),
         ("replay_jobs", client.post(f"{JOBS}replay/", {"filter": {}}), 200),
         ("predict_job", client.post("/api/v1/predict/", add), 200),
-        ("change_queue", client.patch("/api/v1/queues/default/", {"policy": "priority"}), 200),
+        (
+            "change_queue",
+            client.patch("/api/v1/queues/default/", {"policy": "priority"}, headers={"If-Match": "*"}),
+            200,
+        ),
+        ("change_queue", client.patch("/api/v1/queues/default/", {"policy": "priority"}), 428),
         ("promote_model", client.post("/api/v1/model/versions/2/promote/"), 200),
         ("promote_model", client.post("/api/v1/model/versions/2/promote/"), 409),
         ("promote_model", client.post("/api/v1/model/versions/9/promote/"), 404),
         ("rollback_model", client.post("/api/v1/model/rollback/"), 409),
         ("pause_queue", client.post("/api/v1/queues/default/pause/", {}), 200),
         ("resume_queue", client.delete("/api/v1/queues/default/pause/"), 200),
+        ("close_queue", client.post("/api/v1/queues/default/closing/", {"reason": "moving"}), 200),
+        ("submit_job", client.post(JOBS, add), 409),
+        ("reopen_queue", client.delete("/api/v1/queues/default/closing/"), 200),
+        ("pause_kind", client.post("/api/v1/pauses/", {"type": "shell", "resume_in_seconds": 60}), 201),
+        ("pause_kind", client.post("/api/v1/pauses/", {"type": "shell"}), 200),
+        ("pause_kind", client.post("/api/v1/pauses/", {"type": "none"}), 400),
+        ("list_pauses", client.get("/api/v1/pauses/"), 200),
+        ("resume_kind", client.delete("/api/v1/pauses/none/"), 404),
+        ("get_worker", client.get("/api/v1/workers/none/"), 404),
+        ("command_worker", client.post("/api/v1/workers/none/commands/", {"command": "quiet"}), 404),
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"max_running": 1}), 201),
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"rate_count": 1, "rate_seconds": 60}), 200),
         ("set_limit", client.put("/api/v1/limits/key/a/b/", {"burst": 1}), 400),
@@ -183,8 +236,11 @@ def test_every_documented_parameter_of_a_list_is_known(world: World, busy: dict[
         "status": "FAILED",
         "attempt": "1",
         "batch": str(UUID(int=1)),
+        "fingerprint": "0123456789abcdef",
+        "replayed": "true",
+        **dict.fromkeys(("attempts_min", "attempts_max", "runtime_min_ms", "runtime_max_ms"), "1"),
     }
-    moments = {"created_after", "created_before", "failed_after", "failed_before"}
+    moments = {f"{event}_{side}" for event in ("created", "finished", "failed") for side in ("after", "before")}
     names = [parameter["name"] for parameter in operation.says["parameters"] if parameter.get("in") == "query"]
     query = {name: values.get(name, "2026-01-01T00:00:00Z" if name in moments else "x") for name in names}
     query.pop("cursor")

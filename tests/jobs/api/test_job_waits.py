@@ -19,6 +19,8 @@ from tests.factories import api, claim_all, finish_one, make_done, make_job
 from tests.jobs.api.refusals import assert_refused
 from tests.jobs.api.test_worker_waits import sessions
 
+ADD = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -181,3 +183,63 @@ def test_a_job_that_is_gone_meanwhile_is_not_there(world: World) -> None:
     Job.objects.filter(pk=job.pk).delete()
 
     assert_refused(call.result(), 404)
+
+
+def submitted(user: User, query: str = "?wait=20", **headers: str) -> HttpResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    response: HttpResponse = api(user).post(f"/api/v1/jobs/{query}", ADD, headers=named)
+    return response
+
+
+def test_a_submit_is_answered_when_its_job_has_ended(world: World) -> None:
+    call = Background(lambda: submitted(world.operator))
+    waiting(call)
+    (claimed,) = claim_all()
+    # that it runs is not enough
+    waiting(call)
+    assert call.waits
+
+    assert finish_one(claimed, result={"sum": 3})
+
+    answer = call.result()
+    assert (answer.status_code, answer.json()["status"], answer.json()["result"]) == (201, "done", {"sum": 3})
+    assert answer["Preference-Applied"] == "wait=20"
+    assert answer["Location"] == f"/api/v1/jobs/{claimed.job_id}/"
+
+
+@pytest.mark.parametrize(("query", "headers"), [("?wait=1", {}), ("", {"Prefer": "wait=1"})])
+def test_a_submit_is_answered_at_the_end_of_the_time(world: World, query: str, headers: dict[str, str]) -> None:
+    began = time.monotonic()
+
+    answer = submitted(world.operator, query, Idempotency_Key="once", **headers)
+
+    assert (answer.status_code, answer.json()["status"], answer["Preference-Applied"]) == (201, "queued", "wait=1")
+    assert time.monotonic() - began >= 1
+    again = submitted(world.operator, query, Idempotency_Key="once", **headers)
+    assert (again.status_code, again.json()["id"]) == (200, answer.json()["id"])
+
+
+def test_a_submit_without_room_to_wait_is_stored_all_the_same(world: World, settings: Settings) -> None:
+    settings.JOB_WAITS = 0
+
+    answer = submitted(world.operator)
+
+    assert (answer.status_code, answer["Retry-After"]) == (201, "1")
+    assert Job.objects.filter(pk=answer.json()["id"]).exists()
+
+
+def test_a_wait_that_is_no_number_submits_nothing(world: World) -> None:
+    assert_refused(submitted(world.operator, "?wait=soon"))
+
+    assert not Job.objects.exists()
+
+
+def test_who_is_removed_while_he_waits_is_told_that_his_job_is_stored(world: World) -> None:
+    call = Background(lambda: submitted(world.operator))
+    waiting(call)
+    Membership.objects.filter(user=world.operator).delete()
+
+    claim_all()
+
+    answer = call.result()
+    assert (answer.status_code, answer.json()["status"]) == (201, "queued")

@@ -48,7 +48,8 @@ def test_it_is_set_replaced_listed_and_removed_and_never_shown(world: World) -> 
     assert values_of(world.org.pk, {"mailgun"}) == {"mailgun": VALUE + "2"}
     (item,) = listed.json()["items"]
     assert set(item) == {
-        *("name", "reference", "key_id", "created_by", "created_at", "updated_by", "updated_at", "last_used_at")
+        *("name", "reference", "key_id", "created_by", "created_at", "updated_by", "updated_at", "last_used_at"),
+        "version",
     }
     assert (item["name"], item["reference"], item["created_by"]) == ("mailgun", "{{secret:mailgun}}", "owner")
     assert all(VALUE not in answer.content.decode() for answer in (created, replaced, listed))

@@ -7,8 +7,10 @@ from pytest_django.fixtures import Settings
 
 from jobs.models import Job
 from orgs.models import AuditEntry
+from tests.analytics.rows import roll_up
 from tests.conftest import World
-from tests.factories import api, browser, make_job
+from tests.factories import PastRun, api, browser, make_job, make_runs
+from tests.jobs.pages.pages import read
 
 pytestmark = pytest.mark.django_db
 
@@ -118,6 +120,17 @@ def test_the_page_shows_what_is_used_and_what_is_full(world: World) -> None:
     assert "<strong>Full</strong>" in text
     assert "set for Acme" in text
     assert '<a href="/usage/"' in client.get("/queues/").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_shows_what_has_run(world: World) -> None:
+    make_runs(world.org, [PastRun(90_000.0), PastRun(30_000.0), PastRun(1_000.0, failed=True)])
+    make_runs(world.rival, [PastRun(5_000.0)])
+    roll_up()
+
+    facts = read(browser(world.viewer).get("/usage/")).one("section", aria_labelledby="ran-title").all("dd")
+
+    assert [one.text for one in facts] == ["0", "2", "2 m", "1"]
 
 
 def test_the_admin_sets_them_too(world: World) -> None:

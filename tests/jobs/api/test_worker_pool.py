@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from analytics.queries import unserved
+from analytics.queries import pulse
 from jobs.metrics import QueueCollector
 from jobs.models import Lease, WorkerProcess
 from jobs.queue import sql
@@ -58,14 +58,14 @@ def test_it_serves_its_queue_for_its_organisation_alone(world: World, own: Own) 
         found: float | None = api(person).post("/api/v1/predict/", new).json()["starts_in_seconds"]
         return found
 
-    assert [one.queue for one in unserved(world.org)] == ["default"]
+    assert [one.queue for one in pulse(world.org).unserved] == ["default"]
     assert starts(world.owner) is None
 
     own.claim("default", slots=5)
 
-    assert unserved(world.org) == []
+    assert pulse(world.org).unserved == []
     assert starts(world.owner) == 0.0
-    assert [one.queue for one in unserved(world.rival)] == ["default"]
+    assert [one.queue for one in pulse(world.rival).unserved] == ["default"]
     assert starts(world.outsider) is None
     python = {"type": "python", "payload": {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}}
     assert api(world.owner).post("/api/v1/predict/", python).json()["starts_in_seconds"] is None

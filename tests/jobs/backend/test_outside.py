@@ -122,7 +122,7 @@ def test_the_page_of_a_job_offers_no_other_payload(dead_letter: Job, page_user: 
 
     buttons = [one.text for one in [*page.all("button"), *page.all("a"), *page.all("summary")]]
     assert "Replay" in buttons
-    assert not {"Edit and replay", "Submit again", "Submit this job again with curl"} & set(buttons)
+    assert not {"Edit and replay", "Submit again", "The same with curl, Python or sq"} & set(buttons)
     assert "tests.jobs.backend.tasks.nothing" in page.text
     assert "builtins.ValueError" in page.text
 

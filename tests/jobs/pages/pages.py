@@ -78,7 +78,7 @@ def read(response: HttpResponse) -> Element:
     reader.close()
     assert len(reader.open) == 1, f"<{reader.open[-1].tag}> is not closed"
     ids = [one.attributes["id"] for one in reader.root.walk() if "id" in one.attributes]
-    assert sorted(set(ids)) == sorted(ids)
+    assert sorted(set(ids)) == sorted(ids), sorted(one for one in set(ids) if ids.count(one) > 1)
     return reader.root
 
 

@@ -74,10 +74,12 @@ def test_replaying_with_another_payload_keeps_the_old_one_in_the_trail(world: Wo
     job = make_dead_letter(world.org)
     edited = {"task": "demo.add", "kwargs": {"a": 1, "b": 40}}
 
-    post(world.operator, f"/jobs/{job.pk}/replay/", payload='{"task": "demo.add", "kwargs": {"a": 1, "b": 40}}')
+    said = {"payload": '{"task": "demo.add", "kwargs": {"a": 1, "b": 40}}', "reason": "b was too small"}
+    post(world.operator, f"/jobs/{job.pk}/replay/", **said)
 
     assert Job.objects.get(pk=job.pk).payload == edited
     detail = AuditEntry.objects.get(action="job.replay").detail
+    assert detail["reason"] == "b was too small"
     assert (detail["old"]["payload"], detail["new"]["payload"]) == (job.payload, edited)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from orgs import audit
+from orgs.audit_seals import Sealer
 from orgs.models import AuditEntry
 from tests.conftest import World
 from tests.factories import browser, make_job
@@ -25,6 +26,17 @@ def test_it_shows_who_did_what_and_what_changed(world: World) -> None:
     assert page.status_code == 200
     told = text(page)
     assert all(word in told for word in ("owner", "org.rename", "acme", "Acme Ltd", "merged"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_says_up_to_where_it_is_sealed(world: World) -> None:
+    record(world, "org.rename", target="acme")
+    assert "Nothing is sealed yet" in text(browser(world.owner).get("/audit/"))
+
+    Sealer()(1)
+
+    last = AuditEntry.objects.latest("pk").pk
+    assert f"Sealed through entry #{last} by seal 1" in text(browser(world.owner).get("/audit/"))
 
 
 def test_filters_work_without_javascript_and_their_links_keep_them(world: World) -> None:

@@ -1,14 +1,12 @@
 """The page of dead letters, and sending back all that match."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Job
-from jobs.pages import dead_letters
 from tests.conftest import World
 from tests.factories import browser, make_dead_letter, make_done
 from tests.jobs.pages.pages import job_ids, read
@@ -87,83 +85,9 @@ def test_ticked_ones_are_replayed_and_the_filter_kept(world: World) -> None:
     assert statuses(chosen, other) == ["queued", "failed"]
 
 
-def ask(world: World, query: str = "") -> tuple[Any, str, dict[str, str]]:
-    """The client, the address and the hidden values of the question."""
-    client = browser(world.operator)
-    path = f"/dead-letters/replay/{query}"
-    form = read(client.get(path)).one("form", css="stack")
-    hidden = {one.attributes["name"]: one.attributes["value"] for one in form.all("input", type="hidden")}
-    return client, form.attributes["action"], hidden
-
-
-def test_all_that_match_are_counted_first_and_replayed_when_confirmed(world: World) -> None:
-    matching = [make_dead_letter(world.org, queue="a") for _ in range(3)]
-    others = [make_dead_letter(world.org, queue="b"), make_dead_letter(world.rival, queue="a")]
-
-    question = read(browser(world.operator).get("/dead-letters/replay/?queue=a"))
-    assert statuses(*matching) == ["failed"] * 3
-    client, path, hidden = ask(world, "?queue=a")
-    response = client.post(path, hidden)
-
-    assert "This sends 3 dead letters of Acme back" in question.text
-    assert response["Location"] == "/dead-letters/?queue=a"
-    assert "3 replayed." in read(client.get(response["Location"])).one("ul", css="messages").text
-    assert statuses(*matching, *others) == ["queued"] * 3 + ["failed"] * 2
-
-
-def test_what_failed_after_the_question_is_left_alone(world: World) -> None:
-    counted = make_dead_letter(world.org)
-    client, path, hidden = ask(world)
-    later = make_dead_letter(world.org)
-
-    client.post(path, hidden)
-
-    assert statuses(counted, later) == ["queued", "failed"]
-
-
-@pytest.mark.parametrize(("typed", "status"), [("", "failed"), ("2", "failed"), ("3", "queued")])
-def test_a_large_number_must_be_typed(world: World, monkeypatch: pytest.MonkeyPatch, typed: str, status: str) -> None:
-    monkeypatch.setattr(dead_letters, "TYPE_COUNT_ABOVE", 2)
-    jobs = [make_dead_letter(world.org) for _ in range(3)]
-    client, path, hidden = ask(world)
-
-    client.post(path, {**hidden, "count": typed})
-
-    assert statuses(*jobs) == [status] * 3
-
-
-def test_one_press_replays_a_bounded_number_and_says_that_there_are_more(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dead_letters, "REPLAY_MOST", 2)
-    for _ in range(3):
-        make_dead_letter(world.org)
-    client, path, hidden = ask(world)
-
-    text = read(client.get(path)).text
-    client.post(path, hidden)
-
-    assert "There are more; come back for the rest" in text
-    assert Job.objects.filter(status="failed").count() == 1
-
-
-@pytest.mark.parametrize("until", ["", "nonsense", "2026-01-01", "2026-13-01T00:00:00+00:00"])
-def test_a_question_that_was_not_asked_is_refused(world: World, until: str) -> None:
-    job = make_dead_letter(world.org)
-
-    response = browser(world.operator).post("/dead-letters/replay/", {"until": until})
-
-    assert response.status_code == 400
-    assert statuses(job) == ["failed"]
-
-
-def test_a_filter_that_is_none_replays_nothing(world: World) -> None:
-    job = make_dead_letter(world.org)
-
-    response = browser(world.operator).post("/dead-letters/replay/?within=forever", {"until": "2100-01-01T00:00:00Z"})
-
-    assert response.status_code == 400
-    assert statuses(job) == ["failed"]
+def test_the_older_address_of_replaying_all_leads_to_the_bulk_operation(world: World) -> None:
+    response = browser(world.operator).get("/dead-letters/replay/?queue=a")
+    assert response["Location"] == "/bulk-operations/new/?queue=a&of=dead-letters&kind=replay"
 
 
 def test_an_unchanged_page_answers_204(world: World) -> None:
@@ -187,5 +111,5 @@ def test_a_page_costs_the_same_queries_however_many_rows(
         make_dead_letter(world.org, user=world.operator)
     client = browser(world.viewer)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         client.get("/dead-letters/")

@@ -11,7 +11,7 @@ from jobs.exports.sources import filters_of
 from jobs.handlers.datasets import MOMENTS, moment
 from jobs.listing import narrowed
 from jobs.models import Job
-from jobs.pages.exports import given
+from jobs.pages.exports import NAMES, given
 from jobs.pages.filters import JobFilterForm
 from tests.conftest import World
 from tests.factories import browser, make_dead_letter, make_done, make_job
@@ -115,7 +115,7 @@ def test_filters_come_back_as_they_went(world: World) -> None:
     form = JobFilterForm(query, world.org)
     assert form.is_valid()
 
-    payload = given(form.filters())
+    payload = given(form.filters(), NAMES)
 
     again = filters_of({name: moment(value) if name in MOMENTS else value for name, value in payload.items()})
     assert again == form.filters()

@@ -61,6 +61,16 @@ def test_the_forecast_comes_without_a_script_too(world: World) -> None:
     assert Job.objects.count() == 0
 
 
+def test_the_forecast_says_how_to_submit_the_same_over_the_api(world: World) -> None:
+    response = browser(world.operator).post("/jobs/forecast/", {**COMMON, **PYTHON}, headers={"HX-Request": "true"})
+
+    page = read(response)
+    assert page.by_id("curl").raw.startswith("curl -X POST http://testserver/api/v1/jobs/")
+    assert "client.submit(" in page.by_id("python").raw
+    assert page.by_id("sq").raw.startswith("sq submit python")
+    assert Job.objects.count() == 0
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_choosing_a_task_shows_its_arguments(world: World, script: bool) -> None:
     client = browser(world.operator)
@@ -71,8 +81,23 @@ def test_choosing_a_task_shows_its_arguments(world: World, script: bool) -> None
         response = client.post("/jobs/submit/", {**COMMON, **PYTHON, "task": "demo.word_count", "step": "task"})
 
     page = read(response)
-    assert [row.text for row in page.one("table").one("tbody").all("tr")] == [
-        "text a text needed",
-        "top a whole number 5",
-    ]
-    assert page.by_id("job-kwargs").raw.strip() == '{\n  "text": "",\n  "top": 5\n}'
+    fields = {name: page.by_id(f"job-arg_{name}") for name in ("text", "top")}
+    assert [page.by_id(f"job-arg_{name}_helptext").text for name in fields] == ["A text.", "A whole number."]
+    assert fields["text"].raw.strip() == ""
+    assert fields["top"].attributes["value"] == "5"
+
+
+def test_what_the_text_says_is_previewed_with_its_words(world: World) -> None:
+    told = forecast(
+        world.operator, **{**PYTHON, "urgency": "", "title": "Database replication lag, postgres primary is down"}
+    )
+
+    assert "Read from its text Category Database" in told
+    assert "Urgency" in told
+    assert "postgres +" in told
+
+
+def test_what_the_submitter_says_himself_is_not_previewed(world: World) -> None:
+    said = {"title": "Postgres is down", "urgency": "low", "category": "Network"}
+
+    assert "Read from its text" not in forecast(world.operator, **{**PYTHON, **said})

@@ -276,5 +276,5 @@ def test_a_page_costs_the_same_queries_however_many_rows(
         make_job(world.org, user=world.operator)
     client = browser(world.viewer)
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(11):
         client.get("/jobs/")

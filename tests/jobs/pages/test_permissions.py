@@ -46,7 +46,13 @@ PAGES = {
     "/jobs/{done}/result/": (200, 200, 200, 404),
     "/jobs/{done}/log/1/": (200, 200, 200, 404),
     "/dead-letters/": (200, 200, 200, 200),
-    "/dead-letters/replay/": (200, 200, 403, 200),
+    "/dead-letters/download/": (200, 200, 200, 200),
+    "/jobs/download/?status=failed": (200, 200, 200, 200),
+    "/bulk-operations/": (200, 200, 200, 200),
+    "/bulk-operations/count/": (200, 200, 200, 200),
+    "/bulk-operations/new/": (200, 200, 403, 200),
+    "/bulk-operations/new/?kind=delete": (200, 403, 403, 200),
+    "/dead-letters/replay/": (302, 302, 403, 302),
     "/queues/": (200, 200, 200, 200),
     "/usage/": (200, 200, 200, 200),
     "/model/": (200, 200, 200, 200),
@@ -55,6 +61,7 @@ PAGES = {
     "/audit/": (200, 403, 403, 200),
     "/audit/?job={done}": (200, 403, 403, 200),
     "/audit/export/": (200, 403, 403, 200),
+    "/organisation/export/": (200, 403, 403, 200),
 }
 ACTIONS = {
     "/jobs/submit/": (400, 400, 403, 400),
@@ -62,19 +69,25 @@ ACTIONS = {
     "/jobs/cancellations/": (302, 302, 403, 302),
     "/jobs/replays/": (302, 302, 403, 302),
     "/jobs/{queued}/cancellation/": (302, 302, 403, 404),
+    "/jobs/{failed}/deletion/": (302, 403, 403, 404),
+    "/jobs/{queued}/snooze/": (302, 302, 403, 404),
+    "/jobs/{queued}/run-now/": (302, 302, 403, 404),
+    "/jobs/{queued}/change/": (302, 302, 403, 404),
     "/jobs/{failed}/replay/": (302, 302, 403, 404),
     "/jobs/{failed}/classification/": (302, 302, 403, 404),
     "/classifier/categories/": (302, 403, 403, 302),
-    "/dead-letters/replay/": (200, 200, 403, 200),
+    "/bulk-operations/selected/": (400, 400, 403, 400),
     "/artefacts/": (422, 422, 403, 422),
     "/artefacts/01900000-0000-7000-8000-000000000001/deletion/": (404, 404, 403, 404),
     "/queues/default/pause/": (302, 403, 403, 404),
     "/queues/default/policy/": (302, 403, 403, 404),
+    "/queues/default/pause/undo/?version=1": (302, 403, 403, 404),
     "/queues/default/resume/": (302, 403, 403, 404),
     "/model/versions/1/promote/": (302, 403, 403, 404),
     "/model/rollback/": (302, 403, 403, 302),
 }
 ONLY_POST = set(ACTIONS) - set(PAGES)
+BOTH = {*ACTIONS, "/bulk-operations/new/"}
 PEOPLE = ("owner", "operator", "viewer", "outsider")
 
 
@@ -86,6 +99,18 @@ def test_page_is_for_those_who_may_see_it(world: World, jobs: Jobs, pattern: str
     answered = client.get(jobs.path(pattern)).status_code
 
     assert answered == PAGES[pattern][PEOPLE.index(person)]
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "role"),
+    [("/bulk-operations/new/", "viewer", "operator"), ("/audit/", "operator", "org_admin")],
+)
+def test_what_is_refused_names_the_role_that_it_takes(world: World, path: str, who: str, role: str) -> None:
+    response = browser(world.people()[who]).get(path)
+
+    assert response.status_code == 403
+    assert f"Your role in acme is {who}" in response.content.decode()
+    assert f"that takes {role}." in response.content.decode()
 
 
 @pytest.mark.parametrize("person", PEOPLE)
@@ -126,7 +151,7 @@ def test_an_action_is_no_page(world: World, jobs: Jobs, pattern: str) -> None:
     assert (response.status_code, response["Allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("pattern", sorted(path for path in PAGES if path.partition("?")[0] not in ACTIONS))
+@pytest.mark.parametrize("pattern", sorted(path for path in PAGES if path.partition("?")[0] not in BOTH))
 def test_a_page_takes_no_post(world: World, jobs: Jobs, pattern: str) -> None:
     response = browser(world.owner).post(jobs.path(pattern))
 

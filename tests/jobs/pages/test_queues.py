@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobs.models import Queue, WorkerProcess
 from orgs.models import AuditEntry
+from tests.analytics.rows import roll_up
 from tests.conftest import World
 from tests.factories import browser, claim_all, make_dead_letter, make_done, make_job
 from tests.jobs.pages.pages import Element, read
@@ -45,8 +46,15 @@ def test_each_queue_shows_its_jobs_by_status_and_who_serves_it(world: World) -> 
 
     page = read(browser(world.viewer).get("/queues/"))
 
-    counts = {"Scheduled": "1", "Queued": "1", "Running": "1", "Done": "1", "Failed": "1", "Cancelled": "0"}
-    assert row_of(page, "a") == {**counts, "Workers": "2", "Order": "short first"}
+    row = row_of(page, "a")
+    assert {name: row[name] for name in ("Scheduled", "Done", "Failed", "Workers")} == {
+        **dict.fromkeys(("Scheduled", "Done", "Failed"), "1"), "Workers": "2",
+    }  # fmt: skip
+    assert row["Queued"].startswith("1 oldest")
+    assert row["Running"] == "1"
+    assert row["Empty in"].startswith("≈ ")
+    meter = page.by_id("queue-a").one("meter")
+    assert (meter.attributes["value"], meter.attributes["max"]) == ("1", "2")
     assert row_of(page, "b")["Workers"] == "1"
     assert page.by_id("queue-a").all("a", href="/jobs/?queue=a&status=failed")
 
@@ -83,8 +91,22 @@ def test_resuming_lets_it_go_on(world: World) -> None:
     assert len(claim_all()) == 1
 
 
+def test_clearing_a_queue_counts_first_what_waits_in_it(world: World) -> None:
+    for queue in ("a", "a", "b"):
+        make_job(world.org, queue=queue)
+    make_job(world.org, queue="a", delay_seconds=60)
+    make_done(world.org, queue="c")
+    client = browser(world.operator)
+
+    (clear,) = [one for one in read(client.get("/queues/")).by_id("queue-a").all("a") if one.text == "Clear …"]
+    page = read(client.get(clear.attributes["href"]))
+
+    assert "This cancels 3 jobs in acme/a." in page.text
+    assert clear.attributes["href"] in {one.attributes.get("href") for one in read(client.get("/queues/a/")).all("a")}
+
+
 @pytest.mark.parametrize("name", ["nowhere", "Default", "a%20b", "x" * 50])
-@pytest.mark.parametrize("action", ["pause", "resume"])
+@pytest.mark.parametrize("action", ["pause", "resume", "close", "reopen", "target"])
 def test_a_queue_that_is_none_is_not_found(world: World, name: str, action: str) -> None:
     make_job(world.org)
 
@@ -129,7 +151,7 @@ def test_the_page_costs_the_same_queries_however_many_queues(
         make_job(world.org, queue=f"q{number}")
     client = browser(world.owner)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get("/queues/")
 
 
@@ -141,7 +163,9 @@ def test_an_admin_orders_a_queue_and_the_rest_only_see_how(world: World) -> None
 
     assert "those that wait keep their places" in response.content.decode()
     assert Queue.objects.get(name="a").policy == "fifo"
-    assert row_of(read(browser(world.viewer).get("/queues/")), "a")["Order"] == "first come, first served"
+    page = read(browser(world.viewer).get("/queues/a/"))
+    (chosen,) = [one for one in page.all("input", name="policy") if "checked" in one.attributes]
+    assert chosen.attributes["value"] == "fifo"
     assert AuditEntry.objects.get(action="queue.policy").detail == {"old": {"policy": ""}, "new": {"policy": "fifo"}}
 
 
@@ -151,3 +175,16 @@ def test_an_order_that_there_is_not_changes_nothing(world: World) -> None:
     browser(world.owner).post("/queues/a/policy/", {"policy": "random"})
 
     assert Queue.objects.get(name="a").policy == ""
+
+
+def test_a_queue_shows_what_ended_in_the_last_hour(world: World) -> None:
+    make_done(world.org, queue="mail")
+    make_done(world.org, queue="mail")
+    make_done(world.org)
+    make_done(world.rival, queue="mail")
+    roll_up()
+
+    row = read(browser(world.owner).get("/queues/")).by_id("queue-mail")
+
+    assert "2 attempts ended" in row.text
+    assert row.one("svg", css="sparkline").attributes["aria-hidden"] == "true"

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Attempt, Job, Queue, WorkerProcess
+from jobs.models import Attempt, Job, WorkerProcess
+from jobs.queue.claim import Ask
 from jobs.queue.control import pause
+from jobs.queue.limit_control import set_limit
+from jobs.queue.limits import Walk, claim_limited
 from orgs.roles import Role
 from orgs.scope import Scope
 from tests.conftest import World
-from tests.factories import browser, make_done, make_job
+from tests.factories import WORKER, browser, make_done, make_job
 from tests.jobs.pages.pages import Element, read
 
 pytestmark = pytest.mark.django_db
@@ -39,29 +42,33 @@ def test_a_waiting_job_says_what_stands_before_it_and_when_it_starts(world: Worl
     page = page_of(world, job)
 
     waits = page.one("section", css="queued").text
-    assert "2 jobs of the queue before it; starts in about 4.0 s (1.5 s to 9.0 s), takes about 2.0 s" in waits
-    assert "Why this place?" in waits
-    assert "plus 1.0 s that its share of the workers takes for what Acme had put in before, multiplied by 1.00" in waits
+    assert waits == (
+        "Starts in about 4.0 s (1.5 s – 9.0 s) because 2 jobs of about 2.0 s each are ahead on 1 slot; "
+        "takes about 2.0 s."
+    )
 
 
-def test_each_part_of_the_rank_is_told(world: World) -> None:
+def test_the_next_one_says_that_it_is(world: World) -> None:
     worker("default")
-    job = make_job(world.org, urgency="low")
-    Job.objects.update(rank_offset=1200, stretch=20, share_offset=-60)
+
+    assert "it is next in its queue" in page_of(world, make_job(world.org)).one("section", css="queued").text
+
+
+def test_a_job_that_is_limited_says_by_what_and_how_far(world: World) -> None:
+    worker("default")
+    owner = Scope(world.owner, world.org, Role.ORG_ADMIN)
+    set_limit("queue", "default", scope=owner, max_running=1)
+    set_limit("key", "*", scope=owner, rate_count=5, rate_seconds=60)
+    set_limit("key", "printer", scope=owner, rate_count=3, rate_seconds=60)
+    make_job(world.org)
+    claim_limited(Ask("default", ("python",), 1, WORKER, "tester-1"), Walk())
+    job = make_job(world.org, limit_key="printer")
 
     waits = page_of(world, job).one("section", css="queued").text
 
-    assert "minus 1 m by which the queue was behind, plus 1 m that its share of the workers takes" in waits
-    assert "multiplied by 20.00 for a predicted runtime of 2.0 s beside what is usual there and low urgency." in waits
-
-
-def test_a_queue_in_order_of_arrival_says_so(world: World) -> None:
-    worker("default")
-    Queue.objects.create(org=world.org, name="default", policy="fifo")
-
-    waits = page_of(world, make_job(world.org)).one("section", css="queued").text
-
-    assert "had put in before. It goes by the time of queueing alone." in waits
+    assert "queue default : 1 of 1 running" in waits
+    assert "key printer : 3 starts in 1 m (3.0 left now)" in waits
+    assert "key *" not in waits
 
 
 def test_the_page_says_when_it_was_to_start_and_when_it_did(world: World) -> None:
@@ -72,7 +79,10 @@ def test_the_page_says_when_it_was_to_start_and_when_it_did(world: World) -> Non
     )
     Attempt.objects.update(started_at=NOON + MINUTE / 2)
 
-    assert "to start 12:00:00 11:59:00 – 12:01:00 started 12:00:30" in page_of(world, job).text
+    page = page_of(world, job)
+    assert page.by_id("truth-start").text == "Start 12:00:00 11:59:00 – 12:01:00 12:00:30 30 s later, within the range"
+    assert "12:00:02" in page.by_id("truth-end").text
+    assert page.by_id("truth-run").text.startswith("Run 2.0 s")
 
 
 def test_a_job_that_no_worker_takes_names_the_command(world: World) -> None:

@@ -154,7 +154,8 @@ def test_the_page_shows_versions_corrections_and_memory(world: World) -> None:
     text = page.by_id("main").text
     assert "77" not in text
     assert "From memory 1 50 %" in text
-    assert "Database Network 1" in text
+    assert "Database → Network" in page.by_id("corrections").text
+    assert [cell.text for cell in page.by_id("confused").all("td", css="other")] == ["1 100 %"]
 
 
 def test_an_admin_sets_the_categories_there(world: World) -> None:

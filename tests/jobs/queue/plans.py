@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db import connection
 
 from jobs.queue import sql
 from orgs.models import Org
-from tests.factories import WORKER
+from tests.factories import WORKER, make_org
 
 WAITING, SCHEDULED, ENDED, RUNNING = 100_000, 20_000, 20_000, 40
 DEAD = 1_000
@@ -122,6 +123,18 @@ def clear() -> None:
         cursor.execute(f"TRUNCATE {', '.join(sorted(GREAT | {'jobs_lease', 'jobs_queue'}))}")
 
 
+@contextmanager
+def filled() -> Iterator[Org]:
+    """An organisation with all of it, for a module; nothing of it is left for others, whatever happens."""
+    org = make_org()
+    try:
+        fill(org)
+        yield org
+    finally:
+        clear()
+        org.delete()
+
+
 Nodes = list[dict[str, Any]]
 Explain = Callable[..., Nodes]
 
@@ -166,7 +179,7 @@ def plan_for_any(name: str, **params: Any) -> Nodes:
     return ran(f"EXECUTE {prepared} ({values})" if order else f"EXECUTE {prepared}", params)
 
 
-def ran(text: str, params: dict[str, Any]) -> Nodes:
+def ran(text: str, params: dict[str, Any] | list[Any]) -> Nodes:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", params)
         (answer,) = cursor.fetchone()
@@ -189,6 +202,9 @@ def assert_by_index(found: Nodes, *, most_rows: int) -> None:
         # of an empty table there is nothing to read
         if node["Node Type"] == "Seq Scan" and node["Actual Rows"] + node.get("Rows Removed by Filter", 0):
             assert node["Relation Name"] not in GREAT, where
+            # a few organisations are read whole; of many each is looked up (test_halted.py)
+            if node["Relation Name"] == "orgs_org":
+                continue
         if re.search("Scan|Sort|LockRows", node["Node Type"]):
             rows = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
             # A bitmap of an index has the rows in it that other tests wrote and rolled back, until they are vacuumed.

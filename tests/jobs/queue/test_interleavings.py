@@ -18,6 +18,7 @@ from django.db import connection, transaction
 
 from jobs.errors import IllegalMove
 from jobs.models import Attempt, Job
+from jobs.queue import change
 from jobs.queue.claim import Claimed
 from jobs.queue.control import cancel, replay
 from jobs.queue.enqueue import enqueue
@@ -155,11 +156,27 @@ class Case:
         with suppress(IllegalMove):
             replay(self.job_id, scope=self.scope)
 
+    def do_snooze(self) -> None:
+        with suppress(IllegalMove):
+            change.snooze(self.job_id, scope=self.scope, seconds=3600)
+
+    def do_run_now(self) -> None:
+        with suppress(IllegalMove):
+            change.run_now(self.job_id, scope=self.scope)
+
+    def do_move(self) -> None:
+        with suppress(IllegalMove):
+            change.move(self.job_id, "elsewhere", scope=self.scope)
+
+    def do_urgency(self) -> None:
+        with suppress(IllegalMove):
+            change.change_urgency(self.job_id, "high", scope=self.scope)
+
     def ending(self) -> tuple[Any, ...]:
         """What became of it."""
         attempts = Attempt.objects.filter(job_id=self.job_id).order_by("number").values_list("outcome", flat=True)
         job = Job.objects.with_state().get(pk=self.job_id)
-        return (*path_of(self.job_id), *attempts, job.life, job.cancel_requested)
+        return (*path_of(self.job_id), *attempts, job.life, job.cancel_requested, job.queue == "elsewhere", job.urgency)
 
     def put_away(self) -> None:
         """So that the next case has the tables to itself."""
@@ -191,8 +208,9 @@ def play(case: Case, sessions: tuple[Session, Session], verbs: tuple[str, str], 
         eventually(lambda session=session: session.over or session.waits, every_seconds=0.001)
     for session in sessions:
         session.outcome()
-    # the watchdog's next look: it does not wait for a lease that another has locked
+    # the next look of watchdog and leader: they do not wait for what another has locked
     rescue()
+    promote()
 
 
 def endings(state: str, verbs: tuple[str, str], sessions: tuple[Session, Session]) -> dict[str, tuple[Any, ...]]:
@@ -222,6 +240,14 @@ PAIRS += [
     ("running", "expire claim_and_finish", "cancel done"),
     ("queued", "claim_and_finish cancel", "cancel claim"),
 ]
+
+CHANGES = ["snooze", "move", "urgency"]
+# a claim passes what another has locked, and is told of it again: not with an urgency, after which it waits as before
+PAIRS += [("queued", "snooze", "claim"), ("queued", "move", "claim")]
+PAIRS += [("queued", verb, "cancel") for verb in CHANGES]
+PAIRS += [("queued", *pair) for pair in combinations(CHANGES, 2)]
+PAIRS += [("scheduled", "run_now", verb) for verb in ("run_now", "promote", "cancel", *CHANGES)]
+PAIRS += [("scheduled", verb, "promote") for verb in CHANGES]
 
 
 @pytest.mark.parametrize(("state", "one", "other"), PAIRS, ids=lambda word: word.replace(" ", "+"))

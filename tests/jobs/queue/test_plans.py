@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from jobs.models import (
+    Attempt,
     Delivery,
     EventType,
     Job,
@@ -19,20 +20,21 @@ from jobs.models import (
     RuntimeMemory,
     StatusDelta,
     Subscriber,
+    Transition,
 )
 from jobs.queue import sql
 from jobs.queue.enqueue import enqueue_many
+from jobs.queue.rollups import levels
 from jobs.queue.shares import spacing
 from orgs.models import Org
-from tests.factories import WORKER, make_org
+from tests.factories import WORKER
 from tests.jobs.queue.acts import new_job
 from tests.jobs.queue.plans import (
     RUNNING,
     WAITING,
     Explain,
     assert_by_index,
-    clear,
-    fill,
+    filled,
     params_of,
     plan,
     plan_for_any,
@@ -44,12 +46,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(scope="module")
 def backlog(django_db_setup: None, django_db_blocker: Any) -> Iterator[int]:
     """The id of an organisation with a great deal waiting, scheduled and ended."""
-    with django_db_blocker.unblock():
-        org = make_org()
-        fill(org)
+    with django_db_blocker.unblock(), filled() as org:
         yield org.pk
-        clear()
-        org.delete()
 
 
 @pytest.fixture
@@ -108,7 +106,7 @@ def test_a_look_for_what_waits_reads_one_row_a_type(explain: Explain, org: Org) 
 
 
 def test_a_promotion_reads_its_batch_in_order_of_the_due_time(org: Org) -> None:
-    found = plan("promote", batch=500, actor="leader", **spacing())
+    found = plan("promote", batch=500, actor="leader", reason="due", **spacing())
 
     assert_by_index(found, most_rows=501)
     assert any(node.get("Index Name") == "job_due_idx" for node in found)
@@ -299,6 +297,14 @@ def test_a_fold_of_runs_reads_its_batch_and_the_rows_it_moves(org: Org) -> None:
     assert RunDelta.objects.count() == 49_500
     assert RuntimeMemory.objects.filter(level=1, runs=4).count() == 500
     assert Learning.objects.get().runs == 1_000
+
+
+def test_a_roll_up_reads_its_range_of_ids_and_their_jobs(org: Org) -> None:
+    attempt, move = Attempt.objects.latest("pk").pk, Transition.objects.latest("pk").pk
+    ends = {"attempts_after": attempt - 500, "attempts_upto": attempt, "moves_after": move - 500, "moves_upto": move}
+
+    assert_by_index(plan("roll_up", kinds=200, **levels(), **ends), most_rows=4 * 500)
+    assert_by_index(plan("rollups_left", attempts_left=10**12, moves_left=10**12), most_rows=2)
 
 
 def test_one_jobs_page_reads_its_own_rows(org: Org) -> None:

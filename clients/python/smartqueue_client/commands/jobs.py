@@ -19,9 +19,10 @@ examples:
   sq list --dead --error-type Timeout
   sq list --all --json | jq -r .id          every one that is kept, page by page
 """
-SHARED = ("type", "queue", "error_type", "q")
-OF_JOBS = ("status", "urgency", "category", "creator", "name", "batch", "correlation_id", "created_after", "sort",
-           "created_before")  # fmt: skip
+SHARED = ("type", "queue", "name", "tag", "worker", "error_type", "fingerprint", "correlation_id", "attempts_min",
+          "attempts_max", "runtime_min_ms", "runtime_max_ms", "replayed", "q")  # fmt: skip
+OF_JOBS = ("status", "urgency", "category", "creator", "batch", "created_after", "created_before", "finished_after",
+           "finished_before", "sort")  # fmt: skip
 OF_DEAD = ("failed_after", "failed_before")
 TITLES = ("ID", "STATUS", "TYPE", "NAME", "QUEUE", "AGE", "RAN", "ERROR")
 LIMIT = 50

@@ -1,4 +1,4 @@
-"""sq queues: what waits where; pause and resume."""
+"""sq queues: what waits where and until when; pause and resume, close and reopen."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ ABOUT = """\
 examples:
   sq queues
   sq queues pause reports --reason "The mail server is down"
+  sq queues pause reports --for 3600
   sq queues resume reports
+  sq queues close reports --reason "Moving to mail"
 """
-TITLES = ("QUEUE", "STATE", "QUEUED", "RUNNING", "SCHEDULED", "FAILED", "DONE", "REASON")
+TITLES = ("QUEUE", "STATE", "QUEUED", "EMPTY IN", "RUNNING", "SCHEDULED", "FAILED", "DONE", "REASON")
 
 
 def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "queues", parents=[shared], help="queues, their jobs; pause, resume", epilog=ABOUT, formatter_class=EXAMPLES
+        "queues",
+        parents=[shared],
+        help="queues, their jobs; pause, resume, close, reopen",
+        epilog=ABOUT,
+        formatter_class=EXAMPLES,
     )
-    parser.add_argument("act", nargs="?", choices=["pause", "resume"])
+    parser.add_argument("act", nargs="?", choices=["pause", "resume", "close", "reopen"])
     parser.add_argument("name", nargs="?")
-    parser.add_argument("--reason", default="", help="of a pause")
+    parser.add_argument("--reason", default="", help="of a pause, or of closing")
+    parser.add_argument("--for", type=float, dest="seconds", metavar="SECONDS", help="how long a pause lasts")
     parser.set_defaults(run=run, usage=parser.error)
 
 
@@ -35,7 +42,11 @@ def run(asked: argparse.Namespace) -> int:
     if asked.act is None:
         found = list(client.queues())
     elif asked.act == "pause":
-        found = [client.pause(asked.name, reason=asked.reason)]
+        found = [client.pause(asked.name, reason=asked.reason, seconds=asked.seconds)]
+    elif asked.act == "close":
+        found = [client.close_queue(asked.name, reason=asked.reason)]
+    elif asked.act == "reopen":
+        found = [client.reopen_queue(asked.name)]
     else:
         found = [client.resume(asked.name)]
     if output.human:
@@ -47,14 +58,16 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def row(queue: Queue) -> list[Any]:
-    counts = queue["counts"]
+    counts, seconds = queue["counts"], queue["empty_in_seconds"]
+    words = [word for word in ("paused", "closed", "late") if queue[word]]
     return [
         queue["name"],
-        "paused" if queue["paused"] else "open",
+        ", ".join(words) or "open",
         counts["queued"],
+        "" if seconds is None else f"{seconds:.0f} s",
         counts["running"],
         counts["scheduled"],
         counts["failed"],
         counts["done"],
-        queue["pause_reason"],
+        queue["pause_reason"] or queue["close_reason"],
     ]

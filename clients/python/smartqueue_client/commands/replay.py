@@ -9,6 +9,7 @@ from typing import Any
 
 from smartqueue_client.client import Client
 from smartqueue_client.commands.common import EXAMPLES, client_of, output_of, payload_of
+from smartqueue_client.commands.many import add_many, begin
 from smartqueue_client.output import Output
 
 ABOUT = """\
@@ -17,6 +18,7 @@ examples:
   sq replay ID --payload @mended.json
   sq replay ID ID ID
   sq replay --all --queue reports --error-type Timeout
+  sq replay --all --queue reports --rate 10
 """
 NARROWING = ("type", "queue", "error_type", "q", "failed_after", "failed_before")
 MANY = 1_000
@@ -29,21 +31,21 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="id")
     parser.add_argument("--payload", help="another one, of a single job: JSON; @file, or - for standard input")
     parser.add_argument("--all", action="store_true", help="every dead letter that matches")
-    for word in NARROWING:
-        parser.add_argument(f"--{word.replace('_', '-')}", dest=word)
-    parser.add_argument("--dry-run", action="store_true", help="only say how many those are")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_many(parser, NARROWING)
     parser.set_defaults(run=run, usage=parser.error)
 
 
 def run(asked: argparse.Namespace) -> int:
     output = output_of(asked)
     wanted = {word: getattr(asked, word) for word in NARROWING if getattr(asked, word) is not None}
-    if bool(asked.ids) == asked.all or (wanted and not asked.all):
+    if bool(asked.ids) == asked.all or ((wanted or asked.rate) and not asked.all):
         asked.usage("give ids, or --all, which may be narrowed")
     if asked.payload is not None and len(asked.ids) != 1:
         asked.usage("--payload is for a single job")
     client = client_of(asked)
+    if asked.all and asked.rate is not None:
+        # by the scheduler, and in its own time
+        return begin(client, output, asked, "replay", "", wanted)
     if asked.all:
         return every(client, output, asked, wanted)
     if len(asked.ids) == 1:

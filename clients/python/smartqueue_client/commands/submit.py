@@ -34,6 +34,9 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--many", metavar="FILE", help="a file of JSON lines, or -; each with its own outcome")
     for word in WORDS:
         parser.add_argument(f"--{word.replace('_', '-')}", dest=word)
+    parser.add_argument(
+        "--tag", action="append", dest="tags", metavar="WORD", help="to find it by; several may be given"
+    )
     parser.add_argument("--delay", type=seconds, metavar="SECONDS", dest="delay_seconds")
     parser.add_argument("--timeout", type=whole, metavar="SECONDS", dest="timeout_seconds", help="of each attempt")
     parser.add_argument("--max-attempts", type=whole, dest="max_attempts")
@@ -51,7 +54,7 @@ def run(asked: argparse.Namespace) -> int:
     client = client_of(asked)
     if asked.many is not None:
         return many(client, output, asked.many)
-    numbers = ("delay_seconds", "timeout_seconds", "max_attempts", "after", "idempotency_key")
+    numbers = ("delay_seconds", "timeout_seconds", "max_attempts", "tags", "after", "idempotency_key")
     given: dict[str, Any] = {word: getattr(asked, word) for word in (*WORDS, *numbers)}
     job = client.submit(asked.type, payload_of(asked.payload), **given)
     if asked.wait is None:

@@ -81,7 +81,7 @@ def frame(url: str, found: dict[str, Any], columns: int) -> list[str]:
         f"  {bars(flow, lambda one: one['done'] + one['failed'])}",
         "",
     ]
-    workers = [worker_row(one) for one in found["workers"] if one["status"] in ("online", "draining")]
+    workers = [worker_row(one) for one in found["workers"] if one["status"] in ("online", "quiet", "draining")]
     return [
         *(cut(line, columns) for line in head),
         *lines_of(TITLES, [row(queue) for queue in found["queues"]], columns),

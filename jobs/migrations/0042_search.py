@@ -1,0 +1,137 @@
+"""What jobs are searched by, and errors that say the same: tables beside the jobs, filled by the leader."""
+
+import django.contrib.postgres.indexes
+import django.contrib.postgres.search
+from django.db import migrations, models
+
+STORAGE = """
+ALTER TABLE jobs_searchentry SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE jobs_searchentry ALTER COLUMN words SET STATISTICS 500;
+"""
+# Behind row-level security the operators of text search enter no index: PostgreSQL asks them only of rows that it has
+# found to be the organisation's. So these ask as the owner of the table, and hold to the organisation themselves: to the
+# one that the session has been told to act in, where it acts as the role of the web. docs/decisions/0022-search.md.
+# Bitmaps alone: to walk through all jobs in their order until enough have matched may be to walk through all.
+FUNCTIONS = """
+DO $do$ BEGIN EXECUTE format($format$
+CREATE FUNCTION jobs_search_ids(org bigint, wanted tsquery, after uuid, before uuid, most int, newest boolean)
+RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 200
+SET search_path = pg_catalog, %I, pg_temp SET enable_indexscan = off SET enable_seqscan = off
+SET plan_cache_mode = force_custom_plan SET work_mem = '32MB' SET jit = off
+AS $body$
+BEGIN
+    IF current_setting('role') <> 'none' AND org IS DISTINCT FROM nullif(current_setting('app.org', true), '')::bigint THEN
+        RETURN;
+    END IF;
+    IF newest THEN
+        RETURN QUERY SELECT job_id FROM jobs_searchentry
+            WHERE words @@ wanted AND org_id = org AND job_id > after AND job_id < before ORDER BY job_id DESC LIMIT most;
+    ELSE
+        RETURN QUERY SELECT job_id FROM jobs_searchentry
+            WHERE words @@ wanted AND org_id = org AND job_id > after AND job_id < before ORDER BY job_id LIMIT most;
+    END IF;
+END
+$body$;
+CREATE FUNCTION jobs_search_estimate(org bigint, wanted tsquery, after uuid, before uuid)
+RETURNS float8 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, %I, pg_temp
+AS $body$
+DECLARE
+    plan json;
+BEGIN
+    IF current_setting('role') <> 'none' AND org IS DISTINCT FROM nullif(current_setting('app.org', true), '')::bigint THEN
+        RETURN 0;
+    END IF;
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM jobs_searchentry WHERE words @@ %%L AND job_id > %%L AND job_id < %%L',
+                   wanted, after, before) INTO plan;
+    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
+END
+$body$;
+$format$, current_schema(), current_schema()); END $do$
+"""
+AWAY = """
+DROP FUNCTION jobs_search_ids(bigint, tsquery, uuid, uuid, int, boolean);
+DROP FUNCTION jobs_search_estimate(bigint, tsquery, uuid, uuid);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("jobs", "0041_tags")]
+
+    operations = [
+        migrations.CreateModel(
+            name='SearchEntry',
+            fields=[
+                ('job_id', models.UUIDField(primary_key=True, serialize=False)),
+                ('org_id', models.BigIntegerField()),
+                ('words', django.contrib.postgres.search.SearchVectorField()),
+                ('error_fingerprint', models.CharField(blank=True, max_length=16)),
+            ],
+            options={
+                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['words'], name='searchentry_words_idx'), models.Index(fields=['org_id'], name='searchentry_org_idx'), models.Index(condition=models.Q(('error_fingerprint', ''), _negated=True), fields=['org_id', 'error_fingerprint', 'job_id'], name='searchentry_error_idx')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SearchFacet',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('org_id', models.BigIntegerField()),
+                ('kind', models.CharField(max_length=10)),
+                ('value', models.CharField(max_length=128)),
+                ('seen_at', models.DateTimeField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('org_id', 'kind', 'value'), name='searchfacet_uniq')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Follower',
+            fields=[
+                ('name', models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ('done_id', models.BigIntegerField(db_default=0, default=0)),
+                ('done_at', models.DateTimeField(null=True)),
+                ('final_id', models.BigIntegerField(db_default=0, default=0)),
+                ('final_at', models.DateTimeField(null=True)),
+                ('next_id', models.BigIntegerField(db_default=0, default=0)),
+                ('next_at', models.DateTimeField(null=True)),
+                ('next_xid', models.BigIntegerField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='ErrorGroup',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('org_id', models.BigIntegerField()),
+                ('fingerprint', models.CharField(max_length=16)),
+                ('error_type', models.CharField(blank=True, max_length=128)),
+                ('sample', models.TextField(blank=True)),
+                ('attempts', models.BigIntegerField()),
+                ('first_at', models.DateTimeField()),
+                ('last_at', models.DateTimeField()),
+                ('last_job_id', models.UUIDField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['org_id', '-last_at', '-id'], name='errorgroup_latest_idx'), models.Index(fields=['org_id', '-attempts', '-id'], name='errorgroup_most_idx')],
+                'constraints': [models.UniqueConstraint(fields=('org_id', 'fingerprint'), name='errorgroup_uniq')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ErrorCount',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('org_id', models.BigIntegerField()),
+                ('fingerprint', models.CharField(max_length=16)),
+                ('hour', models.DateTimeField()),
+                ('queue', models.CharField(max_length=40)),
+                ('type', models.CharField(max_length=32)),
+                ('name', models.CharField(max_length=64)),
+                ('attempts', models.BigIntegerField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['hour'], name='errorcount_age_idx')],
+                'constraints': [models.UniqueConstraint(fields=('org_id', 'fingerprint', 'hour', 'queue', 'type', 'name'), name='errorcount_uniq')],
+            },
+        ),
+        migrations.RunSQL(STORAGE, migrations.RunSQL.noop),
+        migrations.RunSQL(FUNCTIONS, AWAY),
+    ]

@@ -1,0 +1,2 @@
+-- The organisations that nothing is begun of, asked for once a statement.
+ARRAY(SELECT org.id FROM orgs_org AS org WHERE {{halted}})

@@ -1,0 +1,3 @@
+-- Jobs of an organisation by their words, in order of their ids: see jobs.search.
+SELECT id FROM jobs_search_ids(
+    %(org_id)s, %(wanted)s::tsquery, %(after)s::uuid, %(before)s::uuid, %(most)s, %(newest)s) AS id
