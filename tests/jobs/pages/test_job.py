@@ -1,6 +1,7 @@
 """The page of one job."""
 
 import hashlib
+import json
 import re
 from datetime import timedelta
 from types import SimpleNamespace
@@ -216,8 +217,9 @@ def test_a_result_is_shown_as_it_is(world: World, result: Any, texts: list[str])
     page = read(client.get(f"/jobs/{job.pk}/"))
 
     (section,) = [one for one in page.all("section") if one.attributes.get("aria-labelledby") == "result-title"]
-    shown = [one.raw for one in section.walk() if one.tag in {"dd", "pre", "code"}]
-    assert shown == texts
+    shown = [one for one in section.walk() if one.tag in {"dd", "pre", "code"}]
+    assert [one.raw for one in shown if one.attributes.get("id") != "result-json"] == texts
+    assert json.loads(page.one("pre", id="result-json").raw) == result
     assert client.get(f"/jobs/{job.pk}/result/").json() == result
 
 
