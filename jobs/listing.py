@@ -151,7 +151,7 @@ def by_words(jobs: JobQuerySet, finder: Finder, sort: Sort, edge: UUID, far: UUI
     rows: list[Job] = []
     if most:
         for ids in finder.batches(edge, far, down=sort.descending):
-            rows += in_order(jobs.filter(pk__in=ids), sort, None, most - len(rows)) if ids else []
+            rows += in_order(jobs.filter(Among.these(ids)), sort, None, most - len(rows)) if ids else []
             if len(rows) >= most:
                 break
     if most and finder.running_there:

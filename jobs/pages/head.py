@@ -19,6 +19,7 @@ COLUMNS = {
     "predicted": gettext_lazy("Predicted"),
     "actual": gettext_lazy("Actual"),
     "attempts": gettext_lazy("Attempts"),
+    "arguments": gettext_lazy("Arguments"),
     "tags": gettext_lazy("Tags"),
     "created": gettext_lazy("Created"),
     "finished": gettext_lazy("Ended"),

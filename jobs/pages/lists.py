@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Case, F, OuterRef, Subquery, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -23,6 +23,8 @@ from orgs.pages import org_page, page_or_fragment
 from orgs.roles import Action
 from orgs.scope import Scope
 
+# Of larger payloads a row shows the size.
+GLANCE_BYTES = 8_000
 TOO_SLOW = gettext_lazy("The database took too long: narrow the filter, above all the time range.")
 
 AnyForm = TypeVar("AnyForm", bound=NarrowingForm)
@@ -112,6 +114,11 @@ class Listing(Paged[ListForm]):
         return self.form.head.columns if self.form.head else USUAL
 
     @property
+    def labels(self) -> dict[str, str]:
+        """The names of the columns, translated once and not in each row."""
+        return {name: str(label) for name, label in COLUMNS.items()}
+
+    @property
     def compact(self) -> bool:
         return self.form.head is not None and self.form.head.compact
 
@@ -167,10 +174,12 @@ def listing(jobs: JobQuerySet, form: ListForm, *, path: str, region: str, versio
     return Listing(path, region, form, faults, version, found, sort, count, up_to)
 
 
-def shown(org: Org) -> JobQuerySet:
+def shown(org: Org, columns: tuple[str, ...] = ()) -> JobQuerySet:
     """Jobs with what a row shows, without what only their page does."""
     progress = Lease.objects.filter(job_id=OuterRef("pk")).values("progress")[:1]
     jobs = Job.objects.for_org(org).staying().with_state().annotate(progress=Subquery(progress))
+    if "arguments" in columns:
+        jobs = jobs.annotate(arguments=Case(When(payload_bytes__lte=GLANCE_BYTES, then=F("payload"))))
     return jobs.select_related("created_by").defer("payload", "result", "description")
 
 
@@ -192,7 +201,7 @@ def job_list(request: HttpRequest, scope: Scope) -> HttpResponse:
     if not request.GET and head.default:
         return redirect(f"{request.path}?{head.default.address}")
     form = JobFilterForm(request.GET, scope.org, head)
-    listed = listing(shown(scope.org), form, path=request.path, region="jobs", version=version)
+    listed = listing(shown(scope.org, head.columns), form, path=request.path, region="jobs", version=version)
     return answer(request, "jobs/list.html", "jobs/_jobs.html", listed, chips=chips(listed, scope.org), columns=COLUMNS)
 
 

@@ -71,7 +71,7 @@ class Most:
 
 
 class Among(Func):
-    """That an id is in such an array: ten thousand of them as one value."""
+    """That an id is in such an array, as PostgreSQL writes it: ten thousand of them as one value."""
 
     arg_joiner = " = ANY("
     template = "%(expressions)s::uuid[])"
@@ -79,6 +79,10 @@ class Among(Func):
 
     def __init__(self, every: str) -> None:
         super().__init__(F("pk"), Value(every))
+
+    @classmethod
+    def these(cls, ids: list[UUID]) -> "Among":
+        return cls(f"{{{','.join(map(str, ids))}}}")
 
 
 class Finder:
@@ -219,7 +223,7 @@ class Finder:
     def batches(self, edge: UUID, far: UUID, *, down: bool) -> Iterator[list[UUID]]:
         """Between these two in order, first few and then more at a time."""
         size = FOUND_FIRST
-        if self.counts and down and self.most.is_known:
+        if self.counts and down and (self.most.is_known or len(self.most.some) == size):
             known = [one for one in self.most.some if far <= one < edge]
             yield known
             if len(self.most.some) < size:

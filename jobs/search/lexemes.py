@@ -237,7 +237,8 @@ def hours_between(after: datetime | None, before: datetime | None, now: datetime
     if after is None or now - after > MOST_DAYS:
         return []
     # what ended this moment, by another clock
-    last = min(before or now, now) + timedelta(hours=1)
+    ahead = now + timedelta(hours=1)
+    last = min(before or ahead, ahead)
     return ranged(HOUR, hour(after), hour(last), 24)
 
 

@@ -19,6 +19,7 @@ from orgs.models import Org
 register = template.Library()
 register.filter(spoken)
 
+GLANCE_CHARACTERS = 120
 THEMES = ("light", "dark", "system")
 
 
@@ -142,6 +143,12 @@ def unlocalized(value: float) -> str:
 def hidden(payload: Any) -> Any:
     """A payload as it may be shown."""
     return hide(payload)
+
+
+@register.filter
+def one_line_json(value: Any) -> str:
+    """The start of a JSON value, for a cell of a table."""
+    return json.dumps(value, ensure_ascii=False)[:GLANCE_CHARACTERS]
 
 
 @register.filter

@@ -129,6 +129,24 @@ def test_columns_and_density_follow_the_person(world: World) -> None:
     assert "Urgency" in [one.text for one in read(client.get("/jobs/?status=done")).all("th")]
 
 
+def test_a_row_shows_the_start_of_the_arguments_without_what_is_secret(world: World) -> None:
+    call = {"url": "https://crm.example.com/", "method": "POST", "headers": {"X-Api-Key": "hunter2"}}
+    make_job(world.org, type="http", payload={**call, "body": "x" * 500})
+    make_job(world.org, type="http", payload={**call, "body": "x" * 9_000})
+    client = browser(world.viewer)
+    assert "arguments" not in read(client.get("/jobs/")).one("table").text.lower()
+
+    client.post("/jobs/columns/", {"column": ["arguments"]})
+
+    page = read(client.get("/jobs/"))
+    large, small = [one.text for one in page.all("span", css="glance")]
+    assert "crm.example.com" in small
+    assert len(small) == 120
+    assert "hunter2" not in page.text
+    assert large.endswith("of arguments")
+    assert "xxx" not in large
+
+
 def test_a_platform_admin_who_is_no_member_is_told(world: World) -> None:
     client = browser(world.platform_admin)
     client.post("/organisations/switch/", {"org": "acme"})
