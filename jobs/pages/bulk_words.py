@@ -12,6 +12,7 @@ from jobs.models.bulk import BulkState
 LABELS = {
     "cancel": gettext_lazy("Cancel"),
     "replay": gettext_lazy("Replay"),
+    "run_now": gettext_lazy("Run now"),
     "delete": gettext_lazy("Delete"),
     "urgency": gettext_lazy("Change urgency"),
     "queue": gettext_lazy("Move to another queue"),
@@ -21,6 +22,9 @@ LABELS = {
 EXPLAINED = {
     "cancel": gettext_lazy("Those that wait never run; the workers of those that run are told to stop."),
     "replay": gettext_lazy("Dead letters go back to their queues, each with as many attempts as it had."),
+    "run_now": gettext_lazy(
+        "Those that are put off, retries too, are queued at once; not those that wait for other jobs."
+    ),
     "delete": gettext_lazy("Jobs that have ended go for good, with their attempts, logs and files."),
     "urgency": gettext_lazy("Those that wait move in the order of their queue."),
     "queue": gettext_lazy("Those that wait keep their turn, and go by the limits of the new queue."),
@@ -43,6 +47,11 @@ THIS: dict[str, Plural] = {
     "replay": lambda n: ngettext(
         "This sends %(jobs)s dead letter in %(place)s back to its queue.",
         "This sends %(jobs)s dead letters in %(place)s back to their queues.",
+        n,
+    ),
+    "run_now": lambda n: ngettext(
+        "This queues %(jobs)s scheduled job in %(place)s at once.",
+        "This queues %(jobs)s scheduled jobs in %(place)s at once.",
         n,
     ),
     "delete": lambda n: ngettext(

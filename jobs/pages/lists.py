@@ -129,6 +129,12 @@ class Listing(Paged[ListForm]):
         return urlencode(kept)
 
     @property
+    def charts(self) -> str:
+        """Where charts are of the jobs of this queue and type."""
+        kept = {name: self.narrowing[name] for name in ("queue", "type") if name in self.narrowing}
+        return f"/analytics/?{urlencode(kept)}" if kept else "/analytics/"
+
+    @property
     def carried(self) -> str:
         """For links to jobs, whose pages then know what stands before and after them (jobs.pages.neighbours)."""
         kept = {name: value for name, value in self.form.asked().items() if name not in ("limit", "cursor", "view")}

@@ -19,8 +19,9 @@ from jobs.queue.control import CANCEL_TRIES, replay_batch
 from jobs.queue.delete import delete_some
 from jobs.queue.move import move_some
 from jobs.queue.new_job import MOST_TAGS, QUEUE_NAME, tag_faults
-from jobs.queue.notify import command
+from jobs.queue.notify import command, wake
 from jobs.queue.rerank import set_urgency
+from jobs.queue.shares import spacing
 from jobs.ranking import URGENCY_FACTOR
 from jobs.search.index import index
 from jobs.states import TERMINAL, Status
@@ -105,6 +106,16 @@ def move(ids: Sequence[UUID], doing: Doing) -> Told:
     return told
 
 
+def run_now(ids: Sequence[UUID], doing: Doing) -> Told:
+    scope = doing.scope
+    note = f"run now: {doing.reason}"[:200] if doing.reason else "run now"
+    rows = sql.run("run_now", job_ids=list(ids), org_id=scope.org.pk, actor=scope.actor, reason=note, **spacing())
+    wake((row.queue, row.rank) for row in rows)
+    told = {row.job_id: f"queued, was due at {row.was_due_at:%Y-%m-%dT%H:%M:%SZ}" for row in rows}
+    doing.record("job.run_now", told)
+    return told
+
+
 def tag(ids: Sequence[UUID], doing: Doing) -> Told:
     return tagged(ids, doing, doing.parameters["tag"], adds=True)
 
@@ -124,6 +135,11 @@ def tagged(ids: Sequence[UUID], doing: Doing, word: str, *, adds: bool) -> Told:
 
 def unended(jobs: JobQuerySet, until: datetime, parameters: Parameters) -> JobQuerySet:
     return jobs.filter(status__in=WAITING)
+
+
+def put_off(jobs: JobQuerySet, until: datetime, parameters: Parameters) -> JobQuerySet:
+    """Scheduled ones, retries too; not those that wait for others."""
+    return jobs.filter(status=Status.SCHEDULED, waiting_on=0)
 
 
 def failed(jobs: JobQuerySet, until: datetime, parameters: Parameters) -> JobQuerySet:
@@ -188,6 +204,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "cancel": Kind(Action.CANCEL, unended, cancel, undoable=True),
     "replay": Kind(Action.REPLAY, failed, replay),
+    "run_now": Kind(Action.CHANGE, put_off, run_now),
     "delete": Kind(Action.DELETE, ended, delete, undoable=True),
     "urgency": Kind(Action.CHANGE, other, change_urgency, parameters=("urgency",), fault=urgency_fault, most=100),
     "queue": Kind(Action.CHANGE, other, move, parameters=("queue",), fault=queue_fault),

@@ -81,7 +81,7 @@ def run_now(
     with brief():
         held_job(job_id, scope, check)
         note = noted("run now", reason)
-        rows = sql.run("run_now", job_id=job_id, org_id=scope.org.pk, actor=scope.actor, reason=note, **spacing())
+        rows = sql.run("run_now", job_ids=[job_id], org_id=scope.org.pk, actor=scope.actor, reason=note, **spacing())
         if not rows:
             raise refusal(job_id, scope)
         row = rows[0]

@@ -164,6 +164,18 @@ def test_each_active_filter_can_be_taken_away(world: World) -> None:
     assert chips["active-tag"].attributes["href"] == "/jobs/?q=x&within=7d&sort=name&status=failed"
 
 
+def test_a_list_leads_to_the_charts_of_its_queue_and_type(world: World) -> None:
+    client = browser(world.viewer)
+
+    def charts(query: str) -> str:
+        (link,) = [one for one in read(client.get(f"/jobs/{query}")).all("a") if one.text == "Charts"]
+        return link.attributes["href"]
+
+    assert charts("") == "/analytics/"
+    assert charts("?status=failed&queue=default&type=http") == "/analytics/?queue=default&type=http"
+    assert client.get(charts("?queue=default&type=http")).status_code == 200
+
+
 def test_a_search_that_cannot_be_asked_is_told_beside_the_box(world: World) -> None:
     make_job(world.org)
 

@@ -32,6 +32,7 @@ from jobs.models import (
     PayloadCount,
     Ready,
     SearchEntry,
+    Transition,
 )
 from jobs.queue import bulk_kinds
 from jobs.queue.bulk import Asked, count, start, stop
@@ -323,6 +324,8 @@ def test_only_so_many_outcomes_are_kept_and_all_are_counted(world: World, monkey
         ("replay", Role.OPERATOR, True),
         ("urgency", Role.OPERATOR, True),
         ("queue", Role.OPERATOR, True),
+        ("run_now", Role.OPERATOR, True),
+        ("run_now", Role.VIEWER, False),
         ("tag", Role.OPERATOR, True),
         ("untag", Role.OPERATOR, True),
         ("delete", Role.OPERATOR, False),
@@ -558,6 +561,31 @@ def test_the_leader_finds_what_is_due_by_its_index(world: World) -> None:
         found = BulkOperation.objects.filter(state__in=("pending", "running"), next_at__lte=Now()).order_by("next_at")
         assert "bulkoperation_due_idx" in found.explain()
     assert not Ending.objects.exists()
+
+
+# --- Run now --------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_are_put_off_are_queued_at_once_but_not_those_that_wait_for_others(world: World) -> None:
+    late = [make_job(world.org, delay_seconds=3_600 * hours, queue="etl") for hours in (2, 1)]
+    waits = make_job(world.org, queue="etl", after=[late[0].pk])
+    elsewhere = make_job(world.org, delay_seconds=3_600, queue="mail")
+    rival = make_job(world.rival, delay_seconds=3_600, queue="etl")
+    queued = make_job(world.org, queue="etl")
+
+    operation = begin(world, "run_now", filters=Filters(queue="etl"), reason="the service is back")
+    assert operation.matched == 2
+    run_all()
+
+    assert counts(operation) == ("done", 2, 0, 0)
+    assert statuses(*late, waits, elsewhere, rival, queued) == [
+        "queued", "queued", "scheduled", "scheduled", "scheduled", "queued",
+    ]  # fmt: skip
+    assert Ready.objects.filter(job_id__in=[job.pk for job in late]).count() == 2
+    assert outcomes(operation)[late[0].pk][1].startswith("queued, was due at 20")
+    moves = Transition.objects.filter(job_id=late[0].pk).order_by("-pk")
+    assert moves[0].reason == "run now: the service is back"
+    assert len(AuditEntry.objects.get(action="job.run_now").detail["jobs"]) == 2
 
 
 # --- Tags -----------------------------------------------------------------------------------------------------------
