@@ -22,9 +22,11 @@ from bench.workers import ROOT
 ABOUT = (
     "TABS open pages of one organisation, each asked again every EVERY_SECONDS as its script does, for SECONDS while "
     "no job moves; 2 gunicorn workers, 1 scheduler, 1 worker; CPU of the web and of all PostgreSQL processes, less "
-    "what they use with no tab open"
+    "what they use with no tab open; then IN_TURN polls of one page, each after the other"
 )
 TABS, EVERY_SECONDS, SECONDS = 50, 2.0, 60.0
+# Polls of one page after each other, when the others have been closed.
+IN_TURN = 500
 BARS = {"share_of_a_core_percent": 5.0, "unchanged_p50_ms": 2.0}
 PAGES = ("/jobs/", "/dead-letters/", "/queues/", "/")
 REGION = re.compile(r'data-live\s+data-version="([^"]*)"\s+hx-get="([^"]*)"')
@@ -37,7 +39,7 @@ def main() -> None:
         from bench.ours.stage import Stage
 
         figures = measure(Stage(server))
-    sizes = {"TABS": TABS, "EVERY_SECONDS": EVERY_SECONDS, "SECONDS": SECONDS}
+    sizes = {"TABS": TABS, "EVERY_SECONDS": EVERY_SECONDS, "SECONDS": SECONDS, "IN_TURN": IN_TURN}
     results.write("tabs", {"about": ABOUT, **facts, "sizes": sizes, "bars": BARS, "figures": figures})
     print(json.dumps(figures, indent=2))
 
@@ -63,15 +65,23 @@ def measure(stage: Any) -> dict[str, Any]:
         with_tabs = watched.share(SECONDS)
         for tab in tabs:
             tab.stop()
+        in_turn = Tab(address, PAGES[0], cookie, 0)
+        for _ in range(IN_TURN):
+            in_turn.ask()
     answers = Counter(status for tab in tabs for status, _ in tab.answers)
-    unchanged = [seconds * 1000 for tab in tabs for status, seconds in tab.answers if status == 204]
     return {
         "answers": {str(status): count for status, count in answers.items()},
-        "unchanged_ms": {name: round(value, 2) for name, value in percentiles(unchanged).items()},
+        "unchanged_ms": unchanged_ms(tabs),
+        "unchanged_in_turn_ms": unchanged_ms([in_turn]),
         "core_percent_alone": round(100 * alone, 2),
         "core_percent_with_tabs": round(100 * with_tabs, 2),
         "core_percent_of_tabs": round(100 * (with_tabs - alone), 2),
     }
+
+
+def unchanged_ms(tabs: list["Tab"]) -> dict[str, float]:
+    times = [seconds * 1000 for tab in tabs for status, seconds in tab.answers if status == 204]
+    return {name: round(value, 2) for name, value in percentiles(times).items()}
 
 
 def collected(stage: Any) -> dict[str, str]:
@@ -139,12 +149,15 @@ class Tab(threading.Thread):
     def run(self) -> None:
         self.stopping.wait(self.offset * EVERY_SECONDS)
         while not self.stopping.wait(EVERY_SECONDS):
-            begun = time.perf_counter()
-            asked = f"{self.path}{'&' if '?' in self.path else '?'}{urlencode({'v': self.version})}"
-            reply = self.pool.request("GET", self.address + asked, headers={**self.headers, "HX-Request": "true"})
-            self.answers.append((reply.status, time.perf_counter() - begun))
-            if reply.status == 200:
-                self.read(reply.data.decode())
+            self.ask()
+
+    def ask(self) -> None:
+        begun = time.perf_counter()
+        asked = f"{self.path}{'&' if '?' in self.path else '?'}{urlencode({'v': self.version})}"
+        reply = self.pool.request("GET", self.address + asked, headers={**self.headers, "HX-Request": "true"})
+        self.answers.append((reply.status, time.perf_counter() - begun))
+        if reply.status == 200:
+            self.read(reply.data.decode())
 
     def forget(self) -> None:
         self.answers = []
