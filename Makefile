@@ -1,6 +1,6 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos proofs check bench bench-policy lock user reset screenshots messages
+.PHONY: help up doctor test chaos proofs check bench bench-policy lock user reset screenshots messages
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -8,7 +8,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 START = $(if $(PYTHON),$(PYTHON) smartqueue/bootstrap.py,$(error SmartQueue needs Python 3.11 or newer: apt-get install python3 python3-venv))
 
 # Where these are run, secrets may come from the state folder; a deployment gives its own.
-up user reset: export SMARTQUEUE_DEBUG ?= 1
+up doctor user reset: export SMARTQUEUE_DEBUG ?= 1
 check messages: export SMARTQUEUE_TESTING := 1
 
 help: ## Show this
@@ -54,6 +54,9 @@ lock: ## Compile the lock files, with hashes, from the *.in files
 		uv=$$(command -v uv || echo .venv/bin/uv); \
 		$$uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; done
+
+doctor: ## What is wrong with this deployment, and how to mend it
+	@exec $(START) run manage.py doctor
 
 user: ## Make a platform admin of your own
 	@exec $(START) run manage.py createsuperuser
