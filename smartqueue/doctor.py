@@ -134,7 +134,7 @@ def apart_once(cursor: CursorWrapper) -> float:
 
 
 def disks() -> Iterator[Finding]:
-    for name in sorted({settings.STATE_DIR, settings.WORK_ROOT, settings.MEDIA_ROOT}, key=str):
+    for name in sorted({str(settings.STATE_DIR), str(settings.WORK_ROOT), str(settings.MEDIA_ROOT)}):
         folder = next(one for one in (Path(name), *Path(name).parents) if one.exists())
         use = shutil.disk_usage(folder)
         text = f"{use.free / 1e9:.1f} of {use.total / 1e9:.0f} GB free"

@@ -131,7 +131,7 @@ class Listing(Paged[ListForm]):
     @property
     def charts(self) -> str:
         """Where charts are of the jobs of this queue and type."""
-        kept = {name: self.narrowing[name] for name in ("queue", "type") if name in self.narrowing}
+        kept: dict[str, str] = {name: self.narrowing[name] for name in ("queue", "type") if name in self.narrowing}
         return f"/analytics/?{urlencode(kept)}" if kept else "/analytics/"
 
     @property
