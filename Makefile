@@ -1,6 +1,6 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help up doctor test chaos proofs check bench bench-policy lock user reset screenshots messages
+.PHONY: help up docs doctor test chaos proofs check bench bench-policy lock user reset screenshots messages
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -50,10 +50,15 @@ bench-policy: ## Predictions, order and classes, an hour; SMARTQUEUE_TRACES, SMA
 
 lock: ## Compile the lock files, with hashes, from the *.in files
 	@$(START) dev -c ""
-	@for name in requirements requirements-ml requirements-s3 requirements-dev bench/requirements-peers; do \
+	@for name in requirements requirements-ml requirements-s3 requirements-dev requirements-docs bench/requirements-peers; do \
 		uv=$$(command -v uv || echo .venv/bin/uv); \
 		$$uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; done
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: ## The documentation as a site, into site/: links are checked, the reference is made anew
+	@$(START) dev -m mkdocs build --strict --quiet -f deploy/docs/mkdocs.yml
+	@echo "site/index.html"
 
 doctor: ## What is wrong with this deployment, and how to mend it
 	@exec $(START) run manage.py doctor
