@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -98,11 +99,11 @@ class KafkaSink:
         try:
             for index, event in enumerate(events):
                 self.produce(event, outcome.of(index))
+            while outcome.open and not outcome.why:
+                self.producer.poll(POLL_SECONDS)
+                keep()
         except (kafka.KafkaException, BufferError) as error:
             outcome.why = str(error)
-        while outcome.open and not outcome.why:
-            self.producer.poll(POLL_SECONDS)
-            keep()
         return outcome.acknowledged, outcome.why
 
     def produce(self, event: Event, report: Callable[[Any, Any], None]) -> None:
@@ -119,8 +120,10 @@ class KafkaSink:
         """Nothing more is sent of what was not acknowledged."""
         producer, self.producer = self.producer, None
         if producer is not None:
-            producer.purge()
-            producer.poll(0)
+            # one that has failed for good sends nothing more, and says so again
+            with suppress(library().KafkaException):
+                producer.purge()
+                producer.poll(0)
 
 
 class Outcome:

@@ -44,7 +44,7 @@ class Hold:
         # 0 where nothing ever moved, or where somebody still writes who came first
         if not upto and self.settled.mark:
             return False
-        sql.run("begin_stream", name=self.name, position=upto)
+        sql.run("begin_stream", sink=self.name, position=upto)
         found = sql.run("hold_stream", **self.said)
         self.position = found[0].position if found else None
         return bool(found)
@@ -71,8 +71,8 @@ class Hold:
     def release(self) -> None:
         if self.position is not None:
             self.position = None
-            sql.run("release_stream", name=self.name, holder=self.holder)
+            sql.run("release_stream", sink=self.name, holder=self.holder)
 
     @property
     def said(self) -> dict[str, object]:
-        return {"name": self.name, "holder": self.holder, "seconds": settings.STREAM_LEASE_SECONDS}
+        return {"sink": self.name, "holder": self.holder, "seconds": settings.STREAM_LEASE_SECONDS}

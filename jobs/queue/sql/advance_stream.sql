@@ -2,5 +2,5 @@
 UPDATE jobs_streamposition
 SET position = %(upto)s, updated_at = clock_timestamp(),
     held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-WHERE name = %(name)s AND holder = %(holder)s AND position = %(after)s
+WHERE name = %(sink)s AND holder = %(holder)s AND position = %(after)s
 RETURNING position

@@ -10,7 +10,7 @@ LEFT JOIN LATERAL (
 ) AS first ON true
 CROSS JOIN LATERAL (
     SELECT count(*) AS moves
-    FROM (SELECT FROM jobs_transition WHERE id > stream.position ORDER BY id LIMIT %(most)s) AS some
+    FROM (SELECT FROM jobs_transition WHERE id > stream.position ORDER BY id LIMIT %(most)s) AS ahead
 ) AS behind
 CROSS JOIN (SELECT max(id) AS id FROM jobs_transition) AS newest
 ORDER BY stream.name

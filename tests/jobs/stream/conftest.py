@@ -1,0 +1,29 @@
+"""Brokers of these tests, and what a receiver of the stream should have been told."""
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from bench.brokers import KafkaMock, SqsMock
+
+TOPIC = "moves"
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[KafkaMock]:
+    broker = KafkaMock()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="session")
+def sqs_broker() -> Iterator[SqsMock]:
+    broker = SqsMock()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def quick(settings: Settings) -> None:
+    settings.STREAM_POLL_SECONDS = 0.02
