@@ -91,18 +91,15 @@ class KafkaReader:
         self.consumer.assign(places)
 
     def more(self) -> list[Told]:
-        found = [one for one in self.consumer.consume(1_000, 0.2) if one.error() is None]
-        return [
-            Told(
-                (one.key() or b"").decode(),
-                {name: value.decode() for name, value in one.headers() or []},
-                as_json(one.value()),
-            )
-            for one in found
-        ]
+        return [told(one) for one in self.consumer.consume(1_000, 0.2) if one.error() is None]
 
     def close(self) -> None:
         self.consumer.close()
+
+
+def told(message: Any) -> Told:
+    headers = {name: value.decode() for name, value in message.headers() or []}
+    return Told((message.key() or b"").decode(), headers, as_json(message.value()))
 
 
 class SqsMock:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -77,7 +78,7 @@ def play(
         else:
             half = (upto - made) // 2
             make_events(org, half)
-            faults.happen(what, lambda some=upto - made - half: make_events(org, some), away_seconds)
+            faults.happen(what, partial(make_events, org, upto - made - half), away_seconds)
         made = upto
     wait_until(lambda: position(sink) >= newest(), "the sender")
     wanted = ids_after(before)

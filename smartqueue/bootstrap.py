@@ -18,7 +18,7 @@ from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 RUN = ["requirements.txt", "requirements-ml.txt"]
-LOCKS = {"run": RUN, "dev": [*RUN, "requirements-s3.txt", "requirements-dev.txt"]}
+LOCKS = {"run": RUN, "dev": [*RUN, "requirements-s3.txt", "requirements-kafka.txt", "requirements-dev.txt"]}
 OLDEST = (3, 11)
 
 

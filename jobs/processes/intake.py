@@ -71,7 +71,9 @@ class Intake(Loop):
     def stored(self, message: Message, by: Caller) -> None:
         try:
             created = submit(message, by)
-            log.info("submitted" if created else "was there", extra={"source": self.source.name, "message": message.id})
+            log.info(
+                "submitted" if created else "was there", extra={"source": self.source.name, "message_id": message.id}
+            )
         except Refused as refused:
             self.source.refuse(message, refused.why)
             # where in it, and what kind of fault: a sentence may quote what was sent
@@ -85,7 +87,7 @@ class Intake(Loop):
                 source=self.source.name,
                 why=why,
             )
-            log.warning("refused", extra={"source": self.source.name, "message": message.id, "why": why})
+            log.warning("refused", extra={"source": self.source.name, "message_id": message.id, "why": why})
 
     def wait(self, why: str, least: float) -> None:
         log.warning("a message waits", extra={"source": self.source.name, "why": why})

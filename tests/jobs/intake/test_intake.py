@@ -277,6 +277,8 @@ def test_what_was_stored_is_acknowledged_also_when_the_next_fails(world: World, 
 
 
 def test_a_wrong_key_is_said_at_the_start(world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # it ends the session, which the test's transaction is of
+    monkeypatch.setattr(runsource, "refuse_undurable", lambda: None)
     for token in ("nonsense", make_key(world.owner, world.org, KeyRole.WORKER)):
         monkeypatch.setattr(runsource, "source_named", lambda name, token=token: Listed(token))
         with pytest.raises(CommandError, match="SMARTQUEUE_SOURCE_LISTED_KEY"):
