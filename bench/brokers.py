@@ -85,7 +85,7 @@ class KafkaReader:
     def __init__(self, bootstrap: str, topic: str) -> None:
         self.consumer = confluent_kafka.Consumer(
             {"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False,
-             "auto.offset.reset": "earliest", "logger": logging.getLogger("reader")}
+             "auto.offset.reset": "earliest", "log_level": 0}
         )  # fmt: skip
         places = [confluent_kafka.TopicPartition(topic, number, 0) for number in range(PARTITIONS)]
         self.consumer.assign(places)
@@ -151,18 +151,23 @@ class SqsReader:
         self.client, self.url = broker.new_client(), queue_url
 
     def more(self) -> list[Told]:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             answer = self.client.receive_message(
-                QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+                QueueUrl=self.url,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                AttributeNames=["All"],
+                # what could not be deleted comes again soon
+                VisibilityTimeout=3,
             )
-        except BotoCoreError:
+            found = answer.get("Messages", [])
+            if found:
+                entries = [{"Id": str(place), "ReceiptHandle": one["ReceiptHandle"]} for place, one in enumerate(found)]
+                self.client.delete_message_batch(QueueUrl=self.url, Entries=entries)
+        except (BotoCoreError, ClientError):
             return []
-        found = answer.get("Messages", [])
-        if found:
-            entries = [{"Id": str(place), "ReceiptHandle": one["ReceiptHandle"]} for place, one in enumerate(found)]
-            self.client.delete_message_batch(QueueUrl=self.url, Entries=entries)
         return [
             Told(
                 one.get("Attributes", {}).get("MessageGroupId", ""),
@@ -176,9 +181,11 @@ class SqsReader:
         self.client.close()
 
 
-def as_json(text: bytes | str | None) -> Any:
+def as_json(body: bytes | str | None) -> Any:
+    """What it says; what is no JSON as text."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else body or "null"
     try:
-        return json.loads(text or "null")
+        return json.loads(text)
     except ValueError:
         return text
 

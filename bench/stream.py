@@ -65,7 +65,14 @@ class Faults:
 
 
 def play(
-    org: Any, events: int, faults: Faults, told: list[Told], *, sink: str, away_seconds: float = AWAY_SECONDS
+    org: Any,
+    events: int,
+    faults: Faults,
+    told: list[Told],
+    *,
+    sink: str,
+    away_seconds: float = AWAY_SECONDS,
+    patience: float = PATIENCE_SECONDS,
 ) -> dict[str, Any]:
     """Make so many events, with faults among them, wait until all were acknowledged, and compare."""
     planned = faults.plan()
@@ -80,9 +87,9 @@ def play(
             make_events(org, half)
             faults.happen(what, partial(make_events, org, upto - made - half), away_seconds)
         made = upto
-    wait_until(lambda: position(sink) >= newest(), "the sender")
+    wait_until(lambda: position(sink) >= newest(), "the sender", patience)
     wanted = ids_after(before)
-    wait_until(lambda: len({one.body["id"] for one in list(told)} & wanted) == len(wanted), "the reader")
+    wait_until(lambda: len({one.body["id"] for one in list(told)} & wanted) == len(wanted), "the reader", patience)
     seconds = time.monotonic() - begun
     return {
         "events": len(wanted),
@@ -120,12 +127,14 @@ def make_events(org: Any, events: int) -> None:
     from jobs.queue.enqueue import NewJob, enqueue_many
     from jobs.queue.finish import finish
 
-    payload = {"task": "demo.add", "kwargs": {"a": 1, "b": 2}}
+    new = NewJob(type="http", payload={"url": "https://example.com/"})
     left = events
     while left > 0:
         jobs = max(min(JOBS_AT_A_TIME, left // 3), 1)
-        enqueue_many([NewJob(type="python", payload=payload)] * jobs, org=org, user=None)
-        taken = claim(queue="default", types=["python"], slots=jobs, worker_id=WORKER, worker_name="bench-1")
+        for outcome in enqueue_many([new] * jobs, org=org, user=None):
+            if isinstance(outcome, Exception):
+                raise outcome
+        taken = claim(queue="default", types=["http"], slots=jobs, worker_id=WORKER, worker_name="bench-1")
         finish([ended(one, fails=place % 10 == 0) for place, one in enumerate(taken)], worker_name="bench-1")
         left -= 3 * jobs
 
@@ -160,8 +169,8 @@ def position(sink: str) -> int:
     return -1 if found is None else found
 
 
-def wait_until(true: Callable[[], bool], who: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_until(true: Callable[[], bool], who: str, patience: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + patience
     while not true():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{who} did not come to the end")

@@ -42,7 +42,7 @@ def test_over_outages_and_kills_every_event_comes_in_the_order_of_its_job(
         patiently(lambda: position(sink) >= 0)
         faults = Faults(broker.away, broker.back, restart, OUTAGES, KILLS)
         with gathering(reader) as told:
-            found = play(world.org, EVENTS[sink], faults, told, sink=sink, away_seconds=AWAY_SECONDS)
+            found = play(world.org, EVENTS[sink], faults, told, sink=sink, away_seconds=AWAY_SECONDS, patience=300)
         senders[-1].send(signal.SIGTERM)
         assert senders[-1].ended() == 0
 

@@ -17,10 +17,11 @@ from jobs.states import Outcome
 from jobs.stream.lag import lag_metrics, lags
 from jobs.stream.position import Hold
 from orgs.scope import find_scope
+from smartqueue.programs import BASE_DIR
 from tests.concurrency import elsewhere
 from tests.conftest import World
 from tests.eventually import eventually
-from tests.factories import claim_all, finish_one, make_dead_letter, make_done, make_job
+from tests.factories import browser, claim_all, finish_one, make_dead_letter, make_done, make_job
 from tests.jobs.search.test_index import MOVE
 from tests.jobs.stream.told import Listed, expected_ids
 
@@ -86,6 +87,28 @@ def test_each_move_is_an_event_in_the_envelope_of_webhooks(world: World) -> None
         "started_at": f"{job.started_at:%Y-%m-%dT%H:%M:%S.%fZ}",
         "finished_at": f"{job.finished_at:%Y-%m-%dT%H:%M:%S.%fZ}",
     }
+
+
+def test_the_page_shows_what_comes(world: World) -> None:
+    page = (BASE_DIR / "docs" / "event-stream.md").read_text(encoding="utf-8")
+    shown = json.loads(page.split("```json\n")[1].split("```")[0])
+    make_dead_letter(world.org)
+
+    told = next(one for one in send_all(from_start()) if one["type"] == "job.failed")
+
+    assert told.keys() == shown.keys()
+    assert told["data"].keys() == shown["data"].keys()
+    assert told["data"]["job"].keys() == shown["data"]["job"].keys()
+
+
+def test_a_scrape_has_the_lag(world: World) -> None:
+    make_done(world.org)
+    StreamPosition.objects.create(name="kafka", position=0)
+
+    text = browser().get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+
+    assert 'smartqueue_stream_lag_events{sink="kafka"} 3.0' in text
+    assert 'smartqueue_stream_lag_seconds{sink="kafka"} ' in text
 
 
 def test_neither_payload_nor_result_nor_a_persons_name_is_told(world: World) -> None:
