@@ -132,7 +132,10 @@ def of_stream(report: dict[str, Any]) -> str:
     names = ("events", "outages", "kills", "lost", "out_of_order", "repeated", "seconds")
     rows = [[sink, *(shown(found[name]) for name in names)] for sink, found in report["figures"].items()]
     words = [name.replace("_", " ") for name in names]
-    return f"{report['measured_at'][:10]}, {report['cores']} cores: {report['about']}.\n\n" + table(["", *words], rows)
+    about = str(report["about"])
+    for name, size in report["sizes"].items():
+        about = about.replace(name, shown(size))
+    return f"{report['measured_at'][:10]}, {report['cores']} cores: {about}.\n\n" + table(["", *words], rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
