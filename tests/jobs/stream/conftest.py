@@ -1,4 +1,4 @@
-"""Brokers of these tests, and what a receiver of the stream should have been told."""
+"""Brokers of these tests."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,6 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from bench.brokers import KafkaMock, SqsMock
-
-TOPIC = "moves"
 
 
 @pytest.fixture(scope="session")
