@@ -21,6 +21,7 @@ def of(name: str, shape: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
 
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "classification.md": {"classes": of("policy-classes", of_classes)},
+    ROOT / "docs" / "event-stream.md": {"stream": of("stream", tables.of_stream)},
     ROOT / "docs" / "performance.md": {
         "peers": of("peers", tables.of_peers),
         "smartqueue": of("smartqueue", tables.of_ours),

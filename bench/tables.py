@@ -127,6 +127,17 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+def of_stream(report: dict[str, Any]) -> str:
+    """Of each receiver of the event stream, what it was told over its outages."""
+    names = ("events", "outages", "kills", "lost", "out_of_order", "repeated", "seconds")
+    rows = [[sink, *(shown(found[name]) for name in names)] for sink, found in report["figures"].items()]
+    words = [name.replace("_", " ") for name in names]
+    about = str(report["about"])
+    for name, size in report["sizes"].items():
+        about = about.replace(name, shown(size))
+    return f"{report['measured_at'][:10]}, {report['cores']} cores: {about}.\n\n" + table(["", *words], rows)
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Markdown that also reads well as it is."""
     cells = [list(head), *map(list, rows)]

@@ -74,6 +74,12 @@ class NotLeader(QueueError):
     code = "not_leader"
 
 
+class StreamLost(QueueError):
+    """Another process sends this stream now."""
+
+    code = "stream_lost"
+
+
 class ModelNotFound(QueueError):
     """There is no such version of the model."""
 

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from jobs.models import ClassifierCount, WorkerProcess
 from jobs.queue import sql
 from jobs.states import Status
+from jobs.stream.lag import lag_metrics
 from orgs import walls
 from orgs.client import client_address
 from orgs.models import AuditEntry, AuditHead
@@ -44,6 +45,7 @@ class QueueCollector(Collector):
         yield counter("classification_cache_misses", "Texts of jobs read anew.", count["misses"])
         yield from predictions()
         yield from audit_seals()
+        yield from lag_metrics()
 
 
 def audit_seals() -> Iterable[Metric]:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 RUN = ["requirements.txt", "requirements-ml.txt"]
-LOCKS = {"run": RUN, "dev": [*RUN, "requirements-s3.txt", "requirements-dev.txt", "requirements-docs.txt"]}
+EXTRAS = ["requirements-s3.txt", "requirements-kafka.txt"]
+LOCKS = {"run": RUN, "dev": [*RUN, *EXTRAS, "requirements-dev.txt", "requirements-docs.txt"]}
 OLDEST = (3, 11)
 
 

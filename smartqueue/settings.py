@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
+from jobs.stream.words import EVENTS
+from smartqueue.brokers import env_events, kafka_bootstrap, kafka_connection, kafka_topic, sqs_queue
 from smartqueue.database import databases, secret, state_dir
 from smartqueue.env import (
     env_bool,
@@ -391,6 +393,35 @@ DELIVERY_RETENTION_DAYS = env_int("SMARTQUEUE_DELIVERY_RETENTION_DAYS", 30, mini
 WEBHOOK_ROTATION_HOURS = env_int("SMARTQUEUE_WEBHOOK_ROTATION_HOURS", 24, minimum=1)
 # One address gets a mail no more often.
 MAIL_DIGEST_SECONDS = env_seconds("SMARTQUEUE_MAIL_DIGEST_SECONDS", 60, minimum=0.1)
+
+# --- Event stream and submission sources ------------------------------------------------------------------------
+# Each change of a job's status, to Kafka and SQS: docs/event-stream.md. Only these types of events; all where none is
+# named.
+STREAM_EVENTS = env_events("SMARTQUEUE_STREAM_EVENTS", EVENTS)
+# Events on their way at a time, at most sent again after a crash; more are quicker.
+STREAM_BATCH = env_int("SMARTQUEUE_STREAM_BATCH", 500, minimum=1)
+STREAM_POLL_SECONDS = env_seconds("SMARTQUEUE_STREAM_POLL_SECONDS", 0.5, minimum=0.02)
+# After so long another process goes on in place of one that is gone. Longer than one call to a broker takes.
+STREAM_LEASE_SECONDS = env_seconds("SMARTQUEUE_STREAM_LEASE_SECONDS", 30, minimum=1)
+STREAM_KAFKA_BOOTSTRAP = kafka_bootstrap("SMARTQUEUE_STREAM_KAFKA_BOOTSTRAP")
+STREAM_KAFKA_TOPIC = kafka_topic("SMARTQUEUE_STREAM_KAFKA_TOPIC", "smartqueue.jobs")
+# How it is reached, as JSON: {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": …}.
+STREAM_KAFKA_CONNECTION = kafka_connection("SMARTQUEUE_STREAM_KAFKA_CONNECTION")
+STREAM_SQS_QUEUE_URL = sqs_queue("SMARTQUEUE_STREAM_SQS_QUEUE_URL")
+# Where the queue's address does not say it.
+STREAM_SQS_REGION = env_str("SMARTQUEUE_STREAM_SQS_REGION", "")
+# Where jobs may come from beside the API. What comes from one acts with one key of an organisation (sq_live_…), and
+# what cannot become a job goes to the topic or queue of dead letters.
+SOURCE_KAFKA_BOOTSTRAP = kafka_bootstrap("SMARTQUEUE_SOURCE_KAFKA_BOOTSTRAP")
+SOURCE_KAFKA_TOPIC = kafka_topic("SMARTQUEUE_SOURCE_KAFKA_TOPIC", "")
+SOURCE_KAFKA_DEAD_TOPIC = kafka_topic("SMARTQUEUE_SOURCE_KAFKA_DEAD_TOPIC", "")
+SOURCE_KAFKA_GROUP = env_str("SMARTQUEUE_SOURCE_KAFKA_GROUP", "smartqueue")
+SOURCE_KAFKA_CONNECTION = kafka_connection("SMARTQUEUE_SOURCE_KAFKA_CONNECTION")
+SOURCE_KAFKA_KEY = env_str("SMARTQUEUE_SOURCE_KAFKA_KEY", "")
+SOURCE_SQS_QUEUE_URL = sqs_queue("SMARTQUEUE_SOURCE_SQS_QUEUE_URL")
+SOURCE_SQS_DEAD_QUEUE_URL = sqs_queue("SMARTQUEUE_SOURCE_SQS_DEAD_QUEUE_URL")
+SOURCE_SQS_REGION = env_str("SMARTQUEUE_SOURCE_SQS_REGION", "")
+SOURCE_SQS_KEY = env_str("SMARTQUEUE_SOURCE_SQS_KEY", "")
 
 # image-resize: of the image that is read. Its pixels are counted before it is decoded, which takes four bytes for each.
 IMAGE_MAX_BYTES = env_int("SMARTQUEUE_IMAGE_MAX_BYTES", 25_000_000, minimum=1)

@@ -34,6 +34,7 @@ from jobs.models.search import (
     SearchFacet,
 )
 from jobs.models.share import Backlog, QueueShare
+from jobs.models.stream import StreamPosition
 from jobs.models.subscriber import ENDS, TEST_EVENT, Delivery, EventType, Subscriber
 from jobs.models.transition import (
     DepthSample,
@@ -106,6 +107,7 @@ __all__ = [
     "SeenEvent",
     "StatusCount",
     "StatusDelta",
+    "StreamPosition",
     "Subscriber",
     "ToClassify",
     "Transition",

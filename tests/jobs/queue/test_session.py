@@ -102,7 +102,8 @@ def test_a_server_that_loses_what_it_acknowledges_is_refused(
                 fresh()
             fleet = Fleet(tmp_path, SMARTQUEUE_TESTING="0", SMARTQUEUE_DEBUG="1", DATABASE_URL=database_url())
             try:
-                started = [fleet.manage(command) for command in ("runworker", "runscheduler", "runwatchdog")]
+                commands = ["runworker", "runscheduler", "runwatchdog", "runstream kafka", "runsource sqs"]
+                started = [fleet.manage(*command.split()) for command in commands]
                 for process in started:
                     assert process.ended() == 1
                     assert f"{setting} off" in process.text
