@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from smartqueue.database import databases, secret, state_dir
+from smartqueue.database import databases, probe_dir, secret, state_dir
 from smartqueue.env import (
     env_bool,
     env_choice,
@@ -500,6 +500,8 @@ UNDURABLE_DATABASE = TESTING
 ROW_SECURITY = env_choice("SMARTQUEUE_ROW_SECURITY", "auto", {"auto", "required", "off"})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATE_DIR = state_dir()
+# Where `manage.py probe` looks; of this host alone, so not where several share STATE_DIR.
+PROBE_DIR = probe_dir()
 # Where attempts that work with files have a folder each, for as long as they run. Best on the disk of MEDIA_ROOT.
 WORK_ROOT = env_str("SMARTQUEUE_WORK_ROOT", str(STATE_DIR / "work"))
 MEDIA_ROOT = env_str("SMARTQUEUE_MEDIA_ROOT", str(STATE_DIR / "artefacts"))
