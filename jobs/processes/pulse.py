@@ -1,4 +1,4 @@
-"""Two files by which a host sees that a process of its own is alive, without a database; smartqueue/probe.py reads them.
+"""Two files by which a host sees that a process lives, without a database; smartqueue/probe.py reads them.
 
 `<kind>-<pid>.turn` is touched as the loop goes round, `<kind>-<pid>.beat` when the database has the heartbeat. So a
 loop that hangs and a database that is away are told apart: only the first is a reason to start the process again.
