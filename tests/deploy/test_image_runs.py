@@ -95,6 +95,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         engine = None
         try:
             server.role_ready()
+            # its socket is for who started it; a container's user is somebody else
+            server.socket_dir.chmod(0o711)
+            (server.socket_dir / ".s.PGSQL.5432").chmod(0o777)
             engine = Engine(folder, server)
             yield engine
         finally:
