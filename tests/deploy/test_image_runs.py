@@ -62,6 +62,7 @@ class Engine:
         readable = [word for path in needed for word in ("--ro-bind", path, path)]
         return [
             "bwrap", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+            "--perms", "1777", "--tmpfs", "/dev/shm",
             "--bind", str(self.writable(f"tmp-{name}")), "/tmp", "--tmpfs", "/var/lib", *map(str, empty),
             "--bind", str(self.state), "/var/lib/smartqueue", *map(str, readable), "--chdir", str(self.app),
             "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs", *words,
