@@ -1,6 +1,7 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
 .PHONY: help up docs doctor test chaos proofs check bench bench-policy lock user reset screenshots messages
+.PHONY: ci ci-lint ci-types ci-tests ci-image ci-smoke
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,7 +10,7 @@ START = $(if $(PYTHON),$(PYTHON) smartqueue/bootstrap.py,$(error SmartQueue need
 
 # Where these are run, secrets may come from the state folder; a deployment gives its own.
 up doctor user reset: export SMARTQUEUE_DEBUG ?= 1
-check messages: export SMARTQUEUE_TESTING := 1
+check messages ci-lint ci-types: export SMARTQUEUE_TESTING := 1
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -41,6 +42,32 @@ check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev -m mypy
 	@$(START) dev manage.py check
 	@$(START) dev -W ignore manage.py makemigrations --check --dry-run
+
+# As .github/workflows/ci.yml: each step of one is a step of the other, and a test holds them to it.
+CI_STEPS := lint types tests image smoke
+ENGINE := $(shell docker info >/dev/null 2>&1 && echo docker)
+
+ci: ## All that CI does, as far as it can be done here: one Python, one PostgreSQL, an image where there is an engine
+	@for step in $(CI_STEPS); do echo "== $$step"; $(MAKE) --no-print-directory ci-$$step || exit 1; done
+	@echo "Left out: the other versions of Python and PostgreSQL$(if $(ENGINE),, and what needs a container engine: image and smoke)."
+
+ci-lint:
+	@$(START) dev -m ruff format --check --quiet .
+	@$(START) dev -m ruff check --quiet .
+
+ci-types:
+	@$(START) dev -m mypy
+	@$(START) dev manage.py check
+	@$(START) dev -W ignore manage.py makemigrations --check --dry-run
+
+ci-tests: test
+
+# Without an engine: its rules, and what it runs, in a sandbox (tests/deploy, which `tests` has run already).
+ci-image:
+	@$(if $(ENGINE),docker build --build-arg REVISION=$$(git rev-parse HEAD) -t smartqueue .,echo "LEFT OUT: no container engine")
+
+ci-smoke:
+	@$(if $(ENGINE),sh deploy/smoke.sh,echo "LEFT OUT: no container engine")
 
 bench: ## Measure beside other queues, half an hour; ARGS=ours alone, at scale; writes bench/results/
 	@exec $(START) dev -m bench $(ARGS)

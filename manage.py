@@ -6,6 +6,11 @@ import sys
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["probe"]:
+        # asked every few seconds, of a process that is started already: Django would take twenty times as long
+        from smartqueue.probe import main as probe
+
+        sys.exit(probe(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartqueue.settings")
     if not os.environ.get("DATABASE_URL"):
         # The embedded database is for development: secrets then come from the state folder.

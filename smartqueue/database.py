@@ -8,9 +8,9 @@ import environ
 
 from smartqueue.embedded import DATABASE, ROLE
 from smartqueue.pghome import socket_dir
-from smartqueue.state import secret, state_dir
+from smartqueue.state import probe_dir, secret, state_dir
 
-__all__ = ["database_url", "databases", "embedded", "secret", "state_dir"]
+__all__ = ["database_url", "databases", "embedded", "probe_dir", "secret", "state_dir"]
 
 # A server that vanished without a word must be noticed within seconds, not after the kernel's two hours.
 OPTIONS = {

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from jobs.stream.words import EVENTS
 from smartqueue.brokers import env_events, kafka_bootstrap, kafka_connection, kafka_topic, sqs_queue
-from smartqueue.database import databases, secret, state_dir
+from smartqueue.database import databases, probe_dir, secret, state_dir
 from smartqueue.env import (
     env_bool,
     env_choice,
@@ -531,6 +531,8 @@ UNDURABLE_DATABASE = TESTING
 ROW_SECURITY = env_choice("SMARTQUEUE_ROW_SECURITY", "auto", {"auto", "required", "off"})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATE_DIR = state_dir()
+# Where `manage.py probe` looks; of this host alone, so not where several share STATE_DIR.
+PROBE_DIR = probe_dir()
 # Where attempts that work with files have a folder each, for as long as they run. Best on the disk of MEDIA_ROOT.
 WORK_ROOT = env_str("SMARTQUEUE_WORK_ROOT", str(STATE_DIR / "work"))
 MEDIA_ROOT = env_str("SMARTQUEUE_MEDIA_ROOT", str(STATE_DIR / "artefacts"))
@@ -594,6 +596,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+# Asked from inside, past what ends TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

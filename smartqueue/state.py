@@ -32,6 +32,11 @@ def state_dir() -> Path:
     return folder if writable(folder) else Path(tempfile.gettempdir(), f"smartqueue-{os.geteuid()}")
 
 
+def probe_dir() -> Path:
+    """Where the processes of this host mark that they live: SMARTQUEUE_PROBE_DIR, or in the state folder."""
+    return Path(os.environ.get("SMARTQUEUE_PROBE_DIR") or state_dir() / "probe")
+
+
 def writable(path: Path) -> bool:
     """Whether `path` can be written, or made if it is not there."""
     while not path.exists():

@@ -58,6 +58,7 @@ class Loop:
 
     def guarded_step(self) -> bool:
         """A step that raises is logged and slept on, so that it cannot spin; the loop lives on."""
+        self.turned()
         try:
             return self.step()
         except Error as error:
@@ -73,6 +74,9 @@ class Loop:
     def step(self) -> bool:
         """Do what there is to do now; False when there was nothing."""
         raise NotImplementedError
+
+    def turned(self) -> None:
+        """Called as the loop goes round, also while it drains."""
 
     def drain(self) -> None:
         """After the last step: finish or give back what is in hand."""
@@ -92,6 +96,7 @@ class Loop:
 
     def sleep(self, seconds: float) -> None:
         """Until a wake(), one of the sockets is readable, or the time is over."""
+        self.turned()
         # poll() and not select(): a process with many open files has numbers above 1023
         poll = select.poll()
         for each in [self._wake_read, *self.sockets()]:

@@ -14,6 +14,7 @@ from django.db import Error
 
 from jobs.ids import uuid7
 from jobs.models import WorkerProcess
+from jobs.processes.pulse import Pulse
 from jobs.queue import sql
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,10 @@ class Presence:
     # Told with each heartbeat of a command that is not obeyed yet.
     on_asked: Callable[[str], None] | None = None
     _process: psutil.Process = field(default_factory=psutil.Process)
+    pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(settings.PROBE_DIR, self.kind, self.pid)
 
     @property
     def name(self) -> str:
@@ -61,6 +66,7 @@ class Presence:
             jobs_processed=self.jobs_processed,
             labels=json.dumps(dict(self.labels)),
         )
+        self.pulse.beat()
         if known.asked and self.on_asked:
             self.on_asked(known.asked)
 
@@ -75,3 +81,4 @@ class Presence:
             self.beat()
         except Error as error:
             log.warning("could not say goodbye; the heartbeat will run out", extra={"error": str(error).strip()})
+        self.pulse.end()

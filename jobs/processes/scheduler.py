@@ -138,8 +138,13 @@ class Scheduler(Loop):
                 return False
         return bool(due)
 
+    def turned(self) -> None:
+        self.presence.pulse.turn()
+
     def run_chore(self, chore: Chore, epoch: int) -> bool:
         """False when the lead was lost on the way: then nothing was written."""
+        # there are many, and each may take long
+        self.turned()
         # Put off before it is tried, so that one that fails each time does not keep the others from running.
         chore.due = time.monotonic() + chore.every_seconds
         try:

@@ -41,6 +41,9 @@ class Watchdog(Loop):
             log.warning("declared dead", extra={"kind": process.kind, "host": process.hostname, "pid": process.pid})
         return rescued == RESCUE_BATCH
 
+    def turned(self) -> None:
+        self.presence.pulse.turn()
+
     def forget_connection(self) -> None:
         """Called when the database was away."""
         self.rescue_from = time.monotonic() + PATIENCE_SECONDS

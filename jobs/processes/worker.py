@@ -111,6 +111,9 @@ class Worker(Loop):
             self.stop()
         return settled or taken
 
+    def turned(self) -> None:
+        self.presence.pulse.turn()
+
     def gather(self) -> None:
         """Let the ends of this moment come together: one commit is as dear for one as for a hundred.
 

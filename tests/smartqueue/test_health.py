@@ -16,6 +16,12 @@ def test_liveness_asks_no_database(client: Client) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
+@override_settings(SECURE_SSL_REDIRECT=True)
+def test_who_asks_from_inside_is_not_sent_to_tls(client: Client) -> None:
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/sign-in/").status_code == 301
+
+
 @pytest.mark.django_db
 def test_readiness_names_what_is_wrong(client: Client) -> None:
     with connection.cursor() as cursor:

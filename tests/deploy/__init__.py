@@ -1,0 +1,1 @@
+"""What deploys SmartQueue: the image, compose.yaml, deploy/ and the workflows."""
