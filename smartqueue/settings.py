@@ -692,6 +692,12 @@ SPECTACULAR_SETTINGS = {
 # --- Metrics and logs -------------------------------------------------------------------------------------------
 # Whoever scrapes /metrics sends it as a bearer token; without one only loopback may ask.
 METRICS_TOKEN = env_str("SMARTQUEUE_METRICS_TOKEN", "")
+# Where a worker, a scheduler and a watchdog answer scrapes about themselves; 0: nowhere.
+METRICS_PORT = env_int("METRICS_PORT", 0)
+METRICS_HOST = env_str("METRICS_HOST", "127.0.0.1")
+# Where the processes of a web put what they have counted of HTTP, so that each can tell what all of them have: a folder
+# that is emptied before they start. prometheus_client reads the variable itself.
+PROMETHEUS_MULTIPROC_DIR = env_str("PROMETHEUS_MULTIPROC_DIR", "")
 PROMETHEUS_EXPORT_MIGRATIONS = False
 LOG_FORMAT = env_str("SMARTQUEUE_LOG_FORMAT", "console" if DEBUG else "json")
 LOG_LEVEL = env_str("SMARTQUEUE_LOG_LEVEL", "INFO")

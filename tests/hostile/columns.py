@@ -33,6 +33,7 @@ OURS: dict[Column, str] = {
     ("jobs_searchentry", "error_fingerprint"): "a hash too",
     ("jobs_savedview", "query"): "of an address, encoded when it was written",
     ("jobs_follower", "name"): "one of two words",
+    ("jobs_total", "type"): "of the registry, or other",
     ("jobs_searchfacet", "kind"): "one of four words",
     ("jobs_statusdelta", "status"): "the same",
     ("jobs_ending", "status"): "the same",
