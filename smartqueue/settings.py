@@ -446,7 +446,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "smartqueue.http_metrics.BeforeMiddleware",
     "smartqueue.logs.CorrelationMiddleware",
     "orgs.walls.WallMiddleware",
     "orgs.rates.RateLimitMiddleware",
@@ -467,7 +467,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "smartqueue.http_metrics.AfterMiddleware",
 ]
 
 ROOT_URLCONF = "smartqueue.urls"

@@ -1,4 +1,4 @@
-"""What the database knows, read at each scrape. Over all organisations: none of them, no queue and no job is in a label."""
+"""What the database knows, read at each scrape, over all organisations: none of them, no queue or job is in a label."""
 
 import shutil
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Counters and histograms of jobs: what has happened since the beginning, as the leader has counted it (queue/rollups.py).
+"""Counters and histograms of jobs: what has happened since the beginning, as the leader counts it (queue/rollups.py).
 
 They are the same whichever process is asked, and neither a restart nor a deletion lowers them. No query of these reads
 a job.
@@ -92,7 +92,7 @@ def bins_of(row: Total) -> Bins:
 
 
 def nothing(name: str) -> Total:
-    """Of a type that has not run: its series begin before it does, or its first job would not be seen to be one more."""
+    """Of a type that has not run. Its series begin before it does: else its first job were not one more than none."""
     return Total(
         type=name, created=0, done=0, dead=0, cancelled=0, replayed=0, failed=0, retried=0, lost=0,
         wait_ms=0, run_ms=0, processing_ms=0, bins=[], counts=[],

@@ -86,7 +86,7 @@ class RollupMark(models.Model):
 
 
 class Total(models.Model):
-    """What has happened since the beginning, by job type, over all organisations: what counters of /metrics are read from.
+    """What has happened since the beginning, by job type, over all organisations: the counters of /metrics.
 
     Added to with the roll-ups, and never less: what is deleted since has happened all the same. A type that this
     software does not know goes to OTHER.

@@ -1,4 +1,4 @@
-"""What the leader sums up by the minute, hour and day, and since the beginning: each attempt and job once, whatever happens.
+"""What the leader sums up by the minute, hour and day, and since the beginning: each attempt and job once.
 
 What is added is a range of ids, and the mark that says up to where goes on in the same transaction: all of it or none.
 The range ends where no more can come below (orgs.settled), so what commits late is in a later one. What was there
