@@ -16,7 +16,8 @@ STEADY = "x1600"
 LATER = "25m"
 DONE = 'smartqueue_jobs_completed_total{job_type="http",status="done"}'
 FAILED = 'smartqueue_jobs_failed_total{job_type="http"}'
-OK, BROKEN = ('django_http_responses_total_by_status_total{status="%s"}' % status for status in (200, 500))
+ANSWERS = "django_http_responses_total_by_status_total"
+OK, BROKEN = f'{ANSWERS}{{status="200"}}', f'{ANSWERS}{{status="500"}}'
 
 
 def steady(name: str, value: float) -> Series:

@@ -1,4 +1,4 @@
-"""The board of Grafana: what it must show is there, nothing lies over anything else, and each query asks what there is."""
+"""The board of Grafana: what it must show is there, nothing lies over anything else, each query asks what there is."""
 
 from itertools import combinations
 from typing import Any
