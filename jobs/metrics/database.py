@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Sum
@@ -84,8 +85,8 @@ def predictions() -> Iterable[Metric]:
     """How near they came over the runs that ended in this hour and the one before; nothing of a quiet time."""
     (near,) = sql.run("accuracy_totals")
     if near.runs:
-        yield gauge("prediction_mape", "Mean |predicted - actual| / actual of run times.", near.mape)
-        yield gauge("prediction_log2_error", "Mean |log2(predicted / actual)| of run times.", near.log2_error)
+        yield gauge("prediction_mape", "Mean of abs(predicted - actual) / actual, of run times.", near.mape)
+        yield gauge("prediction_log2_error", "Mean of abs(log2(predicted / actual)), of run times.", near.log2_error)
     if near.coverage is not None:
         yield gauge("prediction_coverage", "Share of run times within p10 to p90; should be 0.8.", near.coverage)
     (models,) = sql.run("model_totals", drift_seconds=settings.DRIFT_SECONDS)
@@ -98,10 +99,8 @@ def storage() -> Iterable[Metric]:
     """Of the disk that artefacts are on; a bucket has no end."""
     if settings.ARTEFACTS_IN_S3:
         return
-    try:
-        disk = shutil.disk_usage(settings.MEDIA_ROOT)
-    except FileNotFoundError:
-        # nothing was stored yet, and the folder is made with the first file
-        return
+    folder = Path(settings.MEDIA_ROOT)
+    # it is made with the first file
+    disk = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists()))
     yield gauge("artefact_disk_bytes", "Size of the disk that artefacts are on.", disk.total)
     yield gauge("artefact_disk_free_bytes", "What is free of it.", disk.free)

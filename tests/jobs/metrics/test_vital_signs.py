@@ -117,7 +117,8 @@ def test_a_webhook_that_fails_and_one_that_was_turned_off_are_told(world: World)
 
 
 def test_the_disk_of_artefacts_is_told_unless_they_are_in_s3(settings: Settings, tmp_path: object) -> None:
-    settings.MEDIA_ROOT = str(tmp_path)
+    # the folder is made with the first file
+    settings.MEDIA_ROOT = f"{tmp_path}/artefacts"
     found = {metric.name: metric.samples[0].value for metric in storage()}
     settings.ARTEFACTS_IN_S3 = True
 
