@@ -159,6 +159,13 @@ def test_each_has_a_runbook_with_commands(rule: dict[str, Any]) -> None:
     assert "```sh" in text.partition("## First look")[2].partition("## Mend")[0]
 
 
+def test_each_is_in_the_documentation() -> None:
+    text = (BASE_DIR / "docs/metrics.md").read_text()
+
+    for name, rule in ALL.items():
+        assert re.search(rf"\| `{name}` \| .* \| \[.*\]\({rule['annotations']['runbook_url'][5:]}\) \|", text), name
+
+
 def test_each_runbook_is_of_an_alert() -> None:
     named = {rule["annotations"]["runbook_url"].rpartition("/")[2] for rule in ALL.values()}
 
