@@ -25,6 +25,7 @@ class Measure(IntEnum):
     RUN = 2
     PREDICTED = 3
     ERROR = 4
+    PROCESSING = 5
 
 
 def bin_of(measure: Measure, value: float) -> int:

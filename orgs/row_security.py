@@ -58,6 +58,7 @@ OPEN_TABLES = {
     "jobs_leaderterm": "of the deployment",
     "jobs_release": "of the deployment: its versions",
     "jobs_rollupmark": "of the leader: ids up to which attempts of all organisations are summed up",
+    "jobs_total": "of the deployment: sums over all organisations since the beginning, by job type",
     "jobs_follower": "how far the leader has followed what happened, in all organisations",
     "jobs_streamposition": "how far each receiver of the event stream was told, of all organisations",
 }
@@ -71,6 +72,7 @@ NOT_GRANTED = {
     "orgs_removedname": ("INSERT", "UPDATE", "DELETE"),
     "jobs_follower": ("INSERT", "UPDATE", "DELETE"),
     "jobs_streamposition": ("INSERT", "UPDATE", "DELETE"),
+    "jobs_total": ("INSERT", "UPDATE", "DELETE"),
     "django_migrations": ("INSERT", "UPDATE", "DELETE"),
 }
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")

@@ -477,7 +477,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "smartqueue.http_metrics.BeforeMiddleware",
     "smartqueue.logs.CorrelationMiddleware",
     "orgs.walls.WallMiddleware",
     "orgs.rates.RateLimitMiddleware",
@@ -498,7 +498,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "smartqueue.http_metrics.AfterMiddleware",
 ]
 
 ROOT_URLCONF = "smartqueue.urls"
@@ -596,8 +596,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
-# Asked from inside, past what ends TLS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+# Asked for from within, past what ends TLS: by probes and by Prometheus.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -727,6 +727,12 @@ SPECTACULAR_SETTINGS = {
 # --- Metrics and logs -------------------------------------------------------------------------------------------
 # Whoever scrapes /metrics sends it as a bearer token; without one only loopback may ask.
 METRICS_TOKEN = env_str("SMARTQUEUE_METRICS_TOKEN", "")
+# Where a worker, a scheduler and a watchdog answer scrapes about themselves; 0: nowhere.
+METRICS_PORT = env_int("METRICS_PORT", 0)
+METRICS_HOST = env_str("METRICS_HOST", "127.0.0.1")
+# Where the processes of a web put what they have counted of HTTP, so that each can tell what all of them have: a folder
+# that is emptied before they start. prometheus_client reads the variable itself.
+PROMETHEUS_MULTIPROC_DIR = env_str("PROMETHEUS_MULTIPROC_DIR", "")
 PROMETHEUS_EXPORT_MIGRATIONS = False
 LOG_FORMAT = env_str("SMARTQUEUE_LOG_FORMAT", "console" if DEBUG else "json")
 LOG_LEVEL = env_str("SMARTQUEUE_LOG_LEVEL", "INFO")

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from jobs.metrics import metrics_view
+from jobs.metrics.scrape import metrics_view
 from orgs.admin_site import org_admin_site
 from orgs.pages import declares
 from orgs.roles import Gate

@@ -19,9 +19,13 @@ OUTWARD = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\((?:\.\./)+((?!docs/)[A-Za-
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    decisions = sorted(path.name for path in Path(config.docs_dir, "decisions").glob("*.md"))
+    """Runbooks and decisions are listed by their names."""
     assert config.nav is not None
-    config.nav[-1] = {"Decisions": [f"decisions/{name}" for name in decisions]}
+    for section in config.nav:
+        for title, pages in section.items():
+            if not pages:
+                names = sorted(path.name for path in Path(config.docs_dir, title.lower()).glob("*.md"))
+                section[title] = [f"{title.lower()}/{name}" for name in names]
     return config
 
 

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0044_search_top")]
+    dependencies = [("jobs", "0045_total")]
 
     operations = [
         migrations.CreateModel(

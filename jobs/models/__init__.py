@@ -22,7 +22,7 @@ from jobs.models.pause import Pause
 from jobs.models.process import LeaderTerm, Release, WorkerProcess, serving
 from jobs.models.queue import Queue
 from jobs.models.ready import Ready
-from jobs.models.rollup import Rollup, RollupMark
+from jobs.models.rollup import Rollup, RollupMark, Total
 from jobs.models.schedule import Missed, Schedule, ScheduleTick
 from jobs.models.search import (
     ErrorCount,
@@ -110,6 +110,7 @@ __all__ = [
     "StreamPosition",
     "Subscriber",
     "ToClassify",
+    "Total",
     "Transition",
     "WorkerProcess",
     "serving",

@@ -83,3 +83,35 @@ class RollupMark(models.Model):
 
     def __str__(self) -> str:
         return f"attempts up to {self.attempt_id}, moves up to {self.move_id}"
+
+
+class Total(models.Model):
+    """What has happened since the beginning, by job type, over all organisations: the counters of /metrics.
+
+    Added to with the roll-ups, and never less: what is deleted since has happened all the same. A type that this
+    software does not know goes to OTHER.
+    """
+
+    OTHER = "other"
+
+    type = models.CharField(max_length=32, primary_key=True)
+    # Jobs that were submitted, came to an end, and were sent back when they had failed.
+    created = models.BigIntegerField()
+    done = models.BigIntegerField()
+    dead = models.BigIntegerField()
+    cancelled = models.BigIntegerField()
+    replayed = models.BigIntegerField()
+    # Attempts that failed; of these, those whose job was tried again, and those whose lease ran out.
+    failed = models.BigIntegerField()
+    retried = models.BigIntegerField()
+    lost = models.BigIntegerField()
+    # Sums of milliseconds: waits, runs of attempts that are done, and of all that ran to an end.
+    wait_ms = models.FloatField()
+    run_ms = models.FloatField()
+    processing_ms = models.FloatField()
+    # How many fell into which bin, as in Rollup.
+    bins = ArrayField(models.SmallIntegerField())
+    counts = ArrayField(models.BigIntegerField())
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.done} done"

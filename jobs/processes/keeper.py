@@ -10,6 +10,7 @@ from django.conf import settings
 
 from jobs.handlers.base import StopReason
 from jobs.processes.executor import Attempt
+from jobs.processes.measures import Measures
 from jobs.processes.reporting import flush
 from jobs.queue.lease import renew
 
@@ -22,11 +23,14 @@ STOP_GRACE_SECONDS = 5.0
 class Keeper:
     """`attempts`, by token, is changed by the worker's loop alone; the ticker's thread reads it."""
 
-    def __init__(self, worker_id: UUID, on_abandon: Callable[[Attempt], None]) -> None:
+    def __init__(
+        self, worker_id: UUID, on_abandon: Callable[[Attempt], None], measures: Measures | None = None
+    ) -> None:
         self.worker_id = worker_id
         # An attempt leaves when its end is in the database, or known to be fenced.
         self.attempts: dict[UUID, Attempt] = {}
         self._on_abandon = on_abandon
+        self.measures = measures or Measures()
         # One statement over many of our leases at a time: two that lock them in different orders would deadlock, and
         # an attempt's lines on their way must arrive before its end.
         self.writing = threading.Lock()
@@ -40,6 +44,7 @@ class Keeper:
         until = time.monotonic() + settings.LEASE_SECONDS
         with self.writing:
             renewed = renew(worker_id=self.worker_id, tokens=list(attempts))
+        self.measures.renewed += len(renewed.held)
         for token, attempt in attempts.items():
             if token in renewed.held:
                 attempt.held_until = until

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import Error, connection
 
+from jobs.processes.measures import Measures
 from jobs.queue.session import cause
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Loop:
     def __init__(self, *, idle_seconds: float) -> None:
         self.idle_seconds = idle_seconds
         self.stopping = False
+        self.measures = Measures()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -60,12 +62,14 @@ class Loop:
         """A step that raises is logged and slept on, so that it cannot spin; the loop lives on."""
         self.turned()
         try:
-            return self.step()
+            with self.measures.steps.timed():
+                return self.step()
         except Error as error:
             log.warning("database trouble, trying again", extra={"error": str(error).strip()})
             self.forget_connection()
         except Exception:
             log.exception("a step failed")
+        self.measures.failed_steps += 1
         if not self.stopping:
             # not all processes at the same moment when the database is back
             time.sleep(RECOVERY_SECONDS * random.uniform(0.5, 1.0))

@@ -148,16 +148,18 @@ class Scheduler(Loop):
         # Put off before it is tried, so that one that fails each time does not keep the others from running.
         chore.due = time.monotonic() + chore.every_seconds
         try:
-            with fenced(epoch):
+            with self.measures.chore(chore.name).timed(), fenced(epoch):
                 again = chore.run()
         except NotLeader:
             log.warning("a write of a closed term was refused", extra={"chore": chore.name, "epoch": epoch})
             return False
         except Error:
             log.warning("a chore failed", extra={"chore": chore.name})
+            self.measures.failed_chores += 1
             raise
         except Exception:
             log.exception("a chore failed", extra={"chore": chore.name})
+            self.measures.failed_chores += 1
             return True
         if again:
             chore.due = 0.0

@@ -36,8 +36,10 @@ class Watchdog(Loop):
             return False
         rescued = rescue(batch=RESCUE_BATCH)
         if rescued:
+            self.measures.rescued += rescued
             log.warning("leases taken back", extra={"leases": rescued})
         for process in sql.run("declare_dead", dead_seconds=settings.WORKER_DEAD_SECONDS):
+            self.measures.declared_dead += 1
             log.warning("declared dead", extra={"kind": process.kind, "host": process.hostname, "pid": process.pid})
         return rescued == RESCUE_BATCH
 

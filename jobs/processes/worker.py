@@ -66,7 +66,7 @@ class Worker(Loop):
         self.presence.labels, self.presence.on_asked = labels or {}, self.obey
         # It takes no more until it is asked to go on.
         self.quiet = False
-        self.keeper = Keeper(self.presence.id, self.on_abandon)
+        self.keeper = Keeper(self.presence.id, self.on_abandon, self.measures)
         self.attempts = self.keeper.attempts
         # Slots whose threads have not returned from an attempt that was ended without them.
         self.stuck = 0
@@ -186,6 +186,7 @@ class Worker(Loop):
         return taken
 
     def start(self, attempts: list[Attempt]) -> None:
+        self.measures.claimed += len(attempts)
         self.attempts.update((attempt.claimed.token, attempt) for attempt in attempts)
         self.enough = max(len(self.attempts) - self.stuck, 1)
         # in order, and those of a kind together
@@ -289,10 +290,12 @@ class Worker(Loop):
         for attempt, _ in ended:
             self.attempts.pop(attempt.claimed.token, None)
         self.presence.jobs_processed += len(settled)
+        self.measures.ended += len(settled)
         if len(settled) == len(ended):
             return
         written = {(one.job_id, one.attempt) for one in settled}
         late = [attempt.claimed for attempt, _ in ended if attempt.claimed[:2] not in written]
+        self.measures.fenced += len(late)
         for claimed in late:
             log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
         note_fenced(late)
@@ -306,6 +309,7 @@ class Worker(Loop):
                 if attempt.settled:
                     self.attempts.pop(attempt.claimed.token, None)
                     self.presence.jobs_processed += 1
+                    self.measures.ended += 1
                 else:
                     self.unsettled.append((attempt, ended))
                 self.stuck += 0 if thread_is_free else 1

@@ -28,7 +28,7 @@ FILES_SECONDS = 1.0
 # Requests and statements that began before an erasure are over by then.
 SETTLE_SECONDS = 60.0
 # These go in a way of their own: with their files, with all that hangs on them, or together.
-NOT_SWEPT = frozenset({"jobs_artefact", "jobs_job", "jobs_statuscount", "jobs_statusdelta"})
+NOT_SWEPT = frozenset({"jobs_artefact", "jobs_classifiercount", "jobs_job", "jobs_statuscount", "jobs_statusdelta"})
 
 # How much a step did: 0 when nothing is left for it, None when it has to wait.
 Step = Callable[[int], int | None]
@@ -49,6 +49,7 @@ class Eraser:
             self.files,
             Jobs(),
             rows_of("erase_deliveries"),
+            rows_of("erase_answers"),
             sweep_tables,
             erase_counts,
             self.files.clear,

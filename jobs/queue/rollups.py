@@ -1,4 +1,4 @@
-"""What the leader sums up by the minute, hour and day. Each attempt and each new job is added once, whatever happens.
+"""What the leader sums up by the minute, hour and day, and since the beginning: each attempt and job once.
 
 What is added is a range of ids, and the mark that says up to where goes on in the same transaction: all of it or none.
 The range ends where no more can come below (orgs.settled), so what commits late is in a later one. What was there
@@ -9,7 +9,8 @@ from dataclasses import astuple, dataclass, replace
 
 from django.conf import settings
 
-from jobs.models import RollupMark
+from jobs.handlers import registry
+from jobs.models import RollupMark, Total
 from jobs.models.rollup import DAY, HOUR, MINUTE
 from jobs.queue import sql
 from orgs.settled import Settled
@@ -105,6 +106,7 @@ def add(was: Place, new: Place) -> None:
          "moves_after": new.moves_left, "moves_upto": was.moves_left}
     )  # fmt: skip
     sql.run("roll_up", kinds=KINDS, **levels(), **ends)
+    sql.run("count_totals", types=registry.types(), other=Total.OTHER, **ends)
 
 
 def levels() -> dict[str, list[int]]:

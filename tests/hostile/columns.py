@@ -34,6 +34,7 @@ OURS: dict[Column, str] = {
     ("jobs_savedview", "query"): "of an address, encoded when it was written",
     ("jobs_follower", "name"): "one of two words",
     ("jobs_streamposition", "name"): "one of two words",
+    ("jobs_total", "type"): "of the registry, or other",
     ("jobs_searchfacet", "kind"): "one of four words",
     ("jobs_statusdelta", "status"): "the same",
     ("jobs_ending", "status"): "the same",

@@ -64,6 +64,14 @@ def test_metrics_move_with_the_queue(client: Client, world: World) -> None:
 
 
 @pytest.mark.django_db
+@override_settings(SECURE_SSL_REDIRECT=True)
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_who_asks_from_within_is_not_sent_to_tls(client: Client, path: str) -> None:
+    assert client.get(path).status_code in (200, 503)
+    assert client.get("/sign-in/").status_code == 301
+
+
+@pytest.mark.django_db
 def test_metrics_are_not_for_tenants(
     client: Client, world: World, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

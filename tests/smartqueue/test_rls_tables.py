@@ -158,7 +158,7 @@ PASSES = {
     "orgs/admin_site.py": {"PLATFORM"},
     "orgs/audit.py": {"NOBODY"},
     "analytics/pool.py": {"POOL"},
-    "jobs/metrics.py": {"METRICS"},
+    "jobs/metrics/scrape.py": {"METRICS"},
     "jobs/queue/worker_control.py": {"PLATFORM"},
     "smartqueue/health.py": {"READY"},
 }

@@ -14,9 +14,11 @@ from django.core.management.base import BaseCommand, CommandError
 from jobs.handlers import registry
 from jobs.handlers.base import HandlerNotReady
 from jobs.masking import Covered
+from jobs.processes import exposition
 from jobs.processes.forks import Forks
 from jobs.processes.lookout import ALL_QUEUES
 from jobs.processes.loop import refuse_undurable
+from jobs.processes.telling import ProcessCollector
 from jobs.processes.worker import Worker
 from jobs.queue.enqueue import QUEUE_NAME
 
@@ -41,6 +43,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--label", action="append", default=[], metavar="KEY=VALUE", help="shown with the worker; may be repeated"
         )
+        exposition.add_arguments(parser)
         parser.add_argument("--until-empty", action="store_true", help="stop when there is nothing left to do")
 
     def handle(self, *, queues: str, types: str, concurrency: int, processes: int, **options: Any) -> None:
@@ -51,6 +54,8 @@ class Command(BaseCommand):
             "until_empty": options["until_empty"],
             "labels": checked_labels(options["label"]),
         }
+        host, port = options["metrics_host"], options["metrics_port"]
+        exposition.refuse_taken(host, port, checked_number("--processes", processes))
         try:
             if asked["types"]:
                 registry.prepare(asked["types"])
@@ -59,11 +64,12 @@ class Command(BaseCommand):
         except HandlerNotReady as error:
             raise CommandError(str(error)) from error
         refuse_undurable()
-        if checked_number("--processes", processes) == 1:
-            code = work(**asked)
+        if processes == 1:
+            code = work((host, port), **asked)
         else:
             parent = os.getpid()
-            code = Forks(processes, lambda: work(**asked, parent=parent)).run()
+            # each of them on a port of its own
+            code = Forks(processes, lambda number: work((host, port and port + number), **asked, parent=parent)).run()
         # Threads of handlers that did not stop are not waited for: their jobs have been given back.
         self.stdout.flush()
         os._exit(code)
@@ -77,11 +83,12 @@ def all_ready() -> list[str]:
     return ready
 
 
-def work(**asked: Any) -> int:
+def work(metrics: tuple[str, int], **asked: Any) -> int:
     """Be a worker until told to stop; returns the exit code."""
     collect_seldom()
     sys.stdout, sys.stderr = Covered(sys.stdout), Covered(sys.stderr)
     worker = Worker(**asked)
+    exposition.serve(ProcessCollector(worker), *metrics)
     worker.handle_signals()
     worker.run()
     return worker.exit_code

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from analytics.queries import pulse
-from jobs.metrics import QueueCollector
+from jobs.metrics.database import vital_signs
 from jobs.models import Lease, WorkerProcess
 from jobs.queue import sql
 from orgs.models import User
@@ -75,9 +75,7 @@ def test_it_is_no_peer_of_ours_and_not_counted_as_one(world: World, own: Own) ->
     own.claim()
 
     assert sql.run("peers", queues=["default"], dead_seconds=15) == []
-    assert [
-        metric.samples[0].value for metric in QueueCollector().collect() if metric.name.endswith("worker_count")
-    ] == [0]
+    assert [metric.samples[0].value for metric in vital_signs() if metric.name.endswith("worker_count")] == [0]
     assert api(world.owner).get("/api/v1/counts/").json()["active_workers"] == 1
     assert api(world.outsider).get("/api/v1/counts/").json()["active_workers"] == 0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.metrics import audit_seals
+from jobs.metrics.database import audit_seals
 from orgs import audit
 from orgs.audit_seals import Sealer
 from orgs.models import AuditEntry, AuditHead

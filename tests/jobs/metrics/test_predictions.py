@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from jobs.metrics import predictions
+from jobs.metrics.database import predictions
 from jobs.models import Learning
 from tests.conftest import World
 from tests.factories import make_hour, make_version
