@@ -331,6 +331,8 @@ class ArtefactTooLarge(QueueError):
     """The file is larger than a file may be."""
 
     code = "body_too_large"
+    # Its name among the limits that are hit.
+    limit = "file_size"
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"A file has at most {max_bytes} bytes here; nothing was kept.")

@@ -161,7 +161,7 @@ def replay_batch(
 
 
 def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
-    if faults := payload_limit_faults(payload):
+    if faults := payload_limit_faults(payload, scope.org):
         raise InvalidJob(faults)
     handler = registry.get(job.type)
     check_payload(handler, payload, scope.org)

@@ -17,6 +17,7 @@ from jobs.errors import NoRoom, QueueFull, SchedulesFull
 from jobs.models import Artefact, Schedule
 from jobs.queue import sql
 from jobs.queue.new_job import NewJob, canonical
+from orgs import limit_hits
 from orgs.models import Org
 
 WAITING_JOBS, PAYLOAD_BYTES = QueueFull.WAITING_JOBS, QueueFull.PAYLOAD_BYTES
@@ -117,6 +118,7 @@ def check_schedule(org: Org) -> None:
     """Raise SchedulesFull when there is no place for one more. The caller has the organisation's row locked."""
     limit, used = limit_of(org, SCHEDULES), Schedule.objects.for_org(org).count()
     if used >= limit:
+        limit_hits.note(org.pk, SCHEDULES)
         raise SchedulesFull(limit, used)
 
 
@@ -125,6 +127,7 @@ def check_room(org_id: int, size_bytes: int) -> None:
     hold(org_id, ARTEFACT_BYTES)
     limit, used = file_limit(org_id), file_bytes(org_id)
     if used + size_bytes > limit:
+        limit_hits.note(org_id, ARTEFACT_BYTES)
         raise NoRoom(limit, used)
 
 
