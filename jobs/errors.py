@@ -363,6 +363,8 @@ class QueueFull(QuotaExceeded):
     def __init__(self, quota: str, limit: int, used: int) -> None:
         self.quota, self.unit = quota, self.UNITS[quota]
         super().__init__(limit, used)
+        # in a list of what became of each job
+        self.short = f"no room: {used} of {limit} {self.unit}"
 
 
 class SchedulesFull(QuotaExceeded):

@@ -62,6 +62,20 @@ class Room:
             self.jobs + jobs + settings.QUOTA_MARGIN_JOBS <= self.max_jobs and self.bytes + more_bytes <= self.max_bytes
         )
 
+    @property
+    def jobs_left(self) -> int:
+        return self.max_jobs - self.jobs
+
+    @property
+    def bytes_left(self) -> int:
+        return self.max_bytes - self.bytes
+
+    def full(self, jobs: int, payload_bytes: int) -> QueueFull:
+        """Why no more fit, where so many took a place."""
+        if self.jobs_left <= jobs:
+            return QueueFull(WAITING_JOBS, self.max_jobs, self.jobs + jobs)
+        return QueueFull(PAYLOAD_BYTES, self.max_bytes, self.bytes + payload_bytes)
+
     def take(self, payload_bytes: int) -> QueueFull | None:
         """A place for one more job, or why there is none."""
         if self.jobs >= self.max_jobs:
@@ -106,6 +120,17 @@ def places(new: Sequence[NewJob], org: Org, earlier: Collection[str]) -> list[Qu
     """Why there is no place for each of these jobs, under hold(). `earlier`: keys of those that are there already."""
     room = room_of(org)
     return [None if one.idempotency_key in earlier else room.take(len(canonical(one.payload))) for one in new]
+
+
+def room_for(org: Org, jobs: int) -> Room | None:
+    """What is left to jobs that exist already, until the transaction ends; None where so many have room anyway.
+
+    Asked before any row of theirs is locked: whoever has this may wait for such a row.
+    """
+    if is_far(org, jobs):
+        return None
+    hold(org.pk, WAITING_JOBS)
+    return room_of(org)
 
 
 def limit_of(org: Org, quota: str) -> int:
