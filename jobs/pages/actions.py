@@ -151,7 +151,8 @@ def cancellations(request: HttpRequest, scope: Scope) -> HttpResponse:
 def replays(request: HttpRequest, scope: Scope) -> HttpResponse:
     """Replay the ticked jobs that are dead letters."""
     chosen = ticked(request)
-    done = replay_many(chosen, scope=scope, request=request)
+    reason = request.POST.get("replay_reason", "").strip()
+    done = replay_many(chosen, scope=scope, request=request, reason=reason)
     tell_replayed(request, len(chosen), len(done.ids), done.full, len(done.refused))
     return back(request, "/jobs/")
 

@@ -82,7 +82,7 @@ def cancel(ids: Sequence[UUID], doing: Doing) -> Told:
 
 def replay(ids: Sequence[UUID], doing: Doing) -> Told:
     room = quotas.room_for(doing.scope.org, len(ids))
-    about = {"operation": doing.operation}
+    about = {"operation": doing.operation} | ({"reason": doing.reason} if doing.reason else {})
     done = replay_batch(ids, scope=doing.scope, request=doing.request, about=about, room=room)
     doing.refused.update(dict.fromkeys(done.refused, done.full.short if done.full else ""))
     return dict.fromkeys(done.ids, "queued again")

@@ -126,15 +126,18 @@ class Replayed(NamedTuple):
     full: QueueFull | None
 
 
-def replay_many(job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest | None = None) -> Replayed:
+def replay_many(
+    job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest | None = None, reason: str = ""
+) -> Replayed:
     """Send back those of these jobs that are dead letters of the organisation, as far as there is room for them."""
     scope.require(Action.REPLAY)
     chosen, told = list(job_ids), Replayed([], [], None)
+    about = {"reason": reason[:200]} if reason else {}
     for start in range(0, len(chosen), REPLAY_BATCH):
         some = chosen[start : start + REPLAY_BATCH]
         with brief():
             room = quotas.room_for(scope.org, len(some))
-            ids, refused, full = replay_batch(some, scope=scope, request=request, room=room)
+            ids, refused, full = replay_batch(some, scope=scope, request=request, about=about, room=room)
         told = Replayed(told.ids + ids, told.refused + refused, full or told.full)
     return told
 
