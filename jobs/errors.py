@@ -337,6 +337,8 @@ class ArtefactTooLarge(QueueError):
     """The file is larger than a file may be."""
 
     code = "body_too_large"
+    # Its name among the limits that are hit.
+    limit = "file_size"
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"A file has at most {max_bytes} bytes here; nothing was kept.")
@@ -367,6 +369,8 @@ class QueueFull(QuotaExceeded):
     def __init__(self, quota: str, limit: int, used: int) -> None:
         self.quota, self.unit = quota, self.UNITS[quota]
         super().__init__(limit, used)
+        # in a list of what became of each job
+        self.short = f"no room: {used} of {limit} {self.unit}"
 
 
 class SchedulesFull(QuotaExceeded):

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from jobs.errors import NoRoom
+from jobs.errors import ArtefactTooLarge, NoRoom
 from jobs.ids import uuid7
 from jobs.models import Artefact
 from jobs.queue.quotas import file_bytes, file_limit
+from orgs import limit_hits
 
 CHUNK_BYTES = 1 << 20
 
@@ -78,12 +79,15 @@ def store_within(org_id: int, source: Source) -> Stored:
     most, used = file_limit(org_id), file_bytes(org_id)
     left = most - used
     if left <= 0:
+        limit_hits.note(org_id, NoRoom.quota)
         raise NoRoom(most, used)
     try:
         return store(org_id, source, max_bytes=min(left, settings.ARTEFACT_FILE_MAX_BYTES))
     except TooLarge:
         if left < settings.ARTEFACT_FILE_MAX_BYTES:
+            limit_hits.note(org_id, NoRoom.quota)
             raise NoRoom(most, used) from None
+        limit_hits.note(org_id, ArtefactTooLarge.limit)
         raise
 
 

@@ -1,12 +1,14 @@
-"""Fields of payloads whose names say that their values are nobody's business: they are kept, used, and not shown."""
+"""Fields of payloads whose names say, or whose task says, that their values are nobody's business: they are kept, used,
+and not shown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from jobs.handlers.schemas import Fault
 from jobs.masking import MASK
 from jobs.references import REFERENCE, texts
+from jobs.secret_arguments import NONE, same_task, secret_arguments
 from jobs.sensitive import NAME_CHARACTERS, is_sensitive
 
 MOST_NAMES = 10_000
@@ -16,10 +18,16 @@ SHOWN = f"{MASK} stands for a value that is not shown: give the value, or refer 
 SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]{0,15} +)?(.*)", re.DOTALL)
 
 
-def hide(value: Any) -> Any:
-    """A JSON value as it is shown."""
+def hide(value: Any, secret: Container[str] = NONE) -> Any:
+    """A JSON value as it is shown. `secret`: names of its fields that are hidden too."""
     if isinstance(value, dict):
-        return {name: covered(inner) if is_sensitive(name) else hide(inner) for name, inner in value.items()}
+        arguments = secret_arguments(value)
+        return {
+            name: covered(inner)
+            if is_sensitive(name) or name in secret
+            else hide(inner, arguments if name == "kwargs" else NONE)
+            for name, inner in value.items()
+        }
     return [hide(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -42,14 +50,22 @@ def own_part(text: str) -> str:
     return found[1] if found else text
 
 
-def restore(sent: Any, kept: Any, *, covered: bool = False) -> Any:
+def restore(sent: Any, kept: Any, *, covered: bool = False, secret: Container[str] = NONE) -> Any:
     """What was sent by somebody who was shown hide(kept): where he sent the mask back, the value that was kept.
 
-    A list of another length is another list: its places mean nothing.
+    A list of another length is another list: its places mean nothing. Nor does an argument of another task.
     """
     if isinstance(sent, dict) and isinstance(kept, dict):
+        arguments = secret_arguments(kept) if same_task(sent, kept) else NONE
         return {
-            name: restore(inner, kept[name], covered=covered or is_sensitive(name)) if name in kept else inner
+            name: restore(
+                inner,
+                kept[name],
+                covered=covered or is_sensitive(name) or name in secret,
+                secret=arguments if name == "kwargs" else NONE,
+            )
+            if name in kept
+            else inner
             for name, inner in sent.items()
         }
     if isinstance(sent, list) and isinstance(kept, list) and len(sent) == len(kept):
@@ -59,20 +75,28 @@ def restore(sent: Any, kept: Any, *, covered: bool = False) -> Any:
 
 def mask_faults(payload: Mapping[str, Any]) -> list[Fault]:
     """Masks that were sent as values: what they stand for is not known here."""
-    return [
-        (pointer, SHOWN)
-        for pointer, value in texts(payload)
-        if value == MASK and any(map(is_sensitive, pointer.split("/")))
-    ]
+    secret = secret_arguments(payload)
+    return [(pointer, SHOWN) for pointer, value in texts(payload) if value == MASK and is_hidden(pointer, secret)]
+
+
+def is_hidden(pointer: str, secret: Container[str]) -> bool:
+    steps = pointer.split("/")[1:]
+    return any(map(is_sensitive, steps)) or (steps[0] == "kwargs" and len(steps) > 1 and steps[1] in secret)
 
 
 def hidden_values(value: Any) -> list[str]:
-    """The texts that hide() does not show."""
+    """The texts that hide() does not show of a payload."""
     found: list[str] = []
     # one attempt after the other asks this: the names of most payloads are known
     if len(_harmless) > MOST_NAMES:
         _harmless.clear()
     collect(value, found)
+    secret = secret_arguments(value) if type(value) is dict else NONE
+    if secret is not NONE and type(value["kwargs"]) is dict:
+        for name, inner in value["kwargs"].items():
+            if name in secret:
+                for _, text in texts(inner):
+                    found += {text, own_part(text)}
     return found
 
 

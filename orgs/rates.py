@@ -11,7 +11,7 @@ from hashlib import sha256
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from orgs import buckets
+from orgs import buckets, limit_hits
 from orgs.buckets import Rate, Take, Taken
 from orgs.client import client_prefix
 from orgs.errors import RateLimited
@@ -20,6 +20,9 @@ from orgs.scope import Scope
 
 ACCOUNT_LOGINS = "account-logins"
 ORG_JOBS, ORG_CALLS, ORG_EXPORTS = "org-jobs", "org", "org-exports"
+USER_JOBS, CALLER = "user-jobs", "caller"
+# Those that hold back what is done in an organisation.
+IN_ORGS = (ORG_JOBS, USER_JOBS, ORG_CALLS, CALLER, ORG_EXPORTS)
 
 
 def registering(request: HttpRequest) -> None:
@@ -59,22 +62,23 @@ def submitting(request: HttpRequest, scope: Scope, jobs: int = 1) -> None:
     """Jobs, not calls: a bulk call counts as many as it brings."""
     hold(
         request,
-        take("user-jobs", f"user-{scope.user.pk}", settings.USER_JOB_RATE, jobs),
+        take(USER_JOBS, f"user-{scope.user.pk}", settings.USER_JOB_RATE, jobs),
         take(ORG_JOBS, of_org(scope.org.pk), settings.ORG_JOB_RATE, jobs),
+        org_id=scope.org.pk,
     )
 
 
 def calling(request: HttpRequest, caller: str, org_id: int | None) -> None:
     """Any other call, of a person or with a key."""
-    wanted = [take("caller", caller, settings.CALL_RATE)]
+    wanted = [take(CALLER, caller, settings.CALL_RATE)]
     if org_id is not None:
         wanted.append(take(ORG_CALLS, of_org(org_id), settings.ORG_CALL_RATE))
-    hold(request, *wanted)
+    hold(request, *wanted, org_id=org_id)
 
 
 def exporting(request: HttpRequest, org_id: int) -> None:
     """All that an organisation has: dear, and seldom needed."""
-    hold(request, take(ORG_EXPORTS, of_org(org_id), settings.ORG_EXPORT_RATE))
+    hold(request, take(ORG_EXPORTS, of_org(org_id), settings.ORG_EXPORT_RATE), org_id=org_id)
 
 
 def of_org(org_id: int) -> str:
@@ -96,14 +100,17 @@ def account(username: str) -> str:
     return sha256(username.lower().encode(errors="replace")).hexdigest()[:32]
 
 
-def hold(request: HttpRequest, *wanted: Take | None) -> None:
-    """Take from each bucket. Raises RateLimited, saying which were empty."""
+def hold(request: HttpRequest, *wanted: Take | None, org_id: int | None = None) -> None:
+    """Take from each bucket. Raises RateLimited, saying which were empty; in an organisation that is counted."""
     takes = [one for one in wanted if one]
     if not takes:
         return
     taken = buckets.take(takes)
     request.rates_taken = [*getattr(request, "rates_taken", []), *taken]  # type: ignore[attr-defined]
     if refused := [one for one in taken if not one.admitted]:
+        if org_id is not None:
+            for one in refused:
+                limit_hits.note(org_id, one.policy)
         # by the processes' own count it may be there this moment
         wait = max(math.ceil(max(one.wait for one in refused)), 1)
         raise RateLimited(wait, [one.policy for one in refused])

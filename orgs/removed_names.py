@@ -34,6 +34,8 @@ PATHS = re.compile(rf"(/(?:members|users)/)({NAME})(?=/)")
 # Acts on people, by the beginning of their name; and details that hold names.
 ON_PEOPLE = ("auth.", "member.", "invitation.", "user.")
 OF_ADMIN = re.compile(r"(user )(.+)", re.DOTALL)
+# What stands before the actor where he is told of.
+BY = "by "
 NAMING = frozenset({"actor", "creator", "filter", "user", "username"})
 
 # What a word is replaced by; the second says that it is a part of something, where a username has to stand.
@@ -190,6 +192,13 @@ def hide_actors(values: Iterable[str]) -> dict[str, str]:
     found = known(actor.removeprefix("user:") for actor in actors)
     said = {actor: "user:" + found.say(actor.removeprefix("user:"), True) for actor in actors}
     return {actor: shown for actor, shown in said.items() if shown != actor}
+
+
+def hide_by(values: Iterable[str]) -> dict[str, str]:
+    """The same where "by " may stand before it: "by user:ada"."""
+    actors = {value: value.removeprefix(BY) for value in values}
+    said = hide_actors(actors.values())
+    return {value: value.removesuffix(actor) + said[actor] for value, actor in actors.items() if actor in said}
 
 
 def without_actors(rows: Iterable[Row], field: str) -> list[Row]:

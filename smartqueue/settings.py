@@ -210,6 +210,8 @@ RANK_LEAD_MIN_SECONDS = env_seconds("SMARTQUEUE_RANK_LEAD_MIN_SECONDS", 1, minim
 # For so long a process takes what it last read of an organisation's share of a queue, of what waits there, and of all
 # that it has waiting, to be so.
 SHARE_FRESH_SECONDS = env_seconds("SMARTQUEUE_SHARE_FRESH_SECONDS", 0 if TESTING else 1)
+# What limits have refused is counted in each process, and written so often; 0: never by itself.
+LIMIT_HITS_SECONDS = env_seconds("SMARTQUEUE_LIMIT_HITS_SECONDS", 0 if TESTING else 1)
 DEFAULT_PREDICTED_MS = env_seconds("SMARTQUEUE_DEFAULT_PREDICTED_MS", 2000, minimum=1)
 # How soon a newly trained model is used everywhere.
 MODEL_RELOAD_SECONDS = env_seconds("SMARTQUEUE_MODEL_RELOAD_SECONDS", 3)

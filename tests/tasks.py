@@ -284,6 +284,13 @@ async def named_value_async(context: Context, value: str) -> dict[str, Any]:
     return seen(context, value)
 
 
+@task(secret=("pin", "codes"))
+def safe(context: Context, pin: str, codes: list[str] = [], note: str = "") -> dict[str, Any]:  # noqa: B006
+    """Say everything."""
+    context.log(f"tried {pin} {codes}")
+    return {"said": pin, "codes": codes, "note": note}
+
+
 @task(transactional=True)
 def named_value_transactional(context: Context, value: str) -> dict[str, Any]:
     return seen(context, value)

@@ -23,7 +23,7 @@ from jobs.models import BulkOperation, BulkOutcome, BulkState
 from jobs.models.bulk import BulkOutcomeWord
 from jobs.queue import bulk
 from jobs.queue.bulk_kinds import KINDS
-from orgs.removed_names import hide_actors
+from orgs.removed_names import hide_by
 from orgs.roles import Action
 from orgs.scope import scope_of
 from orgs.serializers import StrictSerializer
@@ -113,8 +113,7 @@ class BulkOperationSerializer(serializers.Serializer[BulkOperation]):
     outcomes_url = serializers.SerializerMethodField()
 
     def get_ended_because(self, operation: BulkOperation) -> str:
-        who = operation.ended_because.removeprefix("by ")
-        return f"by {shown}" if (shown := hide_actors([who]).get(who)) else operation.ended_because
+        return hide_by([operation.ended_because]).get(operation.ended_because, operation.ended_because)
 
     def get_outcomes_url(self, operation: BulkOperation) -> str:
         return reverse("api-bulk-operation-outcomes", args=[operation.pk])

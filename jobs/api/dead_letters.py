@@ -35,13 +35,13 @@ class ReplayManyView(OrgView):
     def post(self, request: Request) -> Response:
         sent = ReplayManySerializer.read(request)
         if "ids" in sent:
-            replayed = control.replay_many(sent["ids"], scope=self.scope, request=request._request)
-            return Response({"replayed": replayed, "more": False})
+            done = control.replay_many(sent["ids"], scope=self.scope, request=request._request)
+            return Response({"replayed": len(done.ids), "refused": len(done.refused), "more": False})
         dead = Job.objects.for_org(self.scope.org).dead_letters()
         return Response(self.replay_all(narrowed(dead, filters(sent["filter"])), request))
 
     def replay_all(self, dead: JobQuerySet, request: Request) -> dict[str, Any]:
-        """Batch by batch, each its own transaction, up to REPLAY_MAX_JOBS.
+        """Batch by batch, each its own transaction, up to REPLAY_MAX_JOBS, and no further than there is room.
 
         In the order of ids, so that a job which fails again at once is not sent back for ever.
         """
@@ -52,7 +52,10 @@ class ReplayManyView(OrgView):
             after = dead.filter(pk__gt=last) if last else dead
             ids = list(after.order_by("pk").values_list("pk", flat=True)[:batch])
             if not ids:
-                return {"replayed": replayed, "more": False}
-            replayed += control.replay_many(ids, scope=self.scope, request=request._request)
+                return {"replayed": replayed, "refused": 0, "more": False}
+            done = control.replay_many(ids, scope=self.scope, request=request._request)
+            replayed += len(done.ids)
+            if done.refused:
+                return {"replayed": replayed, "refused": len(done.refused), "more": False}
             last = ids[-1]
-        return {"replayed": replayed, "more": dead.filter(pk__gt=last).exists()}
+        return {"replayed": replayed, "refused": 0, "more": dead.filter(pk__gt=last).exists()}

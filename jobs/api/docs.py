@@ -228,7 +228,8 @@ list_dead_letters = listing(
 replay_many = extend_schema(
     operation_id="replay_jobs",
     summary="Send dead letters back",
-    description="Those of `ids`, or all that match `filter`. What is no dead letter of yours is passed over.",
+    description="Those of `ids`, or all that match `filter`. What is no dead letter of yours is passed over, "
+    "and so is that for which the quotas leave no room: it stays a dead letter.",
     request=shapes.ReplayManySerializer,
     responses={200: shapes.ReplayedSerializer},
     examples=[

@@ -169,6 +169,9 @@ class ReplayManySerializer(StrictSerializer):
 
 class ReplayedSerializer(serializers.Serializer[Any]):
     replayed = serializers.IntegerField(help_text="How many were dead letters, and are queued again.")
+    refused = serializers.IntegerField(
+        help_text="For how many there was no room (`waiting_jobs`, `payload_bytes`); later ones are then left alone."
+    )
     more = serializers.BooleanField(help_text="True when a call's bound was reached: call again for the rest.")
 
 

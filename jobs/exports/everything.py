@@ -18,6 +18,7 @@ FILES = {
     "orgs_apikey": "keys",
     "orgs_secret": "secrets",
     "orgs_auditentry": "audit",
+    "orgs_limithit": "limit_hits",
     "jobs_job": "jobs",
     "jobs_attempt": "attempts",
     "jobs_transition": "transitions",

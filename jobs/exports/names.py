@@ -6,15 +6,13 @@ from typing import Any
 
 from jobs.handlers.datasets import Question
 from orgs.models import AuditEntry
-from orgs.removed_names import hide_actors, hide_in_entries
+from orgs.removed_names import hide_actors, hide_by, hide_in_entries
 
 # Of an entry of the trail, what tells where in it names stand.
 OF_AUDIT = ("actor_id", "action", "actor_name", "target", "detail")
 SHOWN = {"actor": "actor_name", "target": "target", "detail": "detail"}
 # Of tables that are exported whole, the column that says who did it.
 ACTORS = {"transitions": "actor", "models": "promoted_by", "bulk_operations": "ended_because"}
-# What stands before the name there.
-BY = "by "
 
 Row = tuple[Any, ...]
 
@@ -56,8 +54,7 @@ def without_names_in(table: str, batch: list[dict[str, Any]]) -> list[dict[str, 
         for row, entry in zip(batch, entries, strict=True):
             row |= {name: getattr(entry, name) for name in SHOWN.values()}
     elif field := ACTORS.get(table):
-        said = hide_actors(row[field].removeprefix(BY) for row in batch if row[field])
+        said = hide_by(row[field] for row in batch if row[field])
         for row in batch:
-            if shown := said.get((row[field] or "").removeprefix(BY)):
-                row[field] = BY + shown if row[field].startswith(BY) else shown
+            row[field] = said.get(row[field], row[field])
     return batch

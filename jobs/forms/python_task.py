@@ -141,13 +141,18 @@ def argument_field(name: str, schema: Mapping[str, Any], *, required: bool) -> f
         widget = forms.Textarea(attrs={"rows": 1 if len(initial or "") <= LINE_CHARACTERS else 4})
     else:
         widget = forms.Textarea(attrs={"rows": 3, **CODE})
+    told = f"{takes[:1].upper()}{takes[1:]}."
+    if schema.get("writeOnly"):
+        # a box, not a password's line: keys have several lines, which that would lose
+        widget.attrs["autocomplete"] = "off"
+        told += " " + _("Secret: it is not shown again.")
     return ArgumentField(
         schema,
         needed=required,
         label=label,
         initial=initial,
         widget=widget,
-        help_text=f"{takes[:1].upper()}{takes[1:]}.",
+        help_text=told,
     )
 
 

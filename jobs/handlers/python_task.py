@@ -5,7 +5,7 @@ import inspect
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -38,6 +38,8 @@ class Task:
     is_transactional: bool
     has_files: bool
     validator: Validator
+    # Names of arguments that are not shown.
+    secret: frozenset[str] = frozenset()
 
     def call(self, context: Context, kwargs: Mapping[str, Any]) -> Any:
         return self.function(context, **kwargs) if self.takes_context else self.function(**kwargs)
@@ -56,7 +58,12 @@ _modules: dict[str, str | None] = {}
 def task(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def task(
-    *, name: str = "", isolated: bool = False, transactional: bool = False, files: bool = False
+    *,
+    name: str = "",
+    isolated: bool = False,
+    transactional: bool = False,
+    files: bool = False,
+    secret: Collection[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def task(
     function: Callable[..., Any] | None = None,
@@ -66,6 +73,7 @@ def task(
     isolated: bool = False,
     transactional: bool = False,
     files: bool = False,
+    secret: Collection[str] = (),
 ) -> Any:
     """Let python jobs run this function, under `name` or module.function. It stays an ordinary function.
 
@@ -79,10 +87,14 @@ def task(
 
     files: each attempt has a folder, for context.copy_artefact(), path() and artefact_file(). Not for an `async def`.
 
+    secret: names of parameters whose values are not shown, as those are not that are called password or token.
+
     A module called `tasks` lends the name of its package: add() in acme/billing/tasks.py is billing.add.
     """
     if function is None:
-        return lambda function: register(function, name, isolated=isolated, transactional=transactional, files=files)
+        return lambda function: register(
+            function, name, isolated=isolated, transactional=transactional, files=files, secret=secret
+        )
     return register(function, name)
 
 
@@ -93,8 +105,9 @@ def register(
     isolated: bool = False,
     transactional: bool = False,
     files: bool = False,
+    secret: Collection[str] = (),
 ) -> Callable[..., Any]:
-    signature = signature_of(function)
+    signature = signature_of(function, frozenset([secret] if isinstance(secret, str) else secret))
     is_async = inspect.iscoroutinefunction(function)
     if isolated + transactional + is_async > 1:
         raise BadSignature(f"{function.__qualname__} can be only one of isolated, transactional and async.")
@@ -103,12 +116,12 @@ def register(
             f"{function.__qualname__} is async, and has no folder: files are read and written in threads."
         )
     name = name or default_name(function)
-    known = _registered.get(name)
-    if known and (known.function.__module__, known.function.__qualname__) != (
+    other = _registered.get(name)
+    if other and (other.function.__module__, other.function.__qualname__) != (
         function.__module__,
         function.__qualname__,
     ):
-        raise BadSignature(f"Two tasks are called {name!r}: in {known.function.__module__} and {function.__module__}.")
+        raise BadSignature(f"Two tasks are called {name!r}: in {other.function.__module__} and {function.__module__}.")
     _registered[name] = Task(
         name=name,
         doc=inspect.getdoc(function) or "",
@@ -120,6 +133,7 @@ def register(
         is_transactional=transactional,
         has_files=files,
         validator=Validator(signature.schema),
+        secret=signature.secret,
     )
     return function
 
@@ -133,6 +147,11 @@ def tasks() -> list[Task]:
     """Every task there is, by name."""
     load()
     return [_registered[name] for name in sorted(_registered)]
+
+
+def known(name: str) -> Task | None:
+    load()
+    return _registered.get(name)
 
 
 def load() -> list[str]:
@@ -184,11 +203,10 @@ class PythonTaskHandler(Handler):
             raise HandlerNotReady("\n".join(broken))
 
     def refusals(self, payload: Mapping[str, Any], org_settings: Mapping[str, Any]) -> Sequence[Fault]:
-        load()
-        found = _registered.get(payload["task"])
+        found = known(payload["task"])
         if found is None:
-            known = ", ".join(sorted(_registered)) or "none"
-            return [("/task", f"There is no task {payload['task']!r:.60}; there are: {known}."[:300])]
+            names = ", ".join(sorted(_registered)) or "none"
+            return [("/task", f"There is no task {payload['task']!r:.60}; there are: {names}."[:300])]
         return faults(found.validator, payload.get("kwargs", {}), "/kwargs")
 
     def run(self, context: Context) -> Answer:

@@ -24,10 +24,11 @@ class Signature:
     schema: dict[str, Any]
     # The first parameter is a Context: it is given by the worker, not by the caller.
     takes_context: bool
+    secret: frozenset[str] = frozenset()
 
 
-def signature_of(function: Callable[..., Any]) -> Signature:
-    """Raises BadSignature, naming the parameter."""
+def signature_of(function: Callable[..., Any], secret: frozenset[str] = frozenset()) -> Signature:
+    """Raises BadSignature, naming the parameter. `secret`: parameters whose values are not shown (`writeOnly`)."""
     where = f"{function.__module__}.{function.__qualname__}"
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise BadSignature(f"Task {where} yields; a task returns its result.")
@@ -39,9 +40,12 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     takes_context = bool(parameters) and hints.get(parameters[0].name) is Context
     wanted = parameters[1:] if takes_context else parameters
     properties = {one.name: parameter_schema(one, hints, f"Task {where}, parameter {one.name!r}") for one in wanted}
+    if unknown := sorted(secret - properties.keys()):
+        raise BadSignature(f"Task {where} calls {unknown[0]!r} secret, and has no such parameter.")
+    properties |= {name: {**properties[name], "writeOnly": True} for name in secret}
     required = [one.name for one in wanted if one.default is inspect.Parameter.empty]
     schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return Signature(schema, takes_context)
+    return Signature(schema, takes_context, secret)
 
 
 def parameter_schema(parameter: inspect.Parameter, hints: dict[str, Any], where: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from jobs.errors import IllegalMove, InvalidJob, InvalidPayload, JobNotFound
+from jobs.errors import IllegalMove, InvalidJob, InvalidPayload, JobNotFound, QueueFull
 from jobs.pages.bulk_words import begun, soon
 from jobs.pages.filters import PAGE_SIZES
 from jobs.pages.job import get_job_for
@@ -103,7 +103,7 @@ def job_replay(request: HttpRequest, scope: Scope, job_id: UUID) -> HttpResponse
     except (NotStrict, InvalidPayload, InvalidJob) as error:
         context = {"job": job, "text": text, "faults": faults(error)}
         return render(request, "jobs/replay.html", context, status=400)
-    except IllegalMove as error:
+    except (IllegalMove, QueueFull) as error:
         messages.warning(request, _("Not replayed. %(why)s") % {"why": error.detail})
     else:
         messages.success(request, _("Replayed: it is queued again."))
@@ -151,13 +151,17 @@ def cancellations(request: HttpRequest, scope: Scope) -> HttpResponse:
 def replays(request: HttpRequest, scope: Scope) -> HttpResponse:
     """Replay the ticked jobs that are dead letters."""
     chosen = ticked(request)
-    tell_replayed(request, len(chosen), replay_many(chosen, scope=scope, request=request))
+    reason = request.POST.get("replay_reason", "").strip()
+    done = replay_many(chosen, scope=scope, request=request, reason=reason)
+    tell_replayed(request, len(chosen), len(done.ids), done.full, len(done.refused))
     return back(request, "/jobs/")
 
 
-def tell_replayed(request: HttpRequest, chosen: int, replayed: int) -> None:
+def tell_replayed(request: HttpRequest, chosen: int, replayed: int, full: QueueFull | None, refused: int) -> None:
     said = [_("%(count)s replayed.") % {"count": replayed}] if replayed else []
-    left = chosen - replayed
+    if full:
+        said.append(_("%(count)s not replayed. %(why)s") % {"count": refused, "why": full.detail})
+    left = chosen - replayed - refused
     if left:
         said.append(_("%(count)s left alone: only failed jobs can be replayed.") % {"count": left})
     tell(request, said)

@@ -22,7 +22,7 @@ from jobs.pages.live import unchanged
 from jobs.queue.bulk import stop
 from jobs.queue.bulk_kinds import KINDS
 from orgs.pages import org_page, page_or_fragment
-from orgs.removed_names import hide_actors
+from orgs.removed_names import hide_by
 from orgs.roles import Action
 from orgs.scope import Scope
 
@@ -85,7 +85,7 @@ def bulk_operation(request: HttpRequest, scope: Scope, operation_id: UUID) -> Ht
 def shown(operation: BulkOperation) -> dict[str, Any]:
     """An operation as its templates see it."""
     late = (timezone.now() - operation.next_at).total_seconds() if operation.is_open else 0.0
-    by = operation.ended_because
+    because = operation.ended_because
     return {
         "row": operation,
         "title": title(operation),
@@ -93,7 +93,7 @@ def shown(operation: BulkOperation) -> dict[str, Any]:
         "share": share(operation),
         "pending": operation.state == BulkState.PENDING,
         "nobody_leads": late > max(LATE_SECONDS, settings.LEADER_SILENT_SECONDS),
-        "because": hide_actors([by.removeprefix("by ")]).get(by.removeprefix("by "), by) if by else "",
+        "because": hide_by([because]).get(because, because),
         "query": {name: value for name, value in operation.query.items() if name != "of"},
     }
 

@@ -22,7 +22,7 @@ from jobs.queue.brief import brief
 from jobs.queue.new_job import NewJob
 from jobs.queue.quotas import check_room
 from jobs.references import texts
-from orgs import audit
+from orgs import audit, limit_hits
 from orgs.models import Org
 from orgs.roles import Action
 from orgs.scope import Scope
@@ -50,6 +50,7 @@ def send(
     if fault := name_fault(name):
         raise InvalidArtefact([("/name", fault)])
     if size_bytes is not None and size_bytes > settings.ARTEFACT_FILE_MAX_BYTES:
+        limit_hits.note(scope.org.pk, ArtefactTooLarge.limit)
         raise ArtefactTooLarge(settings.ARTEFACT_FILE_MAX_BYTES)
     try:
         stored = store_within(scope.org.pk, source)

@@ -26,6 +26,7 @@ from jobs.queue.move import closed_fault
 from jobs.queue.notify import wake
 from orgs import audit
 from orgs.models import Org
+from orgs.removed_names import BY
 from orgs.scope import Scope
 
 # Up to so many are counted before it is asked for.
@@ -198,7 +199,7 @@ def stop(operation_id: UUID, *, scope: Scope, request: HttpRequest | None = None
             raise BulkOver(f"The operation is {operation.state}.", status=operation.state)
         was = operation.state
         operation.state = BulkState.UNDONE if was == BulkState.PENDING else BulkState.STOPPED
-        operation.ended_at, operation.ended_because = now_of(scope.org), f"by {scope.actor}"[:200]
+        operation.ended_at, operation.ended_because = now_of(scope.org), f"{BY}{scope.actor}"[:200]
         operation.save(update_fields=["state", "ended_at", "ended_because"])
         let_go(operation.pk)
         audit.record(

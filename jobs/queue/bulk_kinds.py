@@ -5,7 +5,7 @@ acts on those of the jobs that it can, and says what became of each; what it say
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from jobs.models import JobQuerySet, Lease
-from jobs.queue import sql
+from jobs.queue import quotas, sql
 from jobs.queue.callbacks import follow_soon
 from jobs.queue.control import CANCEL_TRIES, replay_batch
 from jobs.queue.delete import delete_some
@@ -45,6 +45,8 @@ class Doing:
     # Goes into each entry of the trail: which operation it is of.
     operation: str = ""
     request: HttpRequest | None = None
+    # Of each job that was as the act needs it and that a limit kept from it, which.
+    refused: Told = field(default_factory=dict)
 
     def record(self, action: str, told: Told, **detail: Any) -> None:
         if told:
@@ -80,8 +82,11 @@ def cancel(ids: Sequence[UUID], doing: Doing) -> Told:
 
 
 def replay(ids: Sequence[UUID], doing: Doing) -> Told:
-    rows = replay_batch(ids, scope=doing.scope, request=doing.request, about={"operation": doing.operation})
-    return dict.fromkeys(rows, "queued again")
+    room = quotas.room_for(doing.scope.org, len(ids))
+    about = {"operation": doing.operation} | ({"reason": doing.reason} if doing.reason else {})
+    done = replay_batch(ids, scope=doing.scope, request=doing.request, about=about, room=room)
+    doing.refused.update(dict.fromkeys(done.refused, done.full.short if done.full else ""))
+    return dict.fromkeys(done.ids, "queued again")
 
 
 def delete(ids: Sequence[UUID], doing: Doing) -> Told:

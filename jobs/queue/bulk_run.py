@@ -165,13 +165,14 @@ class Batch:
         """What the verb says; where it breaks, job by job, so that one does not keep the others from it."""
         try:
             with transaction.atomic():
-                return self.kind.act(ids, doing), {}
+                return self.kind.act(ids, doing), doing.refused
         except (OperationalError, InterfaceError):
             raise
         except Exception:
             log.exception("a batch failed, and is done job by job", extra={"operation": doing.operation})
         told: Told = {}
         broken: dict[UUID, str] = {}
+        doing.refused.clear()
         for job_id in ids:
             try:
                 with transaction.atomic():
@@ -180,7 +181,7 @@ class Batch:
                 raise
             except Exception as error:
                 broken[job_id] = f"{type(error).__name__}: see the scheduler's log"
-        return told, broken
+        return told, broken | doing.refused
 
     def write_down(self, ids: Sequence[UUID], told: Told, broken: dict[UUID, str]) -> None:
         passed = [job_id for job_id in ids if job_id not in told and job_id not in broken]

@@ -3,18 +3,18 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from jobs.errors import IllegalMove, InvalidJob, JobNotFound, VersionChanged
+from jobs.errors import IllegalMove, InvalidJob, JobNotFound, QueueFull, VersionChanged
 from jobs.handlers import registry
 from jobs.hiding import hide, restore
 from jobs.models import Job, Lease, Pause, Queue
-from jobs.queue import sql
+from jobs.queue import quotas, sql
 from jobs.queue.brief import brief
 from jobs.queue.callbacks import follow_soon
 from jobs.queue.claim import ANYWHERE
@@ -23,7 +23,7 @@ from jobs.queue.new_job import check_payload, check_role
 from jobs.queue.notify import command, wake
 from jobs.queue.pause_times import PAUSE_FIELDS, Until, end_of, refuse_past
 from jobs.queue.shares import spacing
-from orgs import audit
+from orgs import audit, limit_hits
 from orgs.models import Org
 from orgs.roles import Action
 from orgs.scope import Scope
@@ -95,7 +95,7 @@ def replay(
 ) -> None:
     """Send a dead letter back, with an edited payload if one is given; masks in it stand for what they hid.
 
-    Raises JobNotFound, IllegalMove when it is not (or no longer) failed, InvalidPayload.
+    Raises JobNotFound, IllegalMove when it is not (or no longer) failed, InvalidPayload, QueueFull.
     """
     scope.require(Action.REPLAY)
     job = Job.objects.for_org(scope.org).filter(pk=job_id).first()
@@ -105,20 +105,41 @@ def replay(
         payload = restore(payload, job.payload)
         check_edited(job, payload, scope)
     with brief():
+        room = quotas.room_for(scope.org, 1)
         checked(job_id, check)
         about = {"reason": reason[:200]} if reason else {}
         old = job.payload
-        if not replay_batch([job_id], scope=scope, request=request, payload=payload, old_payload=old, about=about):
+        done = replay_batch(
+            [job_id], scope=scope, request=request, payload=payload, old_payload=old, about=about, room=room
+        )
+        if done.full:
+            raise done.full
+        if not done.ids:
             raise moved_on(job_id, scope)
 
 
-def replay_many(job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest | None = None) -> int:
-    """Send back those of these jobs that are dead letters of the organisation; returns how many were."""
+class Replayed(NamedTuple):
+    """Which dead letters were sent back, and for which there was no room, and why."""
+
+    ids: list[UUID]
+    refused: list[UUID]
+    full: QueueFull | None
+
+
+def replay_many(
+    job_ids: Iterable[UUID], *, scope: Scope, request: HttpRequest | None = None, reason: str = ""
+) -> Replayed:
+    """Send back those of these jobs that are dead letters of the organisation, as far as there is room for them."""
     scope.require(Action.REPLAY)
-    chosen, replayed = list(job_ids), 0
+    chosen, told = list(job_ids), Replayed([], [], None)
+    about = {"reason": reason[:200]} if reason else {}
     for start in range(0, len(chosen), REPLAY_BATCH):
-        replayed += len(replay_batch(chosen[start : start + REPLAY_BATCH], scope=scope, request=request))
-    return replayed
+        some = chosen[start : start + REPLAY_BATCH]
+        with brief():
+            room = quotas.room_for(scope.org, len(some))
+            ids, refused, full = replay_batch(some, scope=scope, request=request, about=about, room=room)
+        told = Replayed(told.ids + ids, told.refused + refused, full or told.full)
+    return told
 
 
 def replay_batch(
@@ -129,39 +150,40 @@ def replay_batch(
     payload: dict[str, Any] | None = None,
     old_payload: dict[str, Any] | None = None,
     about: dict[str, Any] | None = None,
-) -> list[UUID]:
-    """Which of these were. `about` goes into the trail beside them."""
+    room: quotas.Room | None = None,
+) -> Replayed:
+    """Within a transaction, whose room is quotas.room_for(). `about` goes into the trail beside the jobs."""
     edited = payload is not None
-    with brief():
-        rows = sql.run(
-            "replay",
-            job_ids=list(job_ids),
-            org_id=scope.org.pk,
-            actor=scope.actor,
-            payload=json.dumps(payload) if edited else None,
-            payload_bytes=len(canonical(payload)) if edited else None,
-            **spacing(),
-        )
-        wake((row.queue, row.rank) for row in rows)
-        if rows:
-            changes = hide({"old": {"payload": old_payload}, "new": {"payload": payload}}) if edited else {}
-            ids = [str(row.job_id) for row in rows]
-            target = ids[0] if len(ids) == 1 else f"{len(ids)} jobs"
-            audit.record(
-                "job.replay",
-                org=scope.org,
-                actor=scope.user,
-                target=target,
-                request=request,
-                jobs=ids,
-                **(about or {}),
-                **changes,
-            )
-    return [row.job_id for row in rows]
+    rows = sql.run(
+        "replay",
+        job_ids=list(job_ids),
+        org_id=scope.org.pk,
+        actor=scope.actor,
+        payload=json.dumps(payload) if edited else None,
+        payload_bytes=len(canonical(payload)) if edited else None,
+        room_jobs=room.jobs_left if room else None,
+        room_bytes=room.bytes_left if room else None,
+        **spacing(),
+    )
+    revived, refused = [row for row in rows if row.fits], [row.job_id for row in rows if not row.fits]
+    wake((row.queue, row.rank) for row in revived)
+    if revived:
+        changes = hide({"old": {"payload": old_payload}, "new": {"payload": payload}}) if edited else {}
+        record_replay([row.job_id for row in revived], scope, request, {**(about or {}), **changes})
+    full = room.full(len(revived), sum(row.bytes for row in revived)) if room and refused else None
+    if full:
+        limit_hits.note(scope.org.pk, full.quota, len(refused))
+    return Replayed([row.job_id for row in revived], refused, full)
+
+
+def record_replay(job_ids: Sequence[UUID], scope: Scope, request: HttpRequest | None, about: dict[str, Any]) -> None:
+    ids = [str(job_id) for job_id in job_ids]
+    target = ids[0] if len(ids) == 1 else f"{len(ids)} jobs"
+    audit.record("job.replay", org=scope.org, actor=scope.user, target=target, request=request, jobs=ids, **about)
 
 
 def check_edited(job: Job, payload: dict[str, Any], scope: Scope) -> None:
-    if faults := payload_limit_faults(payload):
+    if faults := payload_limit_faults(payload, scope.org):
         raise InvalidJob(faults)
     handler = registry.get(job.type)
     check_payload(handler, payload, scope.org)

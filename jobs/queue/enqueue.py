@@ -1,5 +1,6 @@
 """Accept jobs: check, estimate, rank, store and wake a worker. The row and its place in the queue are one commit."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from uuid import UUID
 import orjson
 from django.db import transaction
 
-from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueClosed, QueueError
+from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueClosed, QueueError, QueueFull
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job, Queue
 from jobs.queue import links, quotas, sql
@@ -32,6 +33,7 @@ from jobs.queue.places import give_places
 from jobs.queue.release import release_soon
 from jobs.references import Known
 from jobs.states import Status
+from orgs import limit_hits
 from orgs.models import Org, User
 from orgs.roles import Role
 
@@ -111,8 +113,15 @@ Outcome = Enqueued | QueueError
 
 def accept(new: Sequence[NewJob], refused: Sequence[QueueError | None], origin: Origin) -> list[Outcome]:
     """Store those that are not refused, and say what became of each."""
-    if any(one.waits for one in new):
-        return accept_linked(new, refused, origin)
+    outcomes = (
+        accept_linked(new, refused, origin) if any(one.waits for one in new) else accept_plain(new, refused, origin)
+    )
+    for quota, hits in Counter(one.quota for one in outcomes if isinstance(one, QueueFull)).items():
+        limit_hits.note(origin.org.pk, quota, hits)
+    return outcomes
+
+
+def accept_plain(new: Sequence[NewJob], refused: Sequence[QueueError | None], origin: Origin) -> list[Outcome]:
     good = [place for place, error in enumerate(refused) if error is None]
     stored = dict(zip(good, store_new([new[place] for place in good], origin, {}), strict=True))
     return [error or stored[place] for place, error in enumerate(refused)]

@@ -21,6 +21,7 @@ from jobs.hiding import mask_faults
 from jobs.masking import MASK
 from jobs.references import OPEN, Known, reference_faults
 from jobs.strict_json import UNSTORABLE, NotStrict, dumps, written
+from orgs import limit_hits
 from orgs.models import Org
 from orgs.roles import Action, Role, can
 
@@ -28,6 +29,8 @@ QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 MAX_LENGTHS = {"name": 64, "title": 200, "description": 10_000, "idempotency_key": 255, "limit_key": 64, "ref": 64}
 TAG = re.compile(r"[a-z0-9._:-]{1,40}")
 MOST_TAGS = 10
+# Its name among the limits that are hit.
+PAYLOAD_SIZE = "payload_size"
 # How many others one job may wait for; beyond that, a batch with a callback.
 MAX_PARENTS = 1_000
 
@@ -86,7 +89,7 @@ def refusal(new: NewJob, org: Org, role: str = Role.ORG_ADMIN, known: Known | No
     """Why this job cannot be accepted of somebody with this role, or None. `known` spares many jobs a look each."""
     try:
         handler = registry.get(new.type)
-        if errors := faults(new, role) + category_faults(new, org):
+        if errors := faults(new, role) + payload_limit_faults(new.payload, org) + category_faults(new, org):
             return InvalidJob(errors)
         check_payload(handler, new.payload, org, known)
         check_role(handler, new.payload, role)
@@ -136,7 +139,7 @@ def faults(new: NewJob, role: str) -> list[tuple[str, str]]:
         found += retries.faults(new.retry)
     if new.tags:
         found += tag_faults(new.tags)
-    return found + due_faults(new) + waiting_faults(new) + payload_limit_faults(new.payload)
+    return found + due_faults(new) + waiting_faults(new)
 
 
 def tag_faults(tags: Sequence[str]) -> list[tuple[str, str]]:
@@ -202,13 +205,16 @@ def as_id(word: UUID | str) -> UUID | None:
         return None
 
 
-def payload_limit_faults(payload: dict[str, Any]) -> list[tuple[str, str]]:
+def payload_limit_faults(payload: dict[str, Any], org: Org) -> list[tuple[str, str]]:
     limit = settings.PAYLOAD_MAX_BYTES
     try:
         size = len(dumps(payload).encode())
     except NotStrict as error:
         return [("/payload", f"Not JSON: {error}.")]
-    return [("/payload", f"{size} bytes of JSON; at most {limit} are allowed.")] if size > limit else []
+    if size <= limit:
+        return []
+    limit_hits.note(org.pk, PAYLOAD_SIZE)
+    return [("/payload", f"{size} bytes of JSON; at most {limit} are allowed.")]
 
 
 def canonical(value: Any) -> bytes:

@@ -17,6 +17,7 @@ from jobs.errors import NoRoom, QueueFull, SchedulesFull
 from jobs.models import Artefact, Schedule
 from jobs.queue import sql
 from jobs.queue.new_job import NewJob, canonical
+from orgs import limit_hits
 from orgs.models import Org
 
 WAITING_JOBS, PAYLOAD_BYTES = QueueFull.WAITING_JOBS, QueueFull.PAYLOAD_BYTES
@@ -60,6 +61,20 @@ class Room:
         return (
             self.jobs + jobs + settings.QUOTA_MARGIN_JOBS <= self.max_jobs and self.bytes + more_bytes <= self.max_bytes
         )
+
+    @property
+    def jobs_left(self) -> int:
+        return self.max_jobs - self.jobs
+
+    @property
+    def bytes_left(self) -> int:
+        return self.max_bytes - self.bytes
+
+    def full(self, jobs: int, payload_bytes: int) -> QueueFull:
+        """Why no more fit, where so many took a place."""
+        if self.jobs_left <= jobs:
+            return QueueFull(WAITING_JOBS, self.max_jobs, self.jobs + jobs)
+        return QueueFull(PAYLOAD_BYTES, self.max_bytes, self.bytes + payload_bytes)
 
     def take(self, payload_bytes: int) -> QueueFull | None:
         """A place for one more job, or why there is none."""
@@ -107,6 +122,17 @@ def places(new: Sequence[NewJob], org: Org, earlier: Collection[str]) -> list[Qu
     return [None if one.idempotency_key in earlier else room.take(len(canonical(one.payload))) for one in new]
 
 
+def room_for(org: Org, jobs: int) -> Room | None:
+    """What is left to jobs that exist already, until the transaction ends; None where so many have room anyway.
+
+    Asked before any row of theirs is locked: whoever has this may wait for such a row.
+    """
+    if is_far(org, jobs):
+        return None
+    hold(org.pk, WAITING_JOBS)
+    return room_of(org)
+
+
 def limit_of(org: Org, quota: str) -> int:
     field, setting = QUOTAS[quota]
     own = getattr(org, field)
@@ -117,6 +143,7 @@ def check_schedule(org: Org) -> None:
     """Raise SchedulesFull when there is no place for one more. The caller has the organisation's row locked."""
     limit, used = limit_of(org, SCHEDULES), Schedule.objects.for_org(org).count()
     if used >= limit:
+        limit_hits.note(org.pk, SCHEDULES)
         raise SchedulesFull(limit, used)
 
 
@@ -125,6 +152,7 @@ def check_room(org_id: int, size_bytes: int) -> None:
     hold(org_id, ARTEFACT_BYTES)
     limit, used = file_limit(org_id), file_bytes(org_id)
     if used + size_bytes > limit:
+        limit_hits.note(org_id, ARTEFACT_BYTES)
         raise NoRoom(limit, used)
 
 

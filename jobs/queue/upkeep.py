@@ -21,6 +21,7 @@ from jobs.models import BulkOutcome
 from jobs.queue import sql
 from jobs.queue.deliveries import forget_previous_secrets
 from jobs.queue.rollups import prune_rollups
+from orgs import limit_hits
 from orgs.buckets import forget_full
 from orgs.tokens import forget_expired
 
@@ -100,8 +101,9 @@ def forget_answers(*, batch: int | None = None) -> bool:
 
 
 def forget_rates(*, batch: int | None = None) -> bool:
-    """The buckets of calls that are full again: most are of clients who will not come back."""
-    return forget_full(batch or settings.PRUNE_BATCH)
+    """The buckets of calls that are full again: most are of clients who will not come back. Hits of limits long ago."""
+    batch = batch or settings.PRUNE_BATCH
+    return max(forget_full(batch), limit_hits.forget_old(batch))
 
 
 class Prune:

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.utils.translation import gettext as _
 
+from jobs.secret_arguments import is_secret_somewhere
 from jobs.sensitive import is_sensitive
 
 MOST_TERMS = 10
@@ -126,7 +127,7 @@ def read_member(root: str, steps: str, operator: str | None, value: str | None) 
     where = f"{root}{steps}"
     if len(path) > MOST_STEPS:
         raise NotUnderstood(_("%(where)s… has more than %(most)d steps.") % {"where": where[:40], "most": MOST_STEPS})
-    if any(map(is_sensitive, path)):
+    if any(map(is_sensitive, path)) or (root == "payload" and is_secret_somewhere(path)):
         raise NotUnderstood(_("%(where)s is hidden: nothing is found by it.") % {"where": where})
     if value is None:
         raise NotUnderstood(_("Say which value: %(where)s:5, or a text.") % {"where": where})

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.search.language import Member, Search, Value
+from jobs.secret_arguments import shown_arguments
 from jobs.sensitive import is_sensitive
 
 # Kinds of words: the letter after the organisation's number.
@@ -138,6 +139,7 @@ def some_words(texts: Iterable[str]) -> set[str]:
 def values_of(root: str, document: Any) -> Iterator[str]:
     """A word for each value by the way to it; of lists, for each item by the way to the list."""
     left = VALUES_OF_DOCUMENT
+    document = shown_arguments(document) if root == "payload" and isinstance(document, dict) else document
     waiting: list[tuple[tuple[str, ...], Any]] = [((root,), document)]
     while waiting and left:
         path, value = waiting.pop()

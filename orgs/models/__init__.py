@@ -1,5 +1,6 @@
 """Organisations, people, what they hold, and the trail of what they did."""
 
+from orgs.models.limit_hit import LimitHit
 from orgs.models.removed import NameKey, RemovedName
 from orgs.models.tenants import (
     MAX_WEIGHT,
@@ -29,6 +30,7 @@ __all__ = [
     "AuditHead",
     "AuditSeal",
     "Invitation",
+    "LimitHit",
     "Membership",
     "NameKey",
     "Org",

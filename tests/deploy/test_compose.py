@@ -36,8 +36,8 @@ ELSEWHERE = {
     "SMARTQUEUE_PROBE_DIR": "smartqueue/state.py",
     "PROMETHEUS_MULTIPROC_DIR": "jobs/metrics.py",
 }
-# Of tests alone, and of the flag --metrics-port.
-UNNAMED, FLAGS = {"SMARTQUEUE_TESTING"}, {"METRICS_PORT"}
+# Of tests alone.
+UNNAMED = {"SMARTQUEUE_TESTING"}
 
 
 def config(given: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -145,7 +145,7 @@ def test_every_setting_is_in_the_example_and_every_line_there_is_read() -> None:
     interpolated = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
 
     assert set(read_settings()) - UNNAMED - set(named()) == set()
-    assert set(named()) - set(read_settings()) - interpolated - set(ELSEWHERE) - FLAGS == set()
+    assert set(named()) - set(read_settings()) - interpolated - set(ELSEWHERE) == set()
     for name, path in ELSEWHERE.items():
         assert name in (ROOT / path).read_text(), path
 

@@ -21,6 +21,7 @@ OURS: dict[Column, str] = {
     ("orgs_user", "username"): "of letters that stand for themselves in a path, which every writer checks",
     ("orgs_secret", "sealed"): "sealed",
     ("orgs_namekey", "sealed"): "the same",
+    ("orgs_limithit", "name"): "the name of a limit, which is in our code",
     ("jobs_schedule", "cron"): "read and found right when it was written",
     ("jobs_schedule", "timezone"): "the same",
     ("jobs_job", "status"): "a state, which every writer takes from a list",

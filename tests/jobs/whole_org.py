@@ -40,7 +40,7 @@ COLUMNS = """
 # What stands in a column of a type, as SQL; lists are empty.
 VALUES = {
     "uuid": "gen_random_uuid()", "timestamp with time zone": "now()", "jsonb": "'{}'", "boolean": "false",
-    "bytea": r"'\x01ff'", "bigint": "1", "integer": "1", "smallint": "1", "double precision": "1",
+    "date": "now()", "bytea": r"'\x01ff'", "bigint": "1", "integer": "1", "smallint": "1", "double precision": "1",
 }  # fmt: skip
 # Where a constraint wants something else.
 ALLOWED = {

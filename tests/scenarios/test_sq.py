@@ -15,10 +15,12 @@ import psutil
 import pytest
 import urllib3
 
+from jobs.ids import uuid7
 from jobs.models import Job
 from orgs.models import Org
 from orgs.roles import Role
 from orgs.tokens import give_tokens
+from tests.analytics.rows import make_process
 from tests.factories import PASSWORD, make_dead_letter, make_job, make_member, make_org
 from tests.processes import Fleet, patiently
 from tests.scenarios.terminal import SQ, Person, Terminal
@@ -155,6 +157,38 @@ def test_waiting_jobs_are_cancelled_and_queues_paused(house: House, ada: Person)
     assert ada.good("top", "--once").document["counts"]["by_status"]["cancelled"] == 2
 
 
+def test_kinds_and_the_organisation_are_paused_and_go_on(house: House, ada: Person) -> None:
+    paused = ada.good("kinds", "pause", "python", "nightly-sum", "--reason", "Wrong", "--for", "3600").document
+    everything = ada.good("kinds", "pause", "--all").document
+
+    assert (paused["type"], paused["name"], paused["reason"]) == ("python", "nightly-sum", "Wrong")
+    assert paused["resume_at"] > paused["paused_at"]
+    assert (everything["type"], everything["name"]) == ("", "")
+    assert sorted(one["type"] for one in ada.good("kinds").documents) == ["", "python"]
+    other = ada.sq("kinds", "resume", "python")
+    assert (other.code, "not paused" in other.err) == (3, True)
+    assert ada.good("kinds", "resume", "--all").document["id"] == everything["id"]
+    assert ada.good("kinds", "resume", "python", "nightly-sum").document["id"] == paused["id"]
+    assert ada.good("kinds").out == ""
+
+
+def test_workers_are_listed_and_told_by_id_or_name(house: House, ada: Person) -> None:
+    mine = make_process(id=uuid7(), org_id=house.org.pk, hostname="resizer")
+    twins = [make_process(id=uuid7(), org_id=house.org.pk, hostname="twin") for _ in range(2)]
+    shared = make_process(id=uuid7())
+
+    quiet = ada.good("workers", "quiet", "resizer", "--reason", "disk").document
+    assert (quiet["id"], quiet["command"], quiet["obeyed_at"]) == (str(mine.pk), "quiet", None)
+    assert ada.good("workers", "resume", str(mine.pk)).document["command"] != "quiet"
+    told = ada.sq("workers", "stop", "twin", str(shared.pk), "nobody", str(twins[0].pk))
+    assert (told.code, [one["id"] for one in told.documents]) == (3, [str(twins[0].pk)])
+    assert re.search(r"twin: 2 workers have this name", told.err)
+    assert re.search(rf"{shared.pk}: ", told.err)
+    assert re.search(r"nobody: ", told.err)
+    listed = {one["id"]: one["command"] for one in ada.good("workers").documents}
+    assert (listed[str(twins[0].pk)], listed[str(twins[1].pk)]) == ("stop", "")
+
+
 # --- What goes wrong ------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +217,9 @@ def test_every_failure_is_one_line_and_a_code(house: House, ada: Person, tmp_pat
         (ada, ["replay", str(job.pk)], 3, "queued"),
         (ada, ["replay"], 2, "give ids"),
         (ada, ["queues", "pause"], 2, "which queue"),
+        (ada, ["kinds", "pause"], 2, "which kind"),
+        (ada, ["kinds", "pause", "pyhton"], 3, "/type"),
+        (ada, ["workers", "stop"], 2, "which worker"),
         (ada, ["queues", "--org", "rival"], 3, "another organisation"),
         (viewer, ["cancel", str(job.pk)], 3, "viewer"),
         (nobody, ["list"], 2, "sq login"),

@@ -14,6 +14,7 @@ from smartqueue_client.commands import (
     change,
     get,
     jobs,
+    kinds,
     login,
     logout,
     logs,
@@ -22,12 +23,14 @@ from smartqueue_client.commands import (
     submit,
     top,
     work,
+    workers,
 )
 from smartqueue_client.config import NotConfigured
 from smartqueue_client.errors import ApiError, BadDownload, JobFailed, Unreachable, WaitTimeout
 from smartqueue_client.version import VERSION
 
-COMMANDS = (login, logout, submit, jobs, get, logs, artefacts, cancel, change, replay, queues, top, work)
+JOBS = (submit, jobs, get, logs, artefacts, cancel, change, replay)
+COMMANDS = (login, logout, *JOBS, queues, kinds, workers, top, work)
 OK, FAILED, USAGE, REFUSED, UNANSWERED, BUG, INTERRUPTED, UNREAD = 0, 1, 2, 3, 4, 70, 130, 141
 ABOUT = """\
 examples:

@@ -14,6 +14,7 @@ from smartqueue_client.caller import from_environment, moment, new_key, segment
 from smartqueue_client.download import save
 from smartqueue_client.errors import JobFailed, WaitTimeout
 from smartqueue_client.many import ManyJobs
+from smartqueue_client.rooms import Rooms
 from smartqueue_client.types import (
     ENDED,
     Artefact,
@@ -21,15 +22,11 @@ from smartqueue_client.types import (
     BulkItem,
     Cancelled,
     DeadLetter,
-    Flow,
     Forecast,
     Job,
     JobSummary,
     LogLine,
     NewJob,
-    OrgCounts,
-    Process,
-    Queue,
     Retry,
     Transition,
 )
@@ -40,7 +37,7 @@ FOLLOW_SECONDS = 0.5
 Moment = Union[datetime, str]
 
 
-class Client(ManyJobs):
+class Client(Rooms, ManyJobs):
     """An organisation's jobs, as one caller. May be used by many threads.
 
     Calls that fail for want of an answer, or with 429 or 503, are tried again for `retry_seconds`, as often as the
@@ -232,37 +229,6 @@ class Client(ManyJobs):
         self.call("DELETE", job_path(job_id))
 
     # --- Queues and numbers ---------------------------------------------------------------------------------------
-
-    def queues(self) -> Iterator[Queue]:
-        return self.pages("queues/")
-
-    def pause(self, queue: str, *, reason: str = "", seconds: float | None = None) -> Queue:
-        """No job of it starts from now on; for so many seconds, else until it is resumed."""
-        asked = {"reason": reason, "resume_in_seconds": seconds}
-        return cast(Queue, self.call("POST", f"queues/{segment(queue)}/pause/", asked, repeatable=True).body)
-
-    def resume(self, queue: str) -> Queue:
-        return cast(Queue, self.call("DELETE", f"queues/{segment(queue)}/pause/").body)
-
-    def close_queue(self, queue: str, *, reason: str = "") -> Queue:
-        """It takes no new jobs from now on; what is in it runs until it is empty."""
-        return cast(
-            Queue, self.call("POST", f"queues/{segment(queue)}/closing/", {"reason": reason}, repeatable=True).body
-        )
-
-    def reopen_queue(self, queue: str) -> Queue:
-        return cast(Queue, self.call("DELETE", f"queues/{segment(queue)}/closing/").body)
-
-    def counts(self) -> OrgCounts:
-        return cast(OrgCounts, self.call("GET", "counts/").body)
-
-    def workers(self) -> Iterator[Process]:
-        """Workers, schedulers and watchdogs."""
-        return self.pages("workers/")
-
-    def throughput(self, *, hours: int = 1) -> Sequence[Flow]:
-        """How many attempts ended, interval by interval."""
-        return cast("Sequence[Flow]", self.call("GET", "throughput/", query={"hours": hours}).body["buckets"])
 
     # --- Lists of jobs. Last: from here on `list` is a method. ------------------------------------------------------
 

@@ -224,6 +224,16 @@ class Queue(_Queue, total=False):
     closed_by: str | None
 
 
+class KindPause(TypedDict):
+    id: str
+    type: str
+    name: str
+    reason: str
+    paused_at: str
+    paused_by: str | None
+    resume_at: str | None
+
+
 class FieldError(TypedDict):
     pointer: str
     code: str

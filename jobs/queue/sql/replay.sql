@@ -1,11 +1,16 @@
--- Give dead letters a new life: queued again, attempts numbered on, as many tries as before, same correlation id.
+-- Give dead letters a new life: queued again, attempts numbered on, as many tries as before, same correlation id. Those
+-- for which there is no room (room_jobs, room_bytes; null: any number has) stay as they are, and are told.
 WITH chosen AS MATERIALIZED (
-    SELECT id, org_id, queue, type, predicted_ms, stretch FROM jobs_job
+    SELECT id, org_id, queue, type, predicted_ms, stretch, coalesce(%(payload_bytes)s::int, payload_bytes, 0) AS bytes
+    FROM jobs_job
     WHERE id = ANY(%(job_ids)s) AND org_id = %(org_id)s AND status = 'failed'
     ORDER BY id
     FOR UPDATE
 ), coming AS MATERIALIZED (
-    SELECT id, org_id, queue, type, predicted_ms, stretch, row_number() OVER (ORDER BY id) AS place FROM chosen
+    SELECT id, org_id, queue, type, predicted_ms, stretch, place
+    FROM (SELECT *, row_number() OVER (ORDER BY id) AS place, sum(bytes) OVER (ORDER BY id) AS bytes_by_then
+          FROM chosen) AS placed
+    WHERE %(room_jobs)s::bigint IS NULL OR (place <= %(room_jobs)s::bigint AND bytes_by_then <= %(room_bytes)s::bigint)
 ), {{spaced}}, revived AS (
     UPDATE jobs_job AS job
     SET status = 'queued', queued_at = clock_timestamp(), finished_at = NULL,
@@ -30,4 +35,6 @@ WITH chosen AS MATERIALIZED (
     SELECT org_id, id, queue, 'failed', 'queued', attempt, %(actor)s, 'replay', queued_at
     FROM revived
 )
-SELECT id AS job_id, queue, date_part('epoch', queued_at) + share_offset + rank_offset AS rank FROM revived
+SELECT chosen.id AS job_id, chosen.bytes, revived.id IS NOT NULL AS fits, revived.queue,
+       date_part('epoch', revived.queued_at) + revived.share_offset + revived.rank_offset AS rank
+FROM chosen LEFT JOIN revived ON revived.id = chosen.id

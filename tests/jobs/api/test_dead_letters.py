@@ -87,7 +87,7 @@ def test_chosen_ones_are_sent_back_and_others_passed_over(world: World) -> None:
         REPLAY, {"ids": [str(chosen.pk), str(theirs.pk), str(done.pk), str(uuid4()), str(chosen.pk)]}
     )
 
-    assert (response.status_code, response.json()) == (200, {"replayed": 1, "more": False})
+    assert (response.status_code, response.json()) == (200, {"replayed": 1, "refused": 0, "more": False})
     statuses = {job.pk: job.status for job in Job.objects.all()}
     assert statuses == {chosen.pk: "queued", left.pk: "failed", theirs.pk: "failed", done.pk: "done"}
     assert AuditEntry.objects.get(action="job.replay").detail["jobs"] == [str(chosen.pk)]
@@ -100,7 +100,7 @@ def test_all_that_match_are_sent_back(world: World) -> None:
 
     body = api(world.operator).post(REPLAY, {"filter": {"queue": "mail"}}).json()
 
-    assert body == {"replayed": 3, "more": False}
+    assert body == {"replayed": 3, "refused": 0, "more": False}
     assert set(Ready.objects.values_list("job_id", flat=True)) == {job.pk for job in mail}
     assert Job.objects.get(pk=kept.pk).status == Job.objects.get(pk=theirs.pk).status == "failed"
 
@@ -118,9 +118,9 @@ def test_an_empty_filter_means_every_one_in_bounded_batches(
     second = client.post(REPLAY, {"filter": {}}).json()
     third = client.post(REPLAY, {"filter": {}}).json()
 
-    assert first == {"replayed": 5, "more": True}
-    assert second == {"replayed": 2, "more": False}
-    assert third == {"replayed": 0, "more": False}
+    assert first == {"replayed": 5, "refused": 0, "more": True}
+    assert second == {"replayed": 2, "refused": 0, "more": False}
+    assert third == {"replayed": 0, "refused": 0, "more": False}
     assert [len(entry.detail["jobs"]) for entry in AuditEntry.objects.order_by("pk")] == [2, 2, 1, 2]
 
 

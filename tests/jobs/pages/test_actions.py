@@ -62,6 +62,29 @@ def test_replaying_queues_the_job_again(world: World) -> None:
     assert Job.objects.get(pk=job.pk).status == "queued"
 
 
+def test_replaying_takes_a_reason_and_needs_none(world: World) -> None:
+    one, *others = (make_dead_letter(world.org) for _ in range(3))
+    chosen = [str(job.pk) for job in others]
+
+    post(world.operator, f"/jobs/{one.pk}/replay/", reason="the bank is back")
+    post(world.operator, "/jobs/replays/", job=chosen, replay_reason="the mail is back")
+
+    entries = AuditEntry.objects.filter(action="job.replay").order_by("id")
+    assert [entry.detail["reason"] for entry in entries] == ["the bank is back", "the mail is back"]
+    assert [entry.detail["jobs"] for entry in entries] == [[str(one.pk)], chosen]
+
+
+def test_the_reason_of_a_replay_is_asked_for_where_it_does_not_stand_in_the_way(world: World) -> None:
+    job = make_dead_letter(world.org)
+    page = read(browser(world.operator).get(f"/jobs/{job.pk}/"))
+    plain, because, _edited = page.all("form", action=f"/jobs/{job.pk}/replay/")
+
+    assert [field.attributes["name"] for field in plain.all("input")] == ["csrfmiddlewaretoken"]
+    assert "reason" in [field.attributes["name"] for field in because.all("input")]
+    row = read(browser(world.operator).get("/dead-letters/"))
+    assert row.one("input", name="replay_reason")
+
+
 def test_replaying_what_has_not_failed_says_so(world: World) -> None:
     job = make_done(world.org)
 

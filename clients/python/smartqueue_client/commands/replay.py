@@ -78,6 +78,6 @@ def told(output: Output, replayed: int, of: int | None = None) -> int:
     else:
         output.json({"replayed": replayed})
     if of is not None and replayed < of:
-        output.say(f"sq: {of - replayed} of these are no dead letters")
+        output.say(f"sq: {of - replayed} of these are no dead letters, or there is no room for them")
         return 3
     return 0
