@@ -74,10 +74,8 @@ class NotLeader(QueueError):
     code = "not_leader"
 
 
-class StreamLost(QueueError):
+class StreamLost(Exception):
     """Another process sends this stream now."""
-
-    code = "stream_lost"
 
 
 class ModelNotFound(QueueError):

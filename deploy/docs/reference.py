@@ -22,6 +22,8 @@ EVERYWHERE = re.compile(
     r"\s*\[(?:--version|-v \{0,1,2,3\}|--settings SETTINGS|--pythonpath PYTHONPATH|--traceback|--no-color"
     r"|--force-color|--skip-checks)\]"
 )
+# What reads a variable by its name.
+READERS = ("env_", "rate", "required_secret", "kafka_", "sqs_")
 DOCUMENTED = ("get", "post", "put", "patch", "delete")
 
 
@@ -74,9 +76,7 @@ def variables(node: ast.stmt) -> Iterator[tuple[str, str]]:
         first = call.args[0]
         if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
             continue
-        if re.fullmatch(r"[A-Z][A-Z0-9_]+", first.value) and (
-            call.func.id.startswith("env_") or call.func.id == "rate"
-        ):
+        if re.fullmatch(r"[A-Z][A-Z0-9_]+", first.value) and call.func.id.startswith(READERS):
             yield first.value, ast.unparse(call.args[1]) if len(call.args) > 1 else ""
 
 

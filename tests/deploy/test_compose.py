@@ -27,6 +27,7 @@ GIVEN = {
 EXAMPLE = (ROOT / ".env.example").read_text()
 READERS = {
     *("env_bool", "env_choice", "env_connections", "env_default", "env_int", "env_keys", "env_list", "env_mail"),
+    *("kafka_bootstrap", "kafka_connection", "kafka_topic", "sqs_queue", "env_events"),
     *("env_ports", "env_rate", "env_retries", "env_seconds", "env_str", "env_template", "rate", "required_secret"),
 }
 # Read elsewhere, and by whom.
