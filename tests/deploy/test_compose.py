@@ -35,7 +35,6 @@ ELSEWHERE = {
     "DATABASE_URL": "smartqueue/database.py",
     "SMARTQUEUE_STATE_DIR": "smartqueue/state.py",
     "SMARTQUEUE_PROBE_DIR": "smartqueue/state.py",
-    "PROMETHEUS_MULTIPROC_DIR": "jobs/metrics.py",
 }
 # Of tests alone.
 UNNAMED = {"SMARTQUEUE_TESTING"}
