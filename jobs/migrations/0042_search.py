@@ -11,28 +11,54 @@ ALTER TABLE jobs_searchentry ALTER COLUMN words SET STATISTICS 500;
 # Behind row-level security the operators of text search enter no index: PostgreSQL asks them only of rows that it has
 # found to be the organisation's. So these ask as the owner of the table, and hold to the organisation themselves: to the
 # one that the session has been told to act in, where it acts as the role of the web. docs/decisions/0022-search.md.
-# Bitmaps alone: to walk through all jobs in their order until enough have matched may be to walk through all. The ids
-# between two moments first, three times as far with each step: of a frequent word few are read, and of a rare one all are
-# within a dozen steps.
+# Bitmaps alone: to walk through all jobs in their order until enough have matched may be to walk through all. Only the
+# next 5,000 are: they have enough of a frequent word. Then the ids between two moments, three times as far with each
+# step, so that of a rarer word, too, few are read; of a rare one all are within a dozen steps. Beyond `likely` there is
+# hardly one: what is there is looked for first, in one step.
 FUNCTIONS = """
 DO $do$ BEGIN EXECUTE format($format$
 CREATE FUNCTION jobs_search_ids(
-    org bigint, wanted tsquery, after uuid, before uuid, most int, newest boolean, oldest_id uuid, newest_id uuid)
+    org bigint, wanted tsquery, after uuid, before uuid, most int, newest boolean, oldest_id uuid, newest_id uuid,
+    likely uuid)
 RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 200
 SET search_path = pg_catalog, %I, pg_temp SET enable_indexscan = off SET enable_seqscan = off
 SET plan_cache_mode = force_custom_plan SET work_mem = '32MB' SET jit = off
 AS $body$
 DECLARE
-    -- the milliseconds that ids of version 7 begin with
-    first_ms bigint := ('x' || translate(left(greatest(after, oldest_id)::text, 13), '-', ''))::bit(48)::bigint;
-    last_ms bigint := ('x' || translate(left(least(before, newest_id)::text, 13), '-', ''))::bit(48)::bigint;
-    step_ms bigint := 900000;
     low uuid := after;
     high uuid := before;
+    -- the milliseconds that ids of version 7 begin with
+    first_ms bigint := ('x' || translate(left(greatest(after, oldest_id)::text, 13), '-', ''))::bit(48)::bigint;
+    last_ms bigint := ('x' || translate(left(least(before, newest_id, likely)::text, 13), '-', ''))::bit(48)::bigint;
+    step_ms bigint := 900000;
+    near uuid[];
     got int;
 BEGIN
     IF current_setting('role') <> 'none' AND org IS DISTINCT FROM nullif(current_setting('app.org', true), '')::bigint THEN
         RETURN;
+    END IF;
+    IF newest AND likely > after AND likely < before THEN
+        RETURN QUERY SELECT job_id FROM jobs_searchentry
+            WHERE words @@ wanted AND org_id = org AND job_id > after AND job_id >= likely AND job_id < high
+            ORDER BY job_id DESC LIMIT most;
+        GET DIAGNOSTICS got = ROW_COUNT;
+        most := most - got;
+        high := likely;
+    END IF;
+    IF newest AND most > 0 THEN
+        PERFORM set_config('enable_indexscan', 'on', true);
+        SELECT array_agg(job_id) FILTER (WHERE words @@ wanted AND org_id = org), (array_agg(job_id))[5000]
+        INTO near, low
+        FROM (SELECT job_id, org_id, words FROM jobs_searchentry WHERE job_id > after AND job_id < high
+              ORDER BY job_id DESC LIMIT 5000) AS few;
+        PERFORM set_config('enable_indexscan', 'off', true);
+        RETURN QUERY SELECT id FROM unnest(near) AS id ORDER BY id DESC LIMIT most;
+        IF low IS NULL THEN
+            RETURN;
+        END IF;
+        most := most - coalesce(cardinality(near), 0);
+        high := low;
+        last_ms := ('x' || translate(left(low::text, 13), '-', ''))::bit(48)::bigint;
     END IF;
     WHILE most > 0 AND low < before AND high > after LOOP
         IF newest THEN
@@ -74,7 +100,7 @@ $body$;
 $format$, current_schema(), current_schema()); END $do$
 """
 AWAY = """
-DROP FUNCTION jobs_search_ids(bigint, tsquery, uuid, uuid, int, boolean, uuid, uuid);
+DROP FUNCTION jobs_search_ids(bigint, tsquery, uuid, uuid, int, boolean, uuid, uuid, uuid);
 DROP FUNCTION jobs_search_estimate(bigint, tsquery, uuid, uuid);
 """
 

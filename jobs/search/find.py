@@ -31,7 +31,9 @@ COUNTED = 10_000
 # Where the planner takes it for so many times that, they are not even looked for.
 SURELY_MORE = 3
 # Jobs that are found by their words are looked at so many at a time: first few, since most pages need no more.
-FOUND_FIRST, FOUND_MOST = 200, 5_000
+FOUND_FIRST, FOUND_FIRST_OF_RUNTIME, FOUND_FIRST_OF_HOUR, FOUND_MOST = 200, 500, 1_500, 5_000
+# Hosts that are kept in time differ by far less.
+CLOCKS_APART = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,16 @@ class Finder:
         return not any(loose) and asked.replayed is not False and max(bounds) < lexemes.MOST_ATTEMPTS
 
     @property
+    def found_first(self) -> int:
+        """More where the words are coarser than the filter: by two in a hundred of a duration, or by an hour."""
+        asked = self.filters
+        if asked.finished_after or asked.finished_before:
+            return FOUND_FIRST_OF_HOUR
+        if asked.runtime_min_ms is not None or asked.runtime_max_ms is not None:
+            return FOUND_FIRST_OF_RUNTIME
+        return FOUND_FIRST
+
+    @property
     def only_running(self) -> bool:
         return self.filters.statuses == (Status.RUNNING,)
 
@@ -150,7 +162,7 @@ class Finder:
             skip_above=COUNTED * SURELY_MORE,
             floor=self.top.floor,
             below=min(self.top.floor, self.top.far),
-            few=FOUND_FIRST,
+            few=self.found_first,
         )
         known = row.number is not None and row.number <= COUNTED
         about = round(row.estimate or 0)
@@ -215,14 +227,19 @@ class Finder:
     def ids(self, *, after: UUID = OLDEST, before: UUID = NEWEST, most: int, newest: bool = True) -> list[UUID]:
         """So many between these two, in order of their ids."""
         after, before = self.bounds(after, before)
-        rows = sql.run(
-            "search_ids", org_id=self.org_id, wanted=self.wanted, after=after, before=before, most=most, newest=newest
-        )
+        between = {"after": after, "before": before, "likely": self.likely}
+        rows = sql.run("search_ids", org_id=self.org_id, wanted=self.wanted, most=most, newest=newest, **between)
         return [row.id for row in rows]
+
+    @property
+    def likely(self) -> UUID:
+        """Beyond it a job is only where the clock that made its id was far ahead."""
+        ended = self.filters.finished_before
+        return first_uuid7(ended + CLOCKS_APART) if ended else NEWEST
 
     def batches(self, edge: UUID, far: UUID, *, down: bool) -> Iterator[list[UUID]]:
         """Between these two in order, first few and then more at a time."""
-        size = FOUND_FIRST
+        size = self.found_first
         if self.counts and down and (self.most.is_known or len(self.most.some) == size):
             known = [one for one in self.most.some if far <= one < edge]
             yield known
