@@ -17,7 +17,10 @@ from bench.percentiles import percentiles
 # Of the jobs, how many are of each organisation.
 SHARES = {"bench": 0.7, "second": 0.2, "third": 0.09, "fourth": 0.01}
 PEOPLE, DAYS = 20, 30
-BAR_MS, BAR_QUERIES = 200, 12
+# Among so many jobs the slower bar holds.
+MANY = 10_000_000
+BAR_MS, BAR_MS_OF_MANY, BAR_QUERIES = 200, 500, 12
+FAULT = b'class="message error"'
 
 # One row a job, the oldest first; `n` decides what it is.
 JOBS = """
@@ -156,7 +159,8 @@ def main(words: list[str]) -> None:
         report["table_bytes"] = table_bytes(stage)
         results.write("pages" if jobs == sizes.PAGE_JOBS else f"pages-{jobs}", report)
     for name, figures in report["pages"].items():
-        late = figures["p95_ms"] > BAR_MS or figures["queries"] > BAR_QUERIES
+        bar = BAR_MS_OF_MANY if jobs >= MANY else BAR_MS
+        late = figures.get("p95_ms", bar + 1) > bar or figures.get("queries", 0) > BAR_QUERIES
         print(f"{'!' if late else ' '} {name:28} {figures}")
 
 
@@ -241,9 +245,10 @@ def measured() -> dict[str, dict[str, Any]]:
 
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(User.objects.get(username="person-1"))
-    addresses = {name: path.format(**known()) for name, path in PAGES.items()}
-    for path in addresses.values():
-        ask(client, path)
+    facts = known()
+    addresses = {name: path.format(**facts) for name, path in PAGES.items()}
+    refused = {name: {"refused_after_ms": late} for name, path in addresses.items() if (late := refusal(client, path))}
+    addresses = {name: path for name, path in addresses.items() if name not in refused}
     taken: dict[str, list[float]] = {name: [] for name in addresses}
     # each page between others, as it is asked for
     order = [name for name in addresses for _ in range(sizes.PAGE_ROUNDS)]
@@ -252,7 +257,7 @@ def measured() -> dict[str, dict[str, Any]]:
         begun = time.perf_counter()
         ask(client, addresses[name])
         taken[name].append((time.perf_counter() - begun) * 1_000)
-    return {
+    return refused | {
         page: {
             **{f"{name}_ms": round(value, 1) for name, value in percentiles(times).items() if name != "p99"},
             "queries": statements(client, addresses[page]),
@@ -287,8 +292,18 @@ def known() -> dict[str, str]:
 
 def ask(client: Any, path: str) -> None:
     answer = client.get(path)
-    if answer.status_code != 200 or b'class="message error"' in answer.content:
+    if answer.status_code != 200 or FAULT in answer.content:
         raise AssertionError(f"{path}: {answer.status_code} {answer.content[:2000]!r}")
+
+
+def refusal(client: Any, path: str) -> int | None:
+    """After how many milliseconds it says that this takes too long, if it does so twice: once may be a cold cache."""
+    for _ in range(2):
+        begun = time.perf_counter()
+        answer = client.get(path)
+        if answer.status_code != 200 or FAULT not in answer.content:
+            return None
+    return round((time.perf_counter() - begun) * 1_000)
 
 
 def statements(client: Any, path: str) -> int:

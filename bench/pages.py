@@ -26,6 +26,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "peers": of("peers", tables.of_peers),
         "smartqueue": of("smartqueue", tables.of_ours),
         "pages": of("pages", tables.of_pages),
+        "pages-10000000": of("pages-10000000", tables.of_pages),
     },
     ROOT / "docs" / "prediction.md": {"accuracy": of("policy-accuracy", of_accuracy)},
     ROOT / "docs" / "usage.md": {"fair-use": of("fair-use", lambda report: tables.of_ours({"fair use": report}))},

@@ -93,7 +93,11 @@ def of_pages(report: dict[str, Any]) -> str:
     rows = [
         [name, f"{one['p50_ms']:,.0f}", f"{one['p95_ms']:,.0f}", str(one["queries"])]
         for name, one in report["pages"].items()
+        if "p50_ms" in one
     ]
+    for name, one in report["pages"].items():
+        if "refused_after_ms" in one:
+            rows.append([name, f"says after {one['refused_after_ms']:,} that it takes too long", "", ""])
     kept = {name: f"{size / 1e6:,.0f} MB" for name, size in report["table_bytes"].items()}
     return "\n\n".join(
         [
