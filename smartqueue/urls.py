@@ -2,13 +2,14 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from jobs.metrics.scrape import metrics_view
 from orgs.admin_site import org_admin_site
 from orgs.pages import declares
 from orgs.roles import Gate
 from smartqueue import health
+from smartqueue.document import DocumentView
 
 anybody = declares({"GET": Gate.ANYBODY})
 docs = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="docs.html", template_name_js="docs.js")
@@ -20,7 +21,7 @@ api: list[URLPattern | URLResolver] = [
     path("worker/", include("jobs.api.worker_urls")),
     path("", include("jobs.api.org_urls")),
     path("", include("analytics.api_urls")),
-    path("schema/", anybody(SpectacularAPIView.as_view()), name="schema"),
+    path("schema/", anybody(DocumentView.as_view()), name="schema"),
     path("docs/", anybody(docs), name="docs"),
 ]
 

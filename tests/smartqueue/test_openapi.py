@@ -22,6 +22,7 @@ from jobs.queue.enqueue import NewJob
 from orgs.keys import create_key
 from orgs.models import User
 from orgs.scope import find_scope
+from smartqueue import document as served
 from tests.analytics.rows import make_process
 from tests.conftest import World
 from tests.factories import api, make_dead_letter, make_job, make_user, make_webhook
@@ -377,3 +378,25 @@ def test_an_example_is_answered_as_documented(world: World, operation: Operation
         assert (response.content, "content" in documented) == (b"", False)
     else:
         assert_fits(response.json(), documented["content"]["application/json"]["schema"])
+
+
+@pytest.mark.django_db
+def test_it_is_made_once_and_nothing_that_is_asked_gets_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "_made", {})
+    made: list[str] = []
+    whole = served.DocumentView.rendered
+
+    def counted(view: served.DocumentView, renderer: Any) -> bytes:
+        made.append(renderer.format)
+        return whole(view, renderer)
+
+    monkeypatch.setattr(served.DocumentView, "rendered", counted)
+    asked = "/api/v1/schema/?format=json&version=evil&lang=de"
+
+    first = Client().get(asked, headers={"Host": "localhost", "Accept-Language": "de"}).content
+    again = Client().get("/api/v1/schema/?format=json").content
+
+    assert made == ["json"]
+    assert first == again
+    assert b"evil" not in first
+    assert json.loads(first) == json.loads(json.dumps(yaml.safe_load((ROOT / "openapi.yaml").read_text()), default=str))
