@@ -17,6 +17,7 @@ from jobs.processes.scheduler import Scheduler
 from jobs.processes.telling import ProcessCollector
 from jobs.processes.watchdog import Watchdog
 from jobs.processes.worker import Worker
+from jobs.queue import sql
 from smartqueue.programs import BASE_DIR
 from tests.conftest import World
 from tests.deploy.files import ALERTS, NAME, SUFFIX, names_in, queries
@@ -39,6 +40,7 @@ def processes() -> Iterator[Loop]:
 
 def metrics(world: World) -> list[Metric]:
     make_hour(world.org, ranged=100, in_range=80)
+    sql.run("begin_stream", sink="kafka", position=0)
     found = {each.name: each for each in DatabaseCollector().collect()}
     for process in processes():
         found |= {each.name: each for each in ProcessCollector(process).collect()}

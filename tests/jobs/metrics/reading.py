@@ -29,12 +29,18 @@ def value(series: Series, name: str, **labels: str) -> float | None:
     return series.get((PREFIX + name, frozenset(labels.items())))
 
 
+# What else runs on the host moves it.
+OTHERS = {PREFIX + "artefact_disk_free_bytes"}
+
+
 def moved(before: Series, after: Series) -> dict[str, float]:
     """What of ours is not what it was, by how much: {"jobs_created_total job_type=python": 1.0}."""
     return {
         spoken(name.removeprefix(PREFIX), dict(labels)): number - before.get((name, labels), 0.0)
         for (name, labels), number in after.items()
-        if name.startswith(PREFIX) and number != before.get((name, labels), 0.0)
+        if name.startswith(PREFIX)
+        and name.removeprefix(PREFIX) not in OTHERS
+        and number != before.get((name, labels), 0.0)
     }
 
 

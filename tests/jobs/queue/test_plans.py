@@ -202,6 +202,8 @@ def test_a_replay_reads_the_jobs_it_is_given(org: Org) -> None:
             actor="a",
             payload=None,
             payload_bytes=None,
+            room_jobs=50,
+            room_bytes=1_000_000,
             **spacing(),
         ),
         most_rows=100,
