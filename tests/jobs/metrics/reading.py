@@ -38,9 +38,7 @@ def moved(before: Series, after: Series) -> dict[str, float]:
     return {
         spoken(name.removeprefix(PREFIX), dict(labels)): number - before.get((name, labels), 0.0)
         for (name, labels), number in after.items()
-        if name.startswith(PREFIX)
-        and name.removeprefix(PREFIX) not in OTHERS
-        and number != before.get((name, labels), 0.0)
+        if name.startswith(PREFIX) and name not in OTHERS and number != before.get((name, labels), 0.0)
     }
 
 
