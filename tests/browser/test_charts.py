@@ -8,6 +8,7 @@ from jobs.models import Attempt
 from tests.analytics.rows import roll_up
 from tests.browser.conftest import Site
 from tests.conftest import World
+from tests.eventually import eventually
 from tests.factories import PastRun, make_done, make_runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -118,17 +119,24 @@ def test_a_click_on_a_dot_opens_its_job(site: Site, world: World) -> None:
     expect(plot.locator(".uplot")).to_be_visible()
     plot.scroll_into_view_if_needed()
     longest = Attempt.objects.get(runtime_ms=70_000.0)
-    # that of the longest run is the highest of all
-    place = plot.evaluate(
-        """box => {
-            const at = box.plot.data[1].indexOf(70000);
-            return [box.plot.valToPos(box.plot.data[0][at], "x"), box.plot.valToPos(70000, "y")];
-        }"""
-    )
     over = plot.locator(".u-over")
-    over.hover(position={"x": place[0] + 2, "y": place[1] + 2})
-    expect(over).to_have_class("u-over on-dot")
-    over.click(position={"x": place[0] + 2, "y": place[1] + 2})
+
+    def on_dot() -> bool:
+        # that of the longest run is the highest of all; a refresh may draw it anew meanwhile
+        place = plot.evaluate(
+            """box => {
+                const at = box.plot.data[1].indexOf(70000);
+                return [box.plot.valToPos(box.plot.data[0][at], "x"), box.plot.valToPos(70000, "y")];
+            }"""
+        )
+        position = {"x": place[0] + 2, "y": place[1] + 2}
+        over.hover(position=position)
+        if "on-dot" not in (over.get_attribute("class") or ""):
+            return False
+        over.click(position=position)
+        return True
+
+    eventually(on_dot)
 
     page.wait_for_url(f"**/jobs/{longest.job_id}/")
 

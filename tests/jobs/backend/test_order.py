@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.db.models.functions import Extract
 from django.utils import timezone
 from django_tasks.base import TASK_MAX_PRIORITY, TASK_MIN_PRIORITY
 from pytest_django import Settings
 
-from jobs.models import Job
+from jobs.models import Job, Ready
 from jobs.queue.promote import promote
 from orgs.models import Org
 from tests.jobs.backend import tasks
@@ -22,9 +23,11 @@ def short(settings: Settings) -> None:
 
 
 def enqueue(*priorities: int) -> None:
-    """Tasks of one kind, at about one time; each marks its priority."""
+    """Tasks of one kind, at one time however slow this host is; each marks its priority."""
     for priority in priorities:
         tasks.mark.using(priority=priority).enqueue(str(priority))
+    first = Ready.objects.order_by("queued_at").values_list("queued_at", flat=True)[0]
+    Ready.objects.update(rank=F("rank") - Extract(F("queued_at") - first, "epoch"))
 
 
 def ran() -> list[int]:
