@@ -47,7 +47,7 @@ def bench(folder: Path, *words: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=540,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
