@@ -82,26 +82,10 @@ BEGIN
     END LOOP;
 END
 $body$;
-CREATE FUNCTION jobs_search_estimate(org bigint, wanted tsquery, after uuid, before uuid)
-RETURNS float8 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, %I, pg_temp
-AS $body$
-DECLARE
-    plan json;
-BEGIN
-    IF current_setting('role') <> 'none' AND org IS DISTINCT FROM nullif(current_setting('app.org', true), '')::bigint THEN
-        RETURN 0;
-    END IF;
-    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM jobs_searchentry WHERE words @@ %%L AND job_id > %%L AND job_id < %%L',
-                   wanted, after, before) INTO plan;
-    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
-END
-$body$;
-$format$, current_schema(), current_schema()); END $do$
+$format$, current_schema()); END $do$
 """
 AWAY = """
 DROP FUNCTION jobs_search_ids(bigint, tsquery, uuid, uuid, int, boolean, uuid, uuid, uuid);
-DROP FUNCTION jobs_search_estimate(bigint, tsquery, uuid, uuid);
 """
 
 

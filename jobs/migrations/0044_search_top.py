@@ -6,7 +6,6 @@ from django.db import migrations
 # looks for none.
 TOP = """
 DO $do$ BEGIN EXECUTE format($format$
-DROP FUNCTION jobs_search_estimate(bigint, tsquery, uuid, uuid);
 CREATE FUNCTION jobs_search_top(
     org bigint, wanted tsquery, after uuid, before uuid, most int, skip_above float8, floor_id uuid, below uuid, few int,
     OUT estimate float8, OUT number int, OUT settled int, OUT first_ids uuid[], OUT all_ids text
@@ -37,26 +36,7 @@ END
 $body$;
 $format$, current_schema()); END $do$
 """
-BACK = """
-DO $do$ BEGIN EXECUTE format($format$
-DROP FUNCTION jobs_search_top(bigint, tsquery, uuid, uuid, int, float8, uuid, uuid, int);
-CREATE FUNCTION jobs_search_estimate(org bigint, wanted tsquery, after uuid, before uuid)
-RETURNS float8 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, %I, pg_temp
-AS $body$
-DECLARE
-    plan json;
-BEGIN
-    IF current_setting('role') <> 'none' AND org IS DISTINCT FROM nullif(current_setting('app.org', true), '')::bigint THEN
-        RETURN 0;
-    END IF;
-    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM jobs_searchentry WHERE words @@ %%L AND job_id > %%L AND job_id < %%L',
-                   wanted, after, before) INTO plan;
-    RETURN (plan -> 0 -> 'Plan' ->> 'Plan Rows')::float8;
-END
-$body$;
-$format$, current_schema()); END $do$
-"""
+BACK = "DROP FUNCTION jobs_search_top(bigint, tsquery, uuid, uuid, int, float8, uuid, uuid, int)"
 
 
 class Migration(migrations.Migration):
