@@ -51,6 +51,7 @@ def played(site: Site, load: Load, seconds: float, seed: int, slack: float) -> R
         session.execute("CREATE TABLE effects (job_id uuid, attempt int)")
     site.start()
     load.register()
+    load.told.faults.clear()  # the web was about to start
     watch, stopping = invariants.Watch(), threading.Event()
     watcher = threading.Thread(target=look_again, args=(site, watch, stopping), daemon=True)
     watcher.start()
@@ -63,7 +64,7 @@ def played(site: Site, load: Load, seconds: float, seed: int, slack: float) -> R
     watcher.join()
     with site.session() as session:
         broken = invariants.broken(session, load.told, load.effects, watch)
-        broken["no-5xx-outside-faults"] = outside(load, faults.done)
+        broken["no-5xx-outside-faults"] = outside(load, faults.done, slack)
         gaps, resumed = leader_gaps(session, faults.done), resumes(session, load, faults.done)
         broken["lost-attempt-retaken-within-bound"] = late_rescues(session, faults.done, slack)
         broken["leader-failover-within-bound"] = [
@@ -135,8 +136,8 @@ def at_rest(site: Site) -> float:
     return round(time.monotonic() - begun, 1)
 
 
-def outside(load: Load, faults: list[Fault]) -> list[tuple[float, str]]:
-    windows = [(fault.began, fault.ended + WEB_AFTER_SECONDS) for fault in faults if fault.web]
+def outside(load: Load, faults: list[Fault], slack: float) -> list[tuple[float, str]]:
+    windows = [(fault.began, fault.ended + slack * WEB_AFTER_SECONDS) for fault in faults if fault.web]
     return [(at, what) for at, what in load.told.faults if not any(start <= at <= end for start, end in windows)]
 
 

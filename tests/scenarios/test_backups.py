@@ -41,6 +41,8 @@ class Lost:
     moment: str = ""
     epoch: int = 0
     dump_seconds: float = 0.0
+    # how far the clock was set while it worked
+    set_seconds: float = 0.0
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lost]:
 
 
 def work_and_back_up(place: Place, server: Server, lost: Lost, logs: Path) -> None:
-    web = place.start_all()
+    web, clock = place.start_all(), time.time() - time.monotonic()
     with load_on(web, logs, times(20, 50)) as load:
         lost.token, lost.artefact = load.token, leave_a_file(load)
         hold(load, lost, place)
@@ -86,6 +88,7 @@ def work_and_back_up(place: Place, server: Server, lost: Lost, logs: Path) -> No
 
         lost.before_moment, lost.moment = load.acknowledged(), place.value("SELECT clock_timestamp()::text")
         under_way(load)
+        lost.set_seconds = abs(time.time() - time.monotonic() - clock)
     lost.after_moment = place.ids(f"created_at > '{lost.moment}'")
     # as archive_timeout does, sooner or later
     with psycopg.connect(**server.superuser(), autocommit=True) as session:
@@ -183,6 +186,9 @@ def test_from_the_log_all_is_there_that_was_acknowledged_before_the_moment(lost:
                 acknowledged_before_and_lost=len(lost.before_moment - ids),
                 later_than_the_moment_and_there=len(ids & lost.after_moment),
             )
+            if lost.set_seconds > 0.1:
+                # the moment came twice, or never: the log is read to the first commit after it
+                pytest.skip(f"this machine's clock was set by {lost.set_seconds:.2f} s while the log was written")
             assert lost.before_moment <= ids
             assert lost.before_moment > lost.before_dump
             assert not ids & lost.after_moment

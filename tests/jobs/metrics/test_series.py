@@ -20,7 +20,7 @@ MOST_SERIES = 1_000
 LABELS = {
     "job_type", "status", "kind", "le",
     # of HTTP and of the process
-    "view", "method", "transport", "charset", "type", "templatename", "generation", "version", "implementation",
+    "view", "method", "transport", "charset", "type", "generation", "version", "implementation",
     "major", "minor", "patchlevel", "alias", "vendor",
 }  # fmt: skip
 CANARY = re.compile(r"canary|acme|rival|[0-9a-f]{8}-[0-9a-f]{4}-")
@@ -52,6 +52,9 @@ def call(world: World) -> None:
     client = api(world.owner)
     for path in ("jobs/", "queues/", "summary/", "workers/", "audit/", "alert-rules/", "schedules/"):
         client.get(f"/api/v1/{path}")
+    for area in ("", "api/", "api/v1/worker/", "admin/", "static/", "healthz"):
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CANARY"):
+            client.generic(method, f"/{area}", secure=method == "PUT")
     for n in range(200):
         client.generic(f"CANARY{n}", "/api/v1/jobs/")
         client.get(f"/api/v1/jobs/canary-{n}/")
