@@ -1,7 +1,7 @@
 # The face of SmartQueue: `make up` runs it, `make test` tests it. Both do all their own set-up.
 .DEFAULT_GOAL := help
 .PHONY: help up docs doctor test chaos proofs check bench bench-policy lock user reset screenshots messages
-.PHONY: ci ci-lint ci-types ci-tests ci-image ci-smoke
+.PHONY: audit ci ci-lint ci-types ci-audit ci-tests ci-image ci-smoke
 
 # The first Python that is new enough; bootstrap.py says so when there is none.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -43,8 +43,11 @@ check: ## Formatting, lint, types, Django's checks, missing migrations
 	@$(START) dev manage.py check
 	@$(START) dev -W ignore manage.py makemigrations --check --dry-run
 
+audit: ## Known weaknesses of the packages in the lock files (asks PyPI)
+	@exec $(START) dev deploy/audit.py $(ARGS)
+
 # As .github/workflows/ci.yml: each step of one is a step of the other, and a test holds them to it.
-CI_STEPS := lint types tests image smoke
+CI_STEPS := lint types audit tests image smoke
 ENGINE := $(shell docker info >/dev/null 2>&1 && echo docker)
 
 ci: ## All that CI does, as far as it can be done here: one Python, one PostgreSQL, an image where there is an engine
@@ -59,6 +62,8 @@ ci-types:
 	@$(START) dev -m mypy
 	@$(START) dev manage.py check
 	@$(START) dev -W ignore manage.py makemigrations --check --dry-run
+
+ci-audit: audit
 
 ci-tests: test
 

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from secrets import token_hex
 
 import pytest
+
+from tests.process import ROOT
 
 GOOD = "x" * 32
 
@@ -59,3 +62,18 @@ def test_a_mail_server_needs_an_address_to_send_from() -> None:
     assert done.returncode != 0
     assert "SMARTQUEUE_EMAIL_FROM must be set" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_a_deployment_as_the_docs_have_it_passes_djangos_checks_of_deployments() -> None:
+    base = {name: os.environ[name] for name in ("PATH", "DATABASE_URL", "SMARTQUEUE_STATE_DIR")}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    # TLS ends before us, which is the deployment's to say
+    secrets = {**SECRETS, "SECRET_KEY": token_hex(32)}
+    environs = [{**base, **secrets, "SMARTQUEUE_HTTPS": https} for https in ("1", "0")]
+    safe, plain = (
+        subprocess.run(command, env=e, cwd=ROOT, capture_output=True, text=True, check=False) for e in environs
+    )
+
+    assert (safe.returncode, safe.stdout) == (0, "System check identified no issues (0 silenced).\n"), safe.stderr
+    assert plain.returncode == 1
+    assert "SESSION_COOKIE_SECURE" in plain.stderr
