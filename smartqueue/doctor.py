@@ -4,11 +4,13 @@ Each examination looks at one thing with the means of the product itself and say
 Where one needs the database and there is none, it is passed over: the database's own says so.
 """
 
+import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from getpass import getuser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -141,6 +143,9 @@ def disks() -> Iterator[Finding]:
         if use.free < max(LEAST_FREE_BYTES, use.total * LEAST_FREE_SHARE):
             mend = "Make room, or lower SMARTQUEUE_RETENTION_DAYS."
             yield Finding(f"disk of {name}", "warning", text, mend)
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            mend = f"Give {name} to the account that runs SmartQueue, and look as that account."
+            yield Finding(f"disk of {name}", "wrong", f"{getuser()} may not write in {folder}", mend)
         else:
             yield Finding(f"disk of {name}", "ok", text)
 

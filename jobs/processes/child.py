@@ -43,10 +43,12 @@ def perform(talk: socket.socket) -> None:
         # for as long as this process lives
         activate(Mask(order["hidden"]))
     context = Context(job_id=job_id, **order["context"], folder=folder, reporter=sender)
+    # shut in, it sees nothing of other processes
+    threads = threads_of(os.getuid())
     if order["confined"] and not shut_in(context, sender):
         return
     threading.Thread(target=listen, args=(reading, context, sender), daemon=True).start()
-    limit(order["limits"])
+    limit(order["limits"], threads)
     if "numpy" in sys.modules:
         # Python sees to its own; without this every child would draw the same numbers
         sys.modules["numpy"].random.seed()
@@ -76,15 +78,15 @@ def shut_in(context: Context, sender: "Sender") -> bool:
     return True
 
 
-def limit(limits: Mapping[str, int]) -> None:
-    """Of memory, what the job may take beside what is loaded already."""
+def limit(limits: Mapping[str, int], threads: int) -> None:
+    """Of memory, what the job may take beside what is loaded already; of processes, beside those of its account."""
     loaded = psutil.Process().memory_info().data
     lower(resource.RLIMIT_DATA, loaded + limits["memory_bytes"])
     lower(resource.RLIMIT_CPU, limits["processor_seconds"])
     lower(resource.RLIMIT_FSIZE, limits["file_bytes"])
     lower(resource.RLIMIT_CORE, 0)
     if os.geteuid() != 0:
-        lower(resource.RLIMIT_NPROC, threads_of(os.getuid()) + limits["processes"])
+        lower(resource.RLIMIT_NPROC, threads + limits["processes"])
 
 
 def listen(reading: IO[bytes], context: Context, sender: "Sender") -> None:

@@ -24,6 +24,12 @@ from tests.scenarios.writers import ADD, Client
 
 USER = "10001"
 SECRETS = {"SECRET_KEY": "s" * 40, "JWT_SIGNING_KEY": "j" * 40, "ENCRYPTION_KEYS": "k1:" + "e" * 40}
+# Shut into a process of its own, with limits that only a user who is not root has.
+TABLE = {
+    "type": "etl", "max_attempts": 1,
+    "payload": {"source": {"rows": [{"n": 1}, {"n": 2}]}, "steps": [{"filter": "n > 1"}], "sink": {"artefact": "n"}},
+}  # fmt: skip
+EXPORT = {"type": "data-export", "max_attempts": 1, "payload": {"dataset": "jobs", "columns": ["id", "status"]}}
 VENV = Path(os.environ.get("SMARTQUEUE_IMAGE_VENV", sys.prefix)).resolve()
 
 
@@ -132,7 +138,9 @@ def test_a_job_runs_in_containers_that_cannot_write(engine: Engine) -> None:
     check = [word.replace("127.0.0.1:8000", place) for word in dockerfile.healthcheck()]
     assert engine.run("web", *check).returncode == 0
     client.register()
-    job_id = client.call("POST", "/api/v1/jobs/", ADD).body["id"]
-    patiently(lambda: client.call("GET", f"/api/v1/jobs/{job_id}/").body["status"] == "done")
+    for job in (ADD, TABLE, EXPORT):
+        path = f"/api/v1/jobs/{client.call('POST', '/api/v1/jobs/', job).body['id']}/"
+        patiently(lambda path=path: client.call("GET", path).body["status"] in ("done", "failed"))  # type: ignore[misc]
+        assert client.call("GET", path).body["status"] == "done", client.call("GET", path).body["error"]
     for kind in ("worker", "scheduler", "watchdog"):
         patiently(lambda kind=kind: engine.run(kind, "python", "manage.py", "probe", kind).returncode == 0)  # type: ignore[misc]

@@ -150,6 +150,15 @@ def test_each_bound_counts(monkeypatch: pytest.MonkeyPatch, bound: str, value: A
     assert found()[name].mend
 
 
+def test_a_folder_that_is_not_ours_to_write_in_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smartqueue.doctor.os.access", lambda path, mode: False)
+
+    (found_one,) = [finding for name, finding in found().items() if name == f"disk of {settings.STATE_DIR}"]
+
+    assert found_one.state == "wrong"
+    assert "may not write in" in found_one.text
+
+
 def test_other_packages_than_the_lock_says_are_named(tmp_path: Path, settings: Any) -> None:
     assert states("packages") == ["ok"]
     (tmp_path / "requirements.txt").write_text(
