@@ -49,7 +49,7 @@ def told(events: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
 
 
 def killed_while_it_runs(fleet: Fleet, job_id: str) -> None:
-    lease = patiently(lambda: Lease.objects.filter(job_id=job_id).first())
+    lease = patiently(lambda: list(Lease.objects.filter(job_id=job_id)))[0]
     pid = WorkerProcess.objects.get(pk=lease.worker_id).pid
     (worker,) = [process for process in fleet.processes if process.pid == pid]
     worker.send(signal.SIGKILL)
