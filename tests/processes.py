@@ -74,7 +74,7 @@ class Fleet:
         patiently(registered)
         return processes
 
-    def web(self, threads: int = 4) -> str:
+    def web(self, threads: int = 4, log_level: str = "WARNING") -> str:
         """A gunicorn of two processes; its address."""
         listener = socket.create_server(("127.0.0.1", 0))
         with listener:
@@ -93,7 +93,7 @@ class Fleet:
             self.start(
                 [*command, "--bind", f"fd://{listener.fileno()}", *options],
                 listener.fileno(),
-                SMARTQUEUE_LOG_LEVEL="WARNING",
+                SMARTQUEUE_LOG_LEVEL=log_level,
             )
             port = listener.getsockname()[1]
         return f"http://127.0.0.1:{port}"

@@ -12,6 +12,7 @@ from jobs.handlers.base import StopReason
 from jobs.processes.executor import Attempt
 from jobs.processes.measures import Measures
 from jobs.processes.reporting import flush
+from jobs.queue.finish import named
 from jobs.queue.lease import renew
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Keeper:
             if now > attempt.held_until:
                 ask(attempt, StopReason.LEASE_LOST)
             if attempt.asked_at is not None and now > attempt.asked_at + STOP_GRACE_SECONDS and not attempt.abandoned:
-                log.warning("handler does not stop", extra={"job": str(attempt.claimed.job_id)})
+                log.warning("handler does not stop", extra=named(attempt.claimed))
                 attempt.abandoned = True
                 self._on_abandon(attempt)
 
@@ -89,4 +90,4 @@ def ask(attempt: Attempt, reason: StopReason) -> None:
     try:
         attempt.context.stop(reason)
     except Exception:
-        log.exception("stopping a handler failed", extra={"job": str(attempt.claimed.job_id)})
+        log.exception("stopping a handler failed", extra=named(attempt.claimed))

@@ -24,7 +24,7 @@ from jobs.processes.servers import close_servers
 from jobs.processes.ticker import Chore, Ticker
 from jobs.queue import sql
 from jobs.queue.claim import Ask, Claimed, claim
-from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each, note_fenced
+from jobs.queue.finish import Ended, Settled, finish_and_claim, finish_each, named, note_fenced
 from jobs.queue.lease import give_back
 from jobs.states import Outcome
 
@@ -297,7 +297,7 @@ class Worker(Loop):
         late = [attempt.claimed for attempt, _ in ended if attempt.claimed[:2] not in written]
         self.measures.fenced += len(late)
         for claimed in late:
-            log.warning("fenced", extra={"job": str(claimed.job_id), "attempt": claimed.attempt})
+            log.warning("fenced", extra=named(claimed))
         note_fenced(late)
 
     def collect_ends(self) -> None:

@@ -83,10 +83,19 @@ def note_mail(digest: Digest, report: Report) -> None:
 def write(letter: Letter, report: Report) -> bool:
     rows = Delivery.objects.filter(pk=letter.id, attempt=letter.attempt)
     became = update(rows, report, letter.attempt - letter.attempts_before)
-    if became == Delivery.FAILED:
-        said = {"delivery": str(letter.id), "webhook": str(letter.subscriber_id), "why": report.error}
-        log.warning("a delivery failed for good", extra={**said, "correlation_id": letter.correlation_id})
+    if became is not None:
+        transaction.on_commit(lambda: say_tried(letter, report, became))
     return became is not None
+
+
+def say_tried(letter: Letter, report: Report, became: str) -> None:
+    """A line of the log for each try; what the receiver answered may be anything and is not in it."""
+    ids = {"correlation_id": letter.correlation_id, "delivery": str(letter.id), "webhook": str(letter.subscriber_id)}
+    said = {**ids, "kind": letter.event, "attempt": letter.attempt, "answer": report.status, "why": report.error}
+    if became == Delivery.FAILED:
+        log.warning("a delivery failed for good", extra=said)
+    else:
+        log.info("a delivery was tried", extra={**said, "became": str(became)})
 
 
 def update(rows: QuerySet[Delivery], report: Report, failures: int) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, Error, IntegrityError
+from django.db import DataError, Error, IntegrityError, transaction
 
 from jobs import retries
 from jobs.queue import sql
@@ -56,7 +56,9 @@ class Settled(NamedTuple):
 
 def finish(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
     """Write a batch of ends in one statement. An attempt that is missing in the answer had lost its lease."""
-    return told(sql.rows("finish", **finish_params(ended, worker_name)))
+    settled = told(sql.rows("finish", **finish_params(ended, worker_name)))
+    transaction.on_commit(lambda: say_ended(ended, settled))
+    return settled
 
 
 def finish_each(ended: Sequence[Ended], *, worker_name: str) -> list[Settled]:
@@ -88,8 +90,27 @@ def unstorable(end: Ended) -> Ended:
 
 def finish_and_claim(ended: Sequence[Ended], ask: Ask) -> tuple[list[Settled], list[Claimed]]:
     """Write the ends of the last jobs and take the next ones: one round trip and one commit for both."""
-    settled, taken = sql.together(("finish", finish_params(ended, ask.worker_name)), ("claim", params(ask)))
-    return told(settled), claimed(taken)
+    rows, taken = sql.together(("finish", finish_params(ended, ask.worker_name)), ("claim", params(ask)))
+    settled = told(rows)
+    say_ended(ended, settled)
+    return settled, claimed(taken)
+
+
+def say_ended(ended: Sequence[Ended], settled: Sequence[Settled]) -> None:
+    """A line of the log for each end that was written. The text of an error is the job's and stays with it."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    became = {one.job_id: one.to_status for one in settled}
+    for end in ended:
+        one = end.claimed
+        if one.job_id in became:
+            said = {"outcome": str(end.outcome), "became": became[one.job_id], "error_type": end.error_type[:128]}
+            log.info("attempt ended", extra={**named(one), **said})
+
+
+def named(one: Claimed) -> dict[str, Any]:
+    """What every line about an attempt says, so that it is found by the ids of its job."""
+    return {"correlation_id": one.correlation_id, "job": str(one.job_id), "attempt": one.attempt}
 
 
 def finish_params(ended: Sequence[Ended], worker_name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The right to run: renewed by its worker, taken back by the watchdog when it ran out."""
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import Error, transaction
 
+from jobs.models import Job
 from jobs.queue import sql
 from jobs.queue.callbacks import follow_soon
 from jobs.queue.limits import wake_limited
 from jobs.queue.notify import wake
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,24 @@ def give_back(*, worker_id: UUID, known: Sequence[UUID], worker_name: str) -> in
 
 def rescue(*, batch: int = 500) -> int:
     """Take back leases that ran out; returns how many. Jobs past their last attempt become dead letters."""
-    return told(sql.run("rescue", batch=batch, actor="watchdog"))
+    rows = sql.run("rescue", batch=batch, actor="watchdog")
+    count = told(rows)
+    transaction.on_commit(lambda: say_lost(rows))
+    return count
+
+
+def say_lost(rows: list[sql.Row]) -> None:
+    """A line of the log for each attempt that was taken back."""
+    if not rows:
+        return
+    try:
+        ids = dict(Job.objects.filter(pk__in=[row.job_id for row in rows]).values_list("pk", "correlation_id"))
+    except Error:
+        # they are taken back all the same, and are found by their jobs
+        ids = {}
+    for row in rows:
+        said = {"job": str(row.job_id), "attempt": row.attempt, "became": row.to_status}
+        log.warning("lease taken back", extra={"correlation_id": ids.get(row.job_id, ""), **said})
 
 
 def told(rows: list[sql.Row]) -> int:

@@ -87,7 +87,9 @@ class SqsSink:
             log.warning("SQS took no events, trying again", extra={"why": str(error)})
             return set()
         for failed in answer.get("Failed", []):
-            said = {"event": batch[int(failed["Id"])].id, "why": f"{failed.get('Code')}: {failed.get('Message', '')}"}
+            event = batch[int(failed["Id"])]
+            why = f"{failed.get('Code')}: {failed.get('Message', '')}"
+            said = {"event_id": event.id, "job": event.job_id, "why": why}
             log.warning("SQS did not take an event, trying again", extra=said)
         return {batch[int(one["Id"])].id for one in answer.get("Successful", [])}
 

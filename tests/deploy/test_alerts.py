@@ -91,6 +91,13 @@ CASES: list[tuple[str, Series, Series]] = [
     ("WebhooksFailing", steady("smartqueue_webhooks_failing", 4), steady("smartqueue_webhooks_failing", 3)),
     ("WebhooksLate", steady("smartqueue_delivery_lag_seconds", 121), steady("smartqueue_delivery_lag_seconds", 60)),
     (
+        "StreamLate",
+        steady('smartqueue_stream_lag_seconds{sink="kafka"}', 301)
+        | steady('smartqueue_stream_lag_seconds{sink="sqs"}', 0),
+        steady('smartqueue_stream_lag_seconds{sink="kafka"}', 299)
+        | steady('smartqueue_stream_lag_events{sink="kafka"}', 900),
+    ),
+    (
         "ArtefactDiskFull",
         steady("smartqueue_artefact_disk_free_bytes", 9) | steady("smartqueue_artefact_disk_bytes", 100),
         steady("smartqueue_artefact_disk_free_bytes", 11) | steady("smartqueue_artefact_disk_bytes", 100),

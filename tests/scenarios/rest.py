@@ -29,8 +29,8 @@ class Rest:
     Each over a connection of its own: one that is kept may be closed by the server, idle, just when it is used again.
     """
 
-    def __init__(self, fleet: Fleet, org: Org, role: Role = Role.OPERATOR) -> None:
-        self.url = fleet.web()
+    def __init__(self, fleet: Fleet, org: Org, role: Role = Role.OPERATOR, log_level: str = "WARNING") -> None:
+        self.url = fleet.web(log_level=log_level)
         self.pool = urllib3.PoolManager(maxsize=CROWD, retries=False, timeout=120)
         token = give_tokens(make_member(org, role)).access_token
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Connection": "close"}
