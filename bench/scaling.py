@@ -247,7 +247,10 @@ def checked(report: dict[str, Any]) -> list[str]:
     """Heads of the columns of what was measured."""
     heads = [f"measured {report['drains_recorded']['measured_at'][:10]}"]
     if here := report.get("drains_measured"):
-        heads.append(f"measured {here['measured_at'][:10]}, load average {here['load_average']}")
+        heads.append(
+            f"measured {here['measured_at'][:10]}, load average {here['load_average']},"
+            f" {here['bare_commits_per_second']:,} bare commits a second"
+        )
     return heads
 
 
