@@ -9,6 +9,7 @@ python -m bench fair-use         a quiet organisation beside one that floods: be
 python -m bench pages [JOBS]     each page of the dashboard among a million jobs: bench/results/pages.json
 python -m bench rls              what row-level security costs a call: bench/results/rls.json
 python -m bench soak PROMETHEUS WEB ...  an hour of mixed load on a deployment that runs: bench/results/soak.json
+python -m bench scaling [drains] many hosts and cells, simulated from measured costs: bench/results/scaling.json
 python -m bench stream           changes of jobs to Kafka and SQS over outages: bench/results/stream.json
 python -m bench tabs             what open pages cost while nothing moves: bench/results/tabs.json
 python -m bench policy           predictions, orders and classes over traces and tickets: bench/results/policy-*.json
@@ -31,6 +32,7 @@ from bench import (
     redis_server,
     results,
     rls,
+    scaling,
     sizes,
     soak,
     tables,
@@ -62,6 +64,8 @@ def main(words: list[str]) -> None:
             rls.main()
         case ["soak", prometheus, *webs] if webs:
             soak.main([prometheus, *webs])
+        case ["scaling"] | ["scaling", "drains"]:
+            scaling.main(words[1:])
         case ["stream"]:
             # what it needs beside SmartQueue comes with the packages for tests
             from bench import stream

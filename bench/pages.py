@@ -8,6 +8,7 @@ from typing import Any
 from bench import proofs, results, tables
 from bench.policy.class_tables import of_classes
 from bench.policy.tables import of_accuracy
+from bench.scaling import of_scaling
 from bench.workers import ROOT
 
 
@@ -29,6 +30,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "pages-10000000": of("pages-10000000", tables.of_pages),
     },
     ROOT / "docs" / "prediction.md": {"accuracy": of("policy-accuracy", of_accuracy)},
+    ROOT / "docs" / "scaling.md": {"scaling": of("scaling", of_scaling)},
     ROOT / "docs" / "usage.md": {"fair-use": of("fair-use", lambda report: tables.of_ours({"fair use": report}))},
     ROOT / "docs" / "reliability.md": {"chaos": proofs.of_chaos, "proofs": proofs.of_proofs},
 }

@@ -53,6 +53,9 @@ PROFILE_JOBS = env_int("PROFILE_JOBS", 20_000, minimum=1)
 # Calls to each of two webs, in turn.
 RLS_PAIRS = env_int("RLS_PAIRS", 2_000, minimum=1)
 
+# --- Drains beside the simulation of many hosts --------------------------------------------------------------------
+SCALING_JOBS = env_int("SCALING_JOBS", 40_000, minimum=1)
+
 # --- Fair use -----------------------------------------------------------------------------------------------------
 FLOOD_JOBS = env_int("FLOOD_JOBS", 100_000, minimum=1)
 FLOOD_JOB_MS = env_int("FLOOD_JOB_MS", 50)

@@ -20,7 +20,7 @@ from smartqueue.pghome import installed_binaries
 from tests.factories import PASSWORD, make_member, make_org
 from tests.process import ROOT
 from tests.processes import Fleet, patiently
-from tests.scenarios.monitored import KINDS, TOKEN, Monitored
+from tests.scenarios.monitored import KINDS, TOKEN, Monitored, free_port
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HERE = "tests/scenarios/test_docs_commands.py"
@@ -31,6 +31,7 @@ ELSEWHERE = {
     "docs/clients.md": "tests/scenarios/test_clients_doc.py",
     "docs/django-tasks.md": "tests/jobs/backend/test_docs.py",
     "docs/hosts.md": "tests/scenarios/test_hosts_doc.py",
+    "docs/observing.md": "tests/scenarios/test_logs.py",
     "docs/job-types.md": "tests/jobs/handlers/test_docs.py",
     "docs/own-workers.md": "tests/jobs/api/test_own_workers_doc.py",
     "docs/secrets.md": "tests/jobs/api/test_secrets.py",
@@ -157,10 +158,11 @@ def adapted(page: str, command: str, terminal: Terminal) -> str:
         text = terminal.typed(f"curl -s http://web:8000/metrics -H 'Authorization: Bearer {TOKEN}'").stdout
         command = command.replace("104509324263871", str(int(float(number.findall(text)[0]))))
     if "runworker --metrics-port" in command:
-        # it runs until it is ended
-        command = "timeout --preserve-status -s TERM 20 " + re.sub(r" --metrics-host \S+", "", command).replace(
-            "9100", "0"
-        )
+        # it runs until it is ended, which is when it has answered
+        where = f"127.0.0.1:{free_port()}"
+        started = command.strip().replace("9100", where.partition(":")[2]).replace("0" + ".0.0.0", "127.0.0.1")
+        asks = f"curl -s -H 'Authorization: Bearer {TOKEN}' http://{where}/metrics | grep -q smartqueue_process_slots"
+        command = f"{started} & until {asks}; do sleep 0.2; kill -0 $! || exit 1; done; kill -TERM $!; wait $!"
     return command.replace("SLUG", "acme").replace("(PID)", "(0)")
 
 

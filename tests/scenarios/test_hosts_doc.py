@@ -36,7 +36,10 @@ UNITS = ROOT / "deploy" / "systemd"
 BY_HAND = {"The packages", "The database", "The program", "Another release"}
 TYPED = ["What it is told", "A shell of it", "The tables, the files and the first person", "Start it", "Is it well?"]
 TYPED += ["Watch it"]
-TABLE = {"type": "etl", "payload": {"source": {"rows": [{"n": 1}]}, "steps": [{"filter": "n > 0"}], "sink": {"artefact": "n"}}}
+TABLE = {
+    "type": "etl",
+    "payload": {"source": {"rows": [{"n": 1}]}, "steps": [{"filter": "n > 0"}], "sink": {"artefact": "n"}},
+}
 
 
 def unit(name: str) -> dict[str, str]:
