@@ -27,7 +27,7 @@ SECRETS = {"SECRET_KEY": "s" * 40, "JWT_SIGNING_KEY": "j" * 40, "ENCRYPTION_KEYS
 # Shut into a process of its own, with limits that only a user who is not root has.
 TABLE = {
     "type": "etl", "max_attempts": 1,
-    "payload": {"source": {"rows": [{"n": 1}, {"n": 2}]}, "steps": [{"filter": "n > 1"}], "sink": {"artefact": "n"}},
+    "payload": {"source": {"rows": [{"n": 1}]}, "steps": [{"filter": "n > 0"}], "sink": {"artefact": "n.csv"}},
 }  # fmt: skip
 EXPORT = {"type": "data-export", "max_attempts": 1, "payload": {"dataset": "jobs", "columns": ["id", "status"]}}
 VENV = Path(os.environ.get("SMARTQUEUE_IMAGE_VENV", sys.prefix)).resolve()

@@ -38,7 +38,7 @@ TYPED = ["What it is told", "A shell of it", "The tables, the files and the firs
 TYPED += ["Watch it"]
 TABLE = {
     "type": "etl",
-    "payload": {"source": {"rows": [{"n": 1}]}, "steps": [{"filter": "n > 0"}], "sink": {"artefact": "n"}},
+    "payload": {"source": {"rows": [{"n": 1}]}, "steps": [{"filter": "n > 0"}], "sink": {"artefact": "n.csv"}},
 }
 
 
