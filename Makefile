@@ -82,7 +82,7 @@ bench-policy: ## Predictions, order and classes, an hour; SMARTQUEUE_TRACES, SMA
 
 lock: ## Compile the lock files, with hashes, from the *.in files
 	@$(START) dev -c ""
-	@for name in requirements requirements-ml requirements-s3 requirements-kafka requirements-dev requirements-docs bench/requirements-peers; do \
+	@for name in requirements requirements-ml requirements-s3 requirements-kafka requirements-otel requirements-dev requirements-docs bench/requirements-peers; do \
 		uv=$$(command -v uv || echo .venv/bin/uv); \
 		$$uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; done

@@ -18,7 +18,7 @@ from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 RUN = ["requirements.txt", "requirements-ml.txt"]
-EXTRAS = ["requirements-s3.txt", "requirements-kafka.txt"]
+EXTRAS = ["requirements-s3.txt", "requirements-kafka.txt", "requirements-otel.txt"]
 LOCKS = {"run": RUN, "dev": [*RUN, *EXTRAS, "requirements-dev.txt", "requirements-docs.txt"]}
 OLDEST = (3, 11)
 

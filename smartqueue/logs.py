@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from jobs import tracing
 from jobs.handlers.base import running
 from jobs.masking import hidden
 from orgs.client import client_address
@@ -104,6 +105,11 @@ def trace_of(request: HttpRequest) -> str:
     return found[1] if found else ""
 
 
+def answered(request: HttpRequest, response: HttpResponse) -> dict[str, Any]:
+    route = request.resolver_match.route if request.resolver_match else ""
+    return {"http.response.status_code": response.status_code, "http.route": route}
+
+
 class CorrelationMiddleware:
     """Take or make the X-Correlation-ID of a request, log the request with it and send it back."""
 
@@ -117,7 +123,9 @@ class CorrelationMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
         started = time.monotonic()
-        response = self.get_response(request)
+        with tracing.of_request(request.method or "", correlation_id, request.headers.get("traceparent", "")) as note:
+            response = self.get_response(request)
+            note(failed=response.status_code >= 500, **answered(request, response))
         response["X-Correlation-ID"] = correlation_id
         if request.path not in QUIET_PATHS:
             log.info(

@@ -2,6 +2,7 @@
 
 import socket
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -329,6 +330,10 @@ PUBLIC_URL = env_str("SMARTQUEUE_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/
 # {correlation_id} in them. Empty: no link.
 TRACE_URL = env_template("SMARTQUEUE_TRACE_URL", {"trace_id", "job_id", "correlation_id"})
 LOG_URL = env_template("SMARTQUEUE_LOG_URL", {"trace_id", "job_id", "correlation_id"})
+# Spans by OTLP over HTTP, to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs requirements-otel.txt.
+TRACING = env_bool("SMARTQUEUE_TRACING", False)
+if TRACING and not (find_spec("opentelemetry") and find_spec("opentelemetry.sdk")):
+    raise ImproperlyConfigured("SMARTQUEUE_TRACING=1 needs OpenTelemetry: pip install -r requirements-otel.txt")
 # http jobs reach private addresses, and other ports than these, only where the host or host:port is named here. In
 # development that is our own web, so that the example works.
 HTTP_ALLOW_HOSTS = env_list("SMARTQUEUE_HTTP_ALLOW_HOSTS", urlsplit(PUBLIC_URL).netloc if DEBUG else "")

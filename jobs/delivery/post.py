@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from jobs import tracing
 from jobs.delivery.letters import Letter, Report
 from jobs.delivery.signing import opened, signed
 from jobs.handlers.addresses import Refused, target
@@ -60,6 +61,14 @@ def errand(letter: Letter) -> Context:
 
 def post(letter: Letter, context: Context) -> Report:
     """Raises nothing that belongs to the receiver or the way to it."""
+    job_id = letter.data.get("job", {}).get("id")
+    with tracing.of_delivery(letter.event, letter.correlation_id, f"{letter.id}/{letter.attempt}", job_id) as note:
+        report = exchanged(letter, context)
+        note(failed=not report.delivered, **({"http.response.status_code": report.status} if report.status else {}))
+    return report
+
+
+def exchanged(letter: Letter, context: Context) -> Report:
     started = time.monotonic()
     try:
         # looked at again each time: what the operator allows, and what the name leads to, can have changed

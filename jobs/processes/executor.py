@@ -15,6 +15,7 @@ import structlog
 from django.db import close_old_connections, connections, transaction
 from django.db.backends.signals import connection_created
 
+from jobs import tracing
 from jobs.errors import InvalidPayload, LeaseLost, UnknownJobType
 from jobs.exports import OrgReader
 from jobs.handlers import registry
@@ -92,6 +93,12 @@ class Attempt:
 
     def run(self) -> Ended:
         """Run the handler. Never raises: whatever happens is an end, a task's sys.exit() too."""
+        with tracing.of_run(self.claimed) as note:
+            ended = self.handled()
+            note(**told(ended))
+        return ended
+
+    def handled(self) -> Ended:
         running.set(self.context)
         try:
             handler = registry.get(self.claimed.type)
@@ -131,6 +138,12 @@ class Attempt:
 
     async def run_async(self) -> Ended:
         """run(), for a handler of the event loop. To be asked to stop is to be cancelled there."""
+        with tracing.of_run(self.claimed) as note:
+            ended = await self.handled_async()
+            note(**told(ended))
+        return ended
+
+    async def handled_async(self) -> Ended:
         running.set(self.context)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
@@ -183,6 +196,12 @@ class Attempt:
                 return Ended(self.claimed, Outcome.TIMEOUT, error_type="Timeout", error=limit)
             case _:
                 return Ended(self.claimed, Outcome.RELEASED)
+
+
+def told(ended: Ended) -> dict[str, Any]:
+    """Of an end, what its span says: no text that a handler wrote."""
+    error = {"error.type": ended.error_type} if ended.error_type else {}
+    return {"failed": ended.outcome is not Outcome.DONE, "smartqueue.job.outcome": str(ended.outcome), **error}
 
 
 def for_people(error: BaseException) -> str:

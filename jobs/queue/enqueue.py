@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 from django.db import transaction
 
+from jobs import tracing
 from jobs.errors import InvalidJob, InvalidPayload, KeyReused, QueueClosed, QueueError, QueueFull
 from jobs.ids import uuid7, uuid7s
 from jobs.models import Job, Queue
@@ -113,9 +114,11 @@ Outcome = Enqueued | QueueError
 
 def accept(new: Sequence[NewJob], refused: Sequence[QueueError | None], origin: Origin) -> list[Outcome]:
     """Store those that are not refused, and say what became of each."""
-    outcomes = (
-        accept_linked(new, refused, origin) if any(one.waits for one in new) else accept_plain(new, refused, origin)
-    )
+    store = accept_linked if any(one.waits for one in new) else accept_plain
+    with tracing.of_submit(origin.correlation_id, len(new)):
+        outcomes = store(new, refused, origin)
+        made = (one.job_id for one in outcomes if isinstance(one, Enqueued) and one.created)
+        tracing.created(origin.correlation_id, made)
     for quota, hits in Counter(one.quota for one in outcomes if isinstance(one, QueueFull)).items():
         limit_hits.note(origin.org.pk, quota, hits)
     return outcomes
