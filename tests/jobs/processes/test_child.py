@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from jobs.handlers.launcher import threads_of
 from jobs.processes.child import limit
 
 # An account that has no processes, whichever tests run beside this one.
@@ -16,7 +17,7 @@ LIMITS = {"memory_bytes": 10**9, "processor_seconds": 60, "file_bytes": 10**6, "
 
 def started_by_nobody() -> int:
     """How many processes one may start under the limits."""
-    limit(LIMITS)
+    limit(LIMITS, threads_of(os.getuid()))
     for number in range(MOST):
         try:
             if os.fork() == 0:
