@@ -31,3 +31,19 @@ def test_nothing_was_lost_or_failed_on_our_side() -> None:
     assert BOARD["with_data_in_every_sample"] == BOARD["queries"]
     assert BOARD["alerts_firing_in_samples"].keys() == {"SmartQueueDeadLetters"}
     assert BOARD["targets_down_in_samples"] == {}
+
+
+def test_the_seconds_until_an_alert_are_measured() -> None:
+    drill = json.loads((ROOT / "bench" / "results" / "drill.json").read_text(encoding="utf-8"))["figures"]
+    web, leader, dog, workers, server, worker = (
+        drill["one web"]["SmartQueueWebDown"],
+        drill["both schedulers"]["SmartQueueNoLeader"],
+        drill["watchdog"]["SmartQueueNoWatchdog"],
+        drill["all workers"]["SmartQueueNoWorkers"],
+        drill["postgresql"]["SmartQueueWebDown"],
+        drill["one worker"]["SmartQueueProcessDown"],
+    )
+    words = (
+        f"a web after {web} s, both schedulers after {leader}, the watchdog after {dog}, all workers after {workers}"
+    )
+    assert f"{words}, one worker after {worker}, PostgreSQL after {server}." in TEXT
