@@ -81,7 +81,7 @@ def of_delivery(event: str, correlation_id: str, of: str, job_id: object) -> Abs
     """One try to tell a receiver of an event; links to its job too."""
     if not settings.TRACING:
         return nullcontext(nothing)
-    return span(f"deliver {event}", "CLIENT", correlation_id, of, link=creation_of(job_id))
+    return span(f"deliver {event}", "CLIENT", correlation_id, of, link=creation_of(job_id) if job_id else "")
 
 
 def creation_of(job_id: object) -> str:
@@ -106,20 +106,16 @@ def span(
     """
     from opentelemetry.context import Context, get_current
     from opentelemetry.propagate import extract
-    from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
+    from opentelemetry.trace import SpanKind, StatusCode
 
     trace = trace_id(correlation_id)
     known = extract({"traceparent": parent}, Context()) if parent.split("-")[1:2] == [trace] else Context()
-    links = []
-    if link:
-        sampled = TraceFlags(TraceFlags.SAMPLED)
-        links = [Link(SpanContext(int(trace, 16), int(digits(link, 16), 16), is_remote=True, trace_flags=sampled))]
     wanted = (int(trace, 16), int(digits(of, 16), 16))
     found = tracer(wanted).start_as_current_span(
         name,
         context=get_current() if within else known,
         kind=SpanKind[kind],
-        links=links,
+        links=links_to(trace, link),
         attributes={"smartqueue.correlation_id": correlation_id, **(attributes or {})},
         # the text of an error may be what nobody may read
         record_exception=False,
@@ -139,6 +135,16 @@ def span(
             raise
 
 
+def links_to(trace: str, of: str) -> list[Any]:
+    """To the span of that trace with the id that `of` has; none where it is empty."""
+    from opentelemetry.trace import Link, SpanContext, TraceFlags
+
+    if not of:
+        return []
+    sampled = TraceFlags(TraceFlags.SAMPLED)
+    return [Link(SpanContext(int(trace, 16), int(digits(of, 16), 16), is_remote=True, trace_flags=sampled))]
+
+
 _tracers: dict[int, Any] = {}
 
 
@@ -146,11 +152,10 @@ def tracer(wanted: tuple[int, int]) -> Any:
     """Of this process: what a fork has taken along of another's sends nothing."""
     from jobs import tracing_sdk
 
-    if os.getpid() not in _tracers:
-        _tracers.clear()
-        _tracers[os.getpid()] = tracing_sdk.tracer(exporter)
     tracing_sdk.ids.set(wanted)
-    return _tracers[os.getpid()]
+    pid = os.getpid()
+    # two threads may both make one at first; one of them is kept, and no lock is taken along by a fork
+    return _tracers.get(pid) or _tracers.setdefault(pid, tracing_sdk.tracer(exporter))
 
 
 def forget() -> None:

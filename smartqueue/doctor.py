@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from getpass import getuser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -145,7 +144,7 @@ def disks() -> Iterator[Finding]:
             yield Finding(f"disk of {name}", "warning", text, mend)
         elif not os.access(folder, os.W_OK | os.X_OK):
             mend = f"Give {name} to the account that runs SmartQueue, and look as that account."
-            yield Finding(f"disk of {name}", "wrong", f"{getuser()} may not write in {folder}", mend)
+            yield Finding(f"disk of {name}", "wrong", f"account {os.geteuid()} may not write in {folder}", mend)
         else:
             yield Finding(f"disk of {name}", "ok", text)
 

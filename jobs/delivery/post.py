@@ -61,7 +61,7 @@ def errand(letter: Letter) -> Context:
 
 def post(letter: Letter, context: Context) -> Report:
     """Raises nothing that belongs to the receiver or the way to it."""
-    job_id = letter.data.get("job", {}).get("id")
+    job_id = (letter.data.get("job") or {}).get("id", "")
     with tracing.of_delivery(letter.event, letter.correlation_id, f"{letter.id}/{letter.attempt}", job_id) as note:
         report = exchanged(letter, context)
         note(failed=not report.delivered, **({"http.response.status_code": report.status} if report.status else {}))
