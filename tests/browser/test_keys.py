@@ -40,6 +40,8 @@ def test_j_and_k_go_to_the_jobs_beside_and_y_copies_the_link(site: Site, world: 
     page = site.visit("/jobs/", world.operator)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name="newer", exact=True).click()
+    expect(page.locator("h1")).to_have_text("newer")
+    page.wait_for_load_state()
 
     page.keyboard.press("j")
     expect(page.locator("h1")).to_have_text("older")

