@@ -4,22 +4,21 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-import psycopg
-from django.db import DatabaseError, connection, models
+from django.db import models
 
-from orgs import walls
 from orgs.models import Membership, Org, SignIn, User
+from orgs.ready import made, rows
 
 TABLES: tuple[type[models.Model], ...] = (User, Membership, Org)
 
 
 def caller(user_id: int, sign_in: UUID) -> User | None:
     """The person, if his account and that sign-in of his are open, with `memberships_read`: the oldest first."""
-    rows = read(user_id, sign_in)
-    if not rows:
+    found = read(user_id, sign_in)
+    if not found:
         return None
-    user: User = made(User, rows[0][0])
-    user.memberships_read = [joined(user, *parts) for _, *parts in rows if parts[0][0] is not None]
+    user: User = made(User, found[0][0])
+    user.memberships_read = [joined(user, *parts) for _, *parts in found if parts[0][0] is not None]
     return user
 
 
@@ -32,24 +31,7 @@ def joined(user: User, of_membership: tuple[Any, ...], of_org: tuple[Any, ...]) 
 def read(user_id: int, sign_in: UUID) -> list[list[tuple[Any, ...]]]:
     """Of each row the parts that belong to TABLES."""
     text, ends = statement()
-    try:
-        rows = asked(text, user_id, sign_in)
-    except DatabaseError:
-        # A connection of an earlier request may have been lost since. To ask again is as good as Django's own question
-        # before the first statement of a request, which this one spares all others.
-        if connection.connection is None or connection.in_atomic_block or connection.is_usable():
-            raise
-        connection.close()
-        rows = asked(text, user_id, sign_in)
-    connection.health_check_done = True  # type: ignore[attr-defined]
-    return [[row[begin:end] for begin, end in ends] for row in rows]
-
-
-def asked(text: str, user_id: int, sign_in: UUID) -> list[tuple[Any, ...]]:
-    connection.ensure_connection()
-    with connection.wrap_database_errors, walls.across(walls.Across.CALLER):
-        walls.tell(connection.connection)
-        return psycopg.Cursor(connection.connection).execute(text.encode(), [user_id, sign_in], prepare=True).fetchall()
+    return [[row[begin:end] for begin, end in ends] for row in rows(text, [user_id, sign_in])]
 
 
 @cache
@@ -73,13 +55,3 @@ def statement() -> tuple[str, list[tuple[int, int]]]:
         f"WHERE {user}.id = %s AND {user}.is_active AND {is_open} ORDER BY {membership}.id"
     )
     return text, places
-
-
-def made(model: type[models.Model], values: tuple[Any, ...]) -> Any:
-    """A model's instance of one row, as a query would make it."""
-    fields = model._meta.concrete_fields
-    read = [
-        field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
-        for field, value in zip(fields, values, strict=True)
-    ]
-    return model.from_db(connection.alias, [field.attname for field in fields], read)

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import hypothesis
 import pytest
 from django.contrib.auth.hashers import make_password
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import active_classifier, active_model
 from orgs.models import Membership, Org, User
@@ -58,8 +59,32 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_no_truncate")
 
 
+@pytest.fixture(scope="module")
+def one_transaction(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Around a module, each of whose tests is a savepoint in it: what the fixtures of a module make is there for all.
+
+    For modules without tests of several connections. now() is the same in all of their statements.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def one_world(one_transaction: None) -> World:
+    """The world of a module."""
+    return make_world()
+
+
 @pytest.fixture
-def world(db: None) -> World:
+def world(db: None, request: pytest.FixtureRequest) -> World:
+    """A test's own, or the module's as if it were."""
+    if "one_world" in request.fixturenames:
+        return deepcopy(request.getfixturevalue("one_world"))
+    return make_world()
+
+
+def make_world() -> World:
     """acme with owner, operator and viewer; rival with outsider as its org_admin; loner is in none."""
     org, rival = Org.objects.bulk_create(
         [

@@ -11,9 +11,9 @@ from tests.hostile.rows import Filled, fill
 
 # a task that takes whatever it is given
 from tests.jobs.api import conftest as echo
-from tests.rights.conftest import acme, clients
+from tests.rights.conftest import acme, clients, one_acme
 
-__all__ = ["acme", "clients", "echo"]
+__all__ = ["acme", "clients", "echo", "one_acme"]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from tests.rights.test_mass_assignment import TAKERS, schema_of, taker, whose
 from tests.rights.walk import Clients, undone
 from tests.smartqueue.test_openapi import Operation
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_acme")]
 
 LISTS = (
     "/",

@@ -106,7 +106,7 @@ def test_what_breaks_a_statement_is_not_asked_again(world: World, monkeypatch: p
             cursor.execute("SELECT 1 / 0")
         raise AssertionError
 
-    monkeypatch.setattr("orgs.callers.asked", broken)
+    monkeypatch.setattr("orgs.ready.asked", broken)
     with pytest.raises(Exception, match="division by zero"):
         caller(world.owner.pk, uuid4())
 

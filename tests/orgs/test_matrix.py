@@ -13,7 +13,7 @@ from orgs.scope import find_scope
 from tests.conftest import World
 from tests.factories import PASSWORD, api, browser
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_world")]
 
 PEOPLE = ("owner", "operator", "viewer", "outsider", "loner", "platform_admin", None)
 ANYONE_SIGNED_IN = 200, 200, 200, 200, 200, 200, 401
@@ -183,14 +183,14 @@ def cells(table: dict[str, list[tuple[str, str, Any, tuple[int, ...]]]]) -> list
     ]
 
 
-@pytest.fixture
-def invitation(world: World) -> Invitation:
+@pytest.fixture(scope="module")
+def invitation(one_world: World) -> Invitation:
     """The loner is invited to acme, which has a key; somebody is suspended."""
     User.objects.create(username="suspended", is_active=False)
-    ApiKey.objects.create(org=world.org, name="k", prefix=KEY, secret_sha256="x", role="worker")
-    SignIn.objects.create(id=SIGN_IN, user=world.owner, expires_at="2099-01-01T00:00:00Z")
-    scope = find_scope(world.owner, "acme")
-    return invite(scope=scope, role=Role.OPERATOR, person=world.loner)[0]
+    ApiKey.objects.create(org=one_world.org, name="k", prefix=KEY, secret_sha256="x", role="worker")
+    SignIn.objects.create(id=SIGN_IN, user=one_world.owner, expires_at="2099-01-01T00:00:00Z")
+    scope = find_scope(one_world.owner, "acme")
+    return invite(scope=scope, role=Role.OPERATOR, person=one_world.loner)[0]
 
 
 def rows() -> list[Any]:

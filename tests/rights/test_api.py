@@ -11,7 +11,7 @@ from tests.conftest import World
 from tests.rights.things import path_of
 from tests.rights.walk import OF_API, Clients, Route, ask, undone, walk, writes, written
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_acme")]
 
 EVERY_ROUTE = pytest.mark.parametrize("route", OF_API, ids=lambda route: route.path)
 

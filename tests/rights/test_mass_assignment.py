@@ -13,7 +13,7 @@ from tests.rights.things import ADD, path_of
 from tests.rights.walk import TRAIL, Clients, writes, written
 from tests.smartqueue.test_openapi import OPERATIONS, Operation, resolved
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_acme")]
 
 NAMES = sorted(
     {

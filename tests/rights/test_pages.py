@@ -10,7 +10,7 @@ from tests.conftest import World
 from tests.rights.things import path_of
 from tests.rights.walk import OF_PAGES, Clients, Route, walk
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_acme")]
 
 
 @pytest.mark.parametrize("route", OF_PAGES, ids=lambda route: route.path)

@@ -25,13 +25,13 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import World
 from tests.factories import api
-from tests.rights.conftest import acme, clients
+from tests.rights.conftest import acme, clients, one_acme
 from tests.rights.test_mass_assignment import taker, whose
 from tests.rights.walk import Clients, undone
 from tests.smartqueue.test_openapi import DOCUMENT, EVERY_OPERATION, Operation
 
-__all__ = ["acme", "clients"]
-pytestmark = pytest.mark.django_db
+__all__ = ["acme", "clients", "one_acme"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_acme")]
 # Tokens are ours to send; an address may be too long before it is wrong; and of many jobs each is refused by itself.
 CONFIG = schemathesis.Config.from_dict(
     {

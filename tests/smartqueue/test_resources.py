@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import World
-from tests.rights.conftest import acme, clients
+from tests.rights.conftest import acme, clients, one_acme
 from tests.rights.test_mass_assignment import taker, whose
 from tests.rights.walk import Clients, undone
 from tests.smartqueue.test_openapi import DOCUMENT, OPERATIONS, Operation, parameters, resolved
 
-__all__ = ["acme", "clients"]
-pytestmark = pytest.mark.django_db
+__all__ = ["acme", "clients", "one_acme"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_acme")]
 
 
 def body_of(operation: Operation) -> dict[str, Any]:

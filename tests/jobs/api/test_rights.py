@@ -1,10 +1,13 @@
 """Who may call what: every route and method of the jobs' API, with every kind of person."""
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
+from django.test import override_settings
 from django.urls import URLPattern
 from pytest_django.fixtures import Settings
 
@@ -34,7 +37,7 @@ from tests.conftest import World
 from tests.factories import api
 from tests.rights.things import ADD, CANARY, make_jobs, make_view, path_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_world")]
 
 HOURLY: dict[str, Any] = {"name": "hourly", "cron": "@hourly", "job": ADD}
 HOOK = {"url": "https://example.com/hook"}
@@ -173,11 +176,20 @@ CALLS = [
 EVERY_CALL = pytest.mark.parametrize("call", CALLS, ids=str)
 
 
+@pytest.fixture(scope="module")
+def one_acme(one_world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Acme's things, and the folder of their files."""
+    folder = tmp_path_factory.mktemp("media")
+    with override_settings(MEDIA_ROOT=str(folder)):
+        return folder, make_jobs(one_world)
+
+
 @pytest.fixture
-def paths(world: World, settings: Settings, tmp_path: Any) -> dict[str, str]:
+def paths(one_acme: tuple[Path, Any], settings: Settings, tmp_path: Path) -> dict[str, str]:
     """By route: the path that names acme's things."""
     settings.MEDIA_ROOT = str(tmp_path)
-    things = make_jobs(world)
+    folder, things = one_acme
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return {str(one.name): path_of(f"/api/v1/{one.pattern}", str(one.name), *things) for one in urlpatterns}
 
 
@@ -328,7 +340,7 @@ def test_every_route_and_method_is_in_the_table() -> None:
 
 
 def test_a_role_taken_away_counts_on_the_next_call(world: World) -> None:
-    client = api(world.operator)
+    client, before = api(world.operator), Job.objects.count()
     assert client.post("/api/v1/jobs/", ADD).status_code == 201
     world.operator.memberships.update(role=Role.VIEWER)
 
@@ -336,4 +348,4 @@ def test_a_role_taken_away_counts_on_the_next_call(world: World) -> None:
 
     world.operator.memberships.all().delete()
     assert client.get("/api/v1/jobs/").status_code == 403
-    assert Job.objects.count() == 1
+    assert Job.objects.count() == before + 1

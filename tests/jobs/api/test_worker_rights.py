@@ -12,13 +12,13 @@ from jobs.api.worker_urls import urlpatterns
 from jobs.models import Artefact, Attempt, Job, Lease, LogLine
 from orgs.models import AuditEntry
 from tests.conftest import World
-from tests.factories import api, with_key
+from tests.factories import api, make_key, with_key
 from tests.jobs.api.own import WORKER, Own, make_external
 from tests.jobs.api.refusals import assert_refused
 from tests.jobs.api.test_bad_bodies import BODIES, CONTENT_TYPES
 from tests.jobs.api.test_documented import fits
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_world")]
 
 BODY: dict[str, Any] = {
     "api-worker-claims": {"worker": "w-2", "queues": ["default"]},
@@ -31,6 +31,17 @@ BODY: dict[str, Any] = {
     "api-worker-artefacts": None,
 }
 EVERY_ROUTE = pytest.mark.parametrize("route", BODY)
+
+
+@pytest.fixture(scope="module")
+def one_key(one_world: World) -> str:
+    return make_key(one_world.owner, one_world.org)
+
+
+@pytest.fixture
+def own(one_key: str) -> Own:
+    """A worker of acme's own."""
+    return Own(one_key)
 
 
 @pytest.fixture

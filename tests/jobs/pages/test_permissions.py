@@ -10,7 +10,7 @@ from jobs.models import Job
 from tests.conftest import World
 from tests.factories import browser, make_dead_letter, make_done, make_job, make_version
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_world")]
 
 MISSING = UUID("01900000-0000-7000-8000-000000000000")
 
@@ -27,11 +27,11 @@ class Jobs:
         return pattern.format(queued=self.queued.pk, done=self.done.pk, failed=self.failed.pk)
 
 
-@pytest.fixture
-def jobs(world: World) -> Jobs:
-    done, failed = make_done(world.org), make_dead_letter(world.org)
-    make_version(world.org, 1)
-    return Jobs(queued=make_job(world.org), done=done, failed=failed)
+@pytest.fixture(scope="module")
+def jobs(one_world: World) -> Jobs:
+    done, failed = make_done(one_world.org), make_dead_letter(one_world.org)
+    make_version(one_world.org, 1)
+    return Jobs(queued=make_job(one_world.org), done=done, failed=failed)
 
 
 # For each: owner, operator, viewer, outsider. A person of another organisation finds nothing of this one.
