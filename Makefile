@@ -49,6 +49,8 @@ audit: ## Known weaknesses of the packages in the lock files (asks PyPI)
 # As .github/workflows/ci.yml: each step of one is a step of the other, and a test holds them to it.
 CI_STEPS := lint types audit tests image smoke
 ENGINE := $(shell docker info >/dev/null 2>&1 && echo docker)
+# An image is also made where there is only buildah, which runs nothing.
+BUILDER := $(if $(ENGINE),docker build,$(shell command -v buildah >/dev/null && echo buildah bud --layers))
 
 ci: ## All that CI does, as far as it can be done here: one Python, one PostgreSQL, an image where there is an engine
 	@for step in $(CI_STEPS); do echo "== $$step"; $(MAKE) --no-print-directory ci-$$step || exit 1; done
@@ -69,7 +71,7 @@ ci-tests: test
 
 # Without an engine: its rules, and what it runs, in a sandbox (tests/deploy, which `tests` has run already).
 ci-image:
-	@$(if $(ENGINE),docker build --build-arg REVISION=$$(git rev-parse HEAD) -t smartqueue .,echo "LEFT OUT: no container engine")
+	@$(if $(BUILDER),$(BUILDER) --build-arg REVISION=$$(git rev-parse HEAD) -t smartqueue .,echo "LEFT OUT: no container engine")
 
 ci-smoke:
 	@$(if $(ENGINE),sh deploy/smoke.sh,echo "LEFT OUT: no container engine")

@@ -33,23 +33,30 @@ def stages() -> list[list[Instruction]]:
     return found
 
 
+def final() -> list[Instruction]:
+    """Those that make the last image, with those of the stage that it goes on from."""
+    _, core, full = stages()
+    assert of(full, "FROM") == [of(core, "FROM")[0].split(" AS ")[1]]
+    return [*core, *full[1:]]
+
+
 def of(stage: list[Instruction], word: str) -> list[str]:
     return [one.rest for one in stage if one.word == word]
 
 
 def command() -> list[str]:
     """What a container runs that is told nothing else."""
-    found: list[str] = json.loads(of(stages()[-1], "CMD")[-1])
+    found: list[str] = json.loads(of(final(), "CMD")[-1])
     return found
 
 
 def healthcheck() -> list[str]:
-    found: list[str] = json.loads(of(stages()[-1], "HEALTHCHECK")[-1].split("CMD", 1)[1])
+    found: list[str] = json.loads(of(final(), "HEALTHCHECK")[-1].split("CMD", 1)[1])
     return found
 
 
 def environ() -> dict[str, str]:
-    words = [word for rest in of(stages()[-1], "ENV") for word in shlex.split(rest)]
+    words = [word for rest in of(final(), "ENV") for word in shlex.split(rest)]
     return dict(word.split("=", 1) for word in words)
 
 

@@ -1,5 +1,6 @@
 """The Dockerfile keeps the rules of the trade, and nothing is in the image that has no business there."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -25,17 +26,21 @@ def test_hadolint_finds_nothing() -> None:
 
 
 def test_the_image_is_built_in_stages_of_which_the_last_installs_nothing_of_ours() -> None:
-    build, final = dockerfile.stages()
+    build, core, full = dockerfile.stages()
+    final = dockerfile.final()
 
-    assert {dockerfile.of(stage, "FROM")[0].split()[0] for stage in (build, final)} == {"python:3.11-slim-bookworm"}
-    assert sorted(dockerfile.of(final, "COPY")) == ["--from=build /app /app", "--from=build /venv /venv"]
+    assert {dockerfile.of(stage, "FROM")[0].split()[0] for stage in (build, core)} == {"debian:trixie-slim"}
+    assert sorted(dockerfile.of(core, "COPY")) == ["--from=build /app /app", "--from=build /venv /venv"]
+    # all that is not in `core` is DuckDB
+    assert [one.word for one in full] == ["FROM", "COPY"]
+    assert dockerfile.of(full, "COPY") == ["--from=build /etl /venv/lib/python3.13/site-packages/"]
     assert not re.search(r"\bpip\b|\buv\b", " ".join(dockerfile.of(final, "RUN")))
     assert "--require-hashes" in " ".join(dockerfile.of(build, "RUN"))
     assert "--mount=type=cache" in " ".join(dockerfile.of(build, "RUN"))
 
 
 def test_no_secret_is_in_a_layer() -> None:
-    build, final = dockerfile.stages()
+    build, final = dockerfile.stages()[0], dockerfile.final()
 
     assert [one for one in final if SECRET.search(one.rest)] == []
     assert [one for one in build if one.word in {"ARG", "ENV", "LABEL"} and SECRET.search(one.rest)] == []
@@ -46,11 +51,12 @@ def test_no_secret_is_in_a_layer() -> None:
 
 
 def test_it_runs_as_a_user_without_a_name_on_a_read_only_root() -> None:
-    final = dockerfile.stages()[-1]
+    final = dockerfile.final()
 
     assert dockerfile.of(final, "USER") == ["10001"]
-    assert [one.word for one in final].index("USER") > max(
-        number for number, one in enumerate(final) if one.word in {"RUN", "COPY"}
+    core = dockerfile.stages()[1]
+    assert [one.word for one in core].index("USER") > max(
+        number for number, one in enumerate(core) if one.word in {"RUN", "COPY"}
     )
     assert dockerfile.command()[0] == "gunicorn", "a list, so that signals reach the program and no shell"
     assert "/healthz" in dockerfile.healthcheck()[-1]
@@ -61,7 +67,7 @@ def test_it_runs_as_a_user_without_a_name_on_a_read_only_root() -> None:
 
 
 def test_it_says_what_it_is() -> None:
-    labels = " ".join(dockerfile.of(dockerfile.stages()[-1], "LABEL"))
+    labels = " ".join(dockerfile.of(dockerfile.final(), "LABEL"))
 
     for name in ("title", "description", "licenses", "version", "revision"):
         assert f"org.opencontainers.image.{name}=" in labels
@@ -95,20 +101,32 @@ def test_only_what_runs_is_sent_to_the_build() -> None:
 
 def test_pruning_leaves_what_is_read(tmp_path: Path) -> None:
     kept = [
-        "django/conf/locale/en/formats.py", "django/conf/locale/de/LC_MESSAGES/django.mo", "django/test/__init__.py",
-        "numpy/testing/__init__.py", "botocore/data/s3/service.json", "botocore/data/endpoints.json",
+        "v/django/conf/locale/en/formats.py", "v/django/conf/locale/de/LC_MESSAGES/django.mo", "s/sample.png",
+        "v/django/test/__init__.py", "v/numpy/testing/__init__.py", "v/botocore/data/s3/service.json",
+        "v/botocore/data/endpoints.json", "s/app.123.css", "s/app.123.css.gz", "s/loose.css", "s/sample.123.png",
     ]  # fmt: skip
     gone = [
-        "django/conf/locale/fr/LC_MESSAGES/django.mo", "numpy/tests/test_it.py", "numpy/__init__.pyi",
-        "botocore/data/ec2/service.json", "drf_spectacular_sidecar/static/big.js",
+        "v/django/conf/locale/fr/LC_MESSAGES/django.mo", "v/numpy/tests/test_it.py", "v/numpy/__init__.pyi",
+        "v/botocore/data/ec2/service.json", "v/drf_spectacular_sidecar/static/big.js", "v/django/contrib/gis/x.py",
+        "s/app.css", "s/app.css.gz", "s/app.css.br", "s/app.js.map", "s/app.js.123.map.gz",
     ]  # fmt: skip
     for name in (*kept, *gone):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
+    named = {"app.css": "app.123.css", "sample.png": "sample.123.png", "app.js.map": "app.js.123.map"}
+    (tmp_path / "s" / "staticfiles.json").write_text(json.dumps({"paths": named}))
     shell = shutil.which("sh")
     assert shell
 
-    subprocess.run([shell, ROOT / "deploy/image/prune.sh", tmp_path], check=True)
+    subprocess.run([shell, ROOT / "deploy/image/prune.sh", tmp_path / "v", tmp_path / "s"], check=True)
 
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == set(kept)
+    assert left == {*kept, "s/staticfiles.json"}
+
+
+def test_its_size_is_told_as_it_was_measured() -> None:
+    figures = json.loads((ROOT / "bench/results/image.json").read_text())["figures"]
+    for name in ("docs/deployment.md", "docs/decisions/0030-image.md"):
+        told = set(re.findall(r"(\d+)\s+MB", (ROOT / name).read_text().replace("**", "")))
+        assert {str(figures["core"]), str(figures["whole"])} <= told, name
+    assert figures["core"] <= 300

@@ -1,11 +1,12 @@
 """What the image runs, run as it would be: its files and no others, its command lines and its environment, a read-only
 root, a user without a name, and a PostgreSQL of its own.
 
-There is no container engine in a test: bubblewrap stands in for it. SMARTQUEUE_IMAGE_VENV names a virtual environment
-made as the Dockerfile makes it; else the one of the tests is taken.
+There is no container engine in a test: bubblewrap stands in for it. SMARTQUEUE_IMAGE_ROOT names a folder with all that
+is in an image, and that is run (`make ci-image`, `buildah mount`); else our files and the libraries of the tests are.
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from smartqueue.embedded import Server
 from tests.deploy import dockerfile
@@ -30,7 +32,8 @@ TABLE = {
     "payload": {"source": {"rows": [{"n": 1}]}, "steps": [{"filter": "n > 0"}], "sink": {"artefact": "n.csv"}},
 }  # fmt: skip
 EXPORT = {"type": "data-export", "max_attempts": 1, "payload": {"dataset": "jobs", "columns": ["id", "status"]}}
-VENV = Path(os.environ.get("SMARTQUEUE_IMAGE_VENV", sys.prefix)).resolve()
+IMAGE = os.environ.get("SMARTQUEUE_IMAGE_ROOT")
+VENV = Path("/venv") if IMAGE else Path(sys.prefix).resolve()
 
 
 class Engine:
@@ -38,16 +41,20 @@ class Engine:
 
     def __init__(self, folder: Path, server: Server) -> None:
         self.folder, self.server = folder, server
-        self.app = folder / "app"
+        self.app = Path("/app") if IMAGE else folder / "app"
         self.state = self.writable("state")
         self.started: list[Process] = []
-        for relative in dockerfile.sent_files():
-            (self.app / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / relative, self.app / relative)
         self.environ = {
             **dockerfile.environ(), **SECRETS, "PATH": f"{VENV}/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
             "DATABASE_URL": url_of(server), "SMARTQUEUE_TASK_MODULES": "smartqueue.demo.tasks",
         }  # fmt: skip
+        if not IMAGE:
+            self.build()
+
+    def build(self) -> None:
+        for relative in dockerfile.sent_files():
+            (self.app / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / relative, self.app / relative)
         collect = [VENV / "bin" / "python", "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
         subprocess.run(collect, cwd=self.app, env={**self.environ, "SMARTQUEUE_STATE_DIR": str(self.state)}, check=True)
 
@@ -58,20 +65,24 @@ class Engine:
         return path
 
     def command(self, words: list[str], name: str) -> list[str]:
-        needed = [self.app, VENV, Path(sys.base_prefix).resolve(), self.server.socket_dir]
+        return [
+            "bwrap", "--die-with-parent", "--ro-bind", IMAGE or "/", "/", "--dev", "/dev", "--proc", "/proc",
+            "--perms", "1777", "--tmpfs", "/dev/shm",
+            "--bind", str(self.writable(f"tmp-{name}")), "/tmp", "--tmpfs", "/var/lib",
+            "--bind", str(self.state), "/var/lib/smartqueue", *self.seen(), "--chdir", str(self.app),
+            "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs", *words,
+        ]  # fmt: skip
+
+    def seen(self) -> list[str]:
+        """What is shown in the container besides, with empty folders where its way is closed to others."""
+        needed = [self.server.socket_dir]
+        needed += [] if IMAGE else [self.app, VENV, Path(sys.base_prefix).resolve()]
         tops = {Path("/tmp"), *filter(None, map(closed, needed))}
         empty = [word for path in sorted(tops - {Path("/tmp")}) for word in ("--tmpfs", path)]
         # folders on the way that bubblewrap makes unasked would be root's alone
         made = {parent for one in needed for parent in one.parents if tops & set(parent.parents)}
         empty += [word for path in sorted(made) for word in ("--dir", path)]
-        readable = [word for path in needed for word in ("--ro-bind", path, path)]
-        return [
-            "bwrap", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
-            "--perms", "1777", "--tmpfs", "/dev/shm",
-            "--bind", str(self.writable(f"tmp-{name}")), "/tmp", "--tmpfs", "/var/lib", *map(str, empty),
-            "--bind", str(self.state), "/var/lib/smartqueue", *map(str, readable), "--chdir", str(self.app),
-            "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs", *words,
-        ]  # fmt: skip
+        return list(map(str, empty + [word for path in needed for word in ("--ro-bind", path, path)]))
 
     def start(self, name: str, *words: str) -> Process:
         process = Process(self.command(list(words), name), self.folder / f"{name}.log", self.environ)
@@ -137,6 +148,11 @@ def test_a_job_runs_in_containers_that_cannot_write(engine: Engine) -> None:
     assert client.call("GET", "/healthz").status == 200
     check = [word.replace("127.0.0.1:8000", place) for word in dockerfile.healthcheck()]
     assert engine.run("web", *check).returncode == 0
+    static = f"http://{place}/static/"
+    assert urllib3.request("GET", f"{static}sample.png").status == 200
+    styles = re.findall(r"/static/(\S+?\.css)", urllib3.request("GET", f"http://{place}/sign-in/").data.decode())
+    assert styles
+    assert {urllib3.request("GET", static + name).status for name in styles} == {200}
     client.register()
     for job in (ADD, TABLE, EXPORT):
         path = f"/api/v1/jobs/{client.call('POST', '/api/v1/jobs/', job).body['id']}/"

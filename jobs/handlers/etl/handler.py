@@ -3,12 +3,13 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext_noop
 
-from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, PermanentFailure
+from jobs.handlers.base import Answer, Context, Done, Fail, Handler, Input, NotInstalled, PermanentFailure
 from jobs.handlers.etl import databases as etl_databases
 from jobs.handlers.etl.engine import Engine, opened, warm
 from jobs.handlers.etl.needs import needed
@@ -55,8 +56,13 @@ class EtlHandler(Handler):
     def is_confined(self, payload: Mapping[str, Any]) -> bool:
         return True
 
+    def prepare(self) -> None:
+        if find_spec("duckdb") is None:
+            raise NotInstalled("etl jobs need DuckDB, which `core` images leave out: pip install duckdb")
+
     def preload(self) -> None:
-        warm.up()
+        if find_spec("duckdb") is not None:
+            warm.up()
 
     def gather(self, context: Context) -> None:
         for number, place, source in sources_of(context.payload):

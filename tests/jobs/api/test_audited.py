@@ -8,11 +8,11 @@ from orgs.models import AuditEntry
 from orgs.roles import Action
 from tests.conftest import World
 from tests.factories import api
-from tests.jobs.api.test_rights import CALLS, PLATFORM, Call, headers_of, paths
+from tests.jobs.api.test_rights import CALLS, PLATFORM, Call, headers_of, one_acme, paths
 
-__all__ = ["paths"]
+__all__ = ["one_acme", "paths"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_world")]
 
 ADDRESS, CORRELATION = "203.0.113.9", "walk-1"
 # They take a body and change nothing.

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import sys
 from typing import Any
 
 import pytest
 
-from jobs.handlers.base import PermanentFailure
+from jobs.handlers import registry
+from jobs.handlers.base import NotInstalled, PermanentFailure
 from tests.jobs.handlers.etl import FILE, out, ran, worked
 
 ORDERS = b"id,customer,country,amount,day\n" + b"".join(
@@ -265,3 +267,14 @@ def test_expressions(text: str, value: str) -> None:
     lines = out(b"odd name\n7\n", {"cast": {"odd name": "integer"}}, *steps)
 
     assert lines[1:] in ([value], [value and f'"{value}"'])
+
+
+def test_where_duckdb_is_missing_the_other_types_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(NotInstalled, match="DuckDB"):
+        registry.get("etl").prepare()
+    registry.get("etl").preload()
+    ready, missing = registry.prepare_installed()
+
+    assert set(ready) == set(registry.performed()) - {"etl"}
+    assert len(missing) == 1
