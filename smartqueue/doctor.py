@@ -18,6 +18,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.mail import get_connection
 from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 
@@ -32,6 +33,7 @@ from smartqueue.health import durability
 
 OLDEST_PYTHON, OLDEST_POSTGRESQL = (3, 11), 15
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1_000_000_000, 0.05
+SESSION_LOOKS = 5
 MOST_APART_SECONDS, MOST_UNSEALED_SECONDS = 2.0, 600.0
 
 State = Literal["ok", "warning", "wrong"]
@@ -94,6 +96,28 @@ def database() -> Iterator[Finding]:
         yield Finding("durability", "wrong", kept, mend)
     else:
         yield Finding("durability", "ok", "fsync, full_page_writes and synchronous_commit are on")
+
+
+def sessions() -> Iterator[Finding]:
+    """That a connection is one session: a pooler in transaction mode gives its locks and settings to whoever is next."""
+    mine, others = (connections[DEFAULT_DB_ALIAS].copy() for _ in range(2))
+    try:
+        pids = [(pid_of(mine), pid_of(others)) for _ in range(SESSION_LOOKS)]
+    finally:
+        mine.close()
+        others.close()
+    if len(set(pids)) > 1 or pids[0][0] == pids[0][1]:
+        text = "a connection is not one session of PostgreSQL: a pooler in transaction mode is between"
+        yield Finding("sessions", "wrong", text, "Set its pool_mode to session (docs/scaling.md).")
+    else:
+        yield Finding("sessions", "ok", "a connection is one session")
+
+
+def pid_of(one: BaseDatabaseWrapper) -> int:
+    with one.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        ((pid,),) = cursor.fetchall()
+    return int(pid)
 
 
 def migrations() -> Iterator[Finding]:
@@ -242,6 +266,7 @@ def examined() -> Iterator[Finding]:
         yield from examination()
     try:
         yield from database()
+        yield from sessions()
     except Error as error:
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         yield Finding("database", "wrong", text, "Start it, or see DATABASE_URL; unset, `make up` brings its own.")

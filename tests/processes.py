@@ -6,13 +6,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 from django.db import connection
 
 from jobs.models import LeaderTerm, WorkerProcess
@@ -101,6 +102,17 @@ class Fleet:
     def close(self) -> None:
         for process in self.processes:
             process.close()
+
+
+def below(worker: Process) -> list[psutil.Process]:
+    """All that a worker has started, its fork servers aside."""
+    found = []
+    for child in psutil.Process(worker.pid).children(recursive=True):
+        # one may end while it is looked at
+        with suppress(psutil.NoSuchProcess):
+            if child.ppid() != worker.pid and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
 
 
 def database_url() -> str:

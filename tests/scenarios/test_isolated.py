@@ -13,7 +13,7 @@ from jobs.models import Artefact, Attempt, Job, Lease, LogLine, WorkerProcess
 from orgs.models import Org
 from tests.factories import make_job, make_org
 from tests.jobs.queue.whole import assert_whole, path_of
-from tests.processes import Fleet, Process, patiently
+from tests.processes import Fleet, Process, below, patiently
 from tests.proofs import figure, times
 
 QUICK_END = {"SMARTQUEUE_CHILD_KILL_GRACE_SECONDS": "0.3"}
@@ -38,15 +38,6 @@ def ended(*jobs: Job) -> list[Job]:
 
 def lines(job: Job) -> list[tuple[str, str]]:
     return list(LogLine.objects.filter(job_id=job.pk).order_by("id").values_list("stream", "text"))
-
-
-def below(process: Process) -> list[psutil.Process]:
-    """All that a worker has started, its fork server aside."""
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if child.ppid() != process.pid and child.status() != psutil.STATUS_ZOMBIE
-    ]
 
 
 def test_it_has_a_process_of_its_own_and_all_that_a_context_offers(fleet: Fleet, org: Org) -> None:

@@ -22,7 +22,7 @@ from orgs.tokens import give_tokens
 from tests.factories import api, make_job, make_member, make_org
 from tests.jobs.handlers.ml_tools import as_csv, plain_table
 from tests.jobs.queue.whole import assert_whole
-from tests.processes import Fleet, Process, patiently
+from tests.processes import Fleet, Process, below, patiently
 from tests.proofs import figure, times
 
 XS = ["x0", "x1", "x2", "x3"]
@@ -59,15 +59,6 @@ def long_training(org: Org, **fields: Any) -> Job:
 def over(job: Job) -> bool:
     job.refresh_from_db()
     return job.status in ("done", "failed", "cancelled")
-
-
-def below(worker: Process) -> list[psutil.Process]:
-    """What it has started, but for its fork servers."""
-    return [
-        child
-        for child in psutil.Process(worker.pid).children(recursive=True)
-        if child.ppid() != worker.pid and child.status() != psutil.STATUS_ZOMBIE
-    ]
 
 
 def moving(job: Job) -> bool:

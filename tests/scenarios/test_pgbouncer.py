@@ -1,5 +1,6 @@
 """Between us and PostgreSQL a PgBouncer: in session mode all goes well, in transaction mode it cannot."""
 
+import json
 from collections.abc import Iterator
 
 import psycopg
@@ -65,6 +66,17 @@ def test_in_transaction_mode_what_is_of_a_session_is_lost(deployment: Deployment
         one.execute("SELECT 1", prepare=True)
         with pytest.raises(psycopg.errors.DuplicatePreparedStatement):
             other.execute("SELECT 1", prepare=True)
+
+
+@pytest.mark.parametrize(("mode", "state"), [("session", "ok"), ("transaction", "wrong")])
+def test_doctor_says_which_it_is(deployment: Deployment, mode: str, state: str) -> None:
+    with pooled(deployment.server, deployment.folder / "pool", mode=mode, size=4) as url:
+        asking = deployment.fleet.manage("doctor", "--json", DATABASE_URL=url)
+        # without workers there is always something wrong
+        assert asking.ended() == 1
+
+    findings = [json.loads(line) for line in asking.text.splitlines() if line.startswith('{"name"')]
+    assert [one["state"] for one in findings if one["name"] == "sessions"] == [state]
 
 
 def test_in_session_mode_it_is_kept(deployment: Deployment) -> None:
