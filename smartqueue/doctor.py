@@ -99,7 +99,7 @@ def database() -> Iterator[Finding]:
 
 
 def sessions() -> Iterator[Finding]:
-    """That a connection is one session: a pooler in transaction mode gives its locks and settings to whoever is next."""
+    """That a connection is one session: behind a pool of transactions its locks and settings are anybody's."""
     mine, others = (connections[DEFAULT_DB_ALIAS].copy() for _ in range(2))
     try:
         pids = [(pid_of(mine), pid_of(others)) for _ in range(SESSION_LOOKS)]

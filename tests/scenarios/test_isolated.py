@@ -13,7 +13,7 @@ from jobs.models import Artefact, Attempt, Job, Lease, LogLine, WorkerProcess
 from orgs.models import Org
 from tests.factories import make_job, make_org
 from tests.jobs.queue.whole import assert_whole, path_of
-from tests.processes import Fleet, Process, below, patiently
+from tests.processes import Fleet, below, patiently
 from tests.proofs import figure, times
 
 QUICK_END = {"SMARTQUEUE_CHILD_KILL_GRACE_SECONDS": "0.3"}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import urllib3
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -22,7 +21,7 @@ from orgs.tokens import give_tokens
 from tests.factories import api, make_job, make_member, make_org
 from tests.jobs.handlers.ml_tools import as_csv, plain_table
 from tests.jobs.queue.whole import assert_whole
-from tests.processes import Fleet, Process, below, patiently
+from tests.processes import Fleet, below, patiently
 from tests.proofs import figure, times
 
 XS = ["x0", "x1", "x2", "x3"]
