@@ -99,6 +99,12 @@ def test_only_what_runs_is_sent_to_the_build() -> None:
     assert PurePosixPath("locale/de/LC_MESSAGES/django.mo") in sent
 
 
+def test_every_extra_can_be_built_in() -> None:
+    extras = {path.name for path in ROOT.glob("requirements-*.txt")} - {"requirements-dev.txt", "requirements-docs.txt"}
+
+    assert extras <= {path.name for path in dockerfile.sent_files()}
+
+
 def test_pruning_leaves_what_is_read(tmp_path: Path) -> None:
     kept = [
         "v/django/conf/locale/en/formats.py", "v/django/conf/locale/de/LC_MESSAGES/django.mo", "s/sample.png",
