@@ -36,6 +36,26 @@ def test_one_event_is_one_line_of_json_whatever_it_says() -> None:
     assert event["event"].startswith("a\n{")
 
 
+def test_a_traceback_is_in_the_one_line_of_its_event() -> None:
+    script = """
+import logging, structlog
+from smartqueue.logs import configure
+configure({"format": "json", "level": "INFO"})
+for log in (structlog.get_logger("ours"), logging.getLogger("others")):
+    try:
+        raise ValueError("first\\nsecond")
+    except ValueError:
+        log.exception("broken")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    ours, others = map(json.loads, done.stderr.splitlines())
+    for event in (ours, others):
+        assert event["event"] == "broken"
+        assert event["exception"].startswith("Traceback (most recent call last):\n")
+        assert event["exception"].endswith("ValueError: first\nsecond")
+
+
 def test_the_root_logger_has_one_handler() -> None:
     ours = [one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler]
     assert len(ours) == 1
