@@ -1,6 +1,7 @@
 """Who calls the API, read with his memberships by one statement."""
 
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -100,7 +101,7 @@ def test_a_session_that_the_server_ended_is_replaced(world: World) -> None:
 def test_what_breaks_a_statement_is_not_asked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def broken(text: str, user_id: int, sign_in: UUID) -> list[tuple[object, ...]]:
+    def broken(text: str, params: Sequence[object]) -> list[tuple[object, ...]]:
         asked.append(text)
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 / 0")
