@@ -31,6 +31,7 @@ TINY = {
     "PAGE_JOBS": "400",
     "PAGE_ROUNDS": "1",
     "AUDIT_ROWS": "500",
+    "AUDIT_ROUNDS": "1",
     "AUDIT_RATE": "20",
     "STEADY_SECONDS": "4",
     "PATIENCE_SECONDS": "60",

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,20 @@ KINDS = ("scheduler", "worker", "watchdog")
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def free_ports(count: int) -> list[int]:
+    """So many in a row."""
+    while True:
+        first = free_port()
+        ports = list(range(first, first + count))
+        try:
+            with ExitStack() as stack:
+                for port in ports:
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        except (OSError, OverflowError):
+            continue
+        return ports
 
 
 def fetched(url: str, token: str = TOKEN) -> tuple[int, str]:

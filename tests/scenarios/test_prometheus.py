@@ -11,7 +11,7 @@ from tests.deploy.files import alerts, names_in, needs_prometheus, queries
 from tests.factories import make_hour, make_org, make_version
 from tests.jobs.metrics.reading import Series, value
 from tests.processes import Fleet, patiently
-from tests.scenarios.monitored import KINDS, Monitored, Prometheus, fetched, scraped, until_up
+from tests.scenarios.monitored import KINDS, Monitored, Prometheus, fetched, free_ports, scraped, until_up
 
 ROUNDS = 15
 
@@ -112,10 +112,11 @@ def test_a_port_that_is_taken_is_said_at_the_start(site: Monitored) -> None:
 
 
 def test_several_workers_of_one_command_have_a_port_each(fleet: Fleet, org: Org, site: Monitored) -> None:
-    fleet.manage("runworker", "--processes", "2", METRICS_PORT=str(site.ports["worker"] + 1))
+    ports = free_ports(2)
+    fleet.manage("runworker", "--processes", "2", METRICS_PORT=str(ports[0]))
 
     def both() -> bool:
-        answers = [fetched(f"http://127.0.0.1:{site.ports['worker'] + n}/metrics") for n in (1, 2)]
+        answers = [fetched(f"http://127.0.0.1:{port}/metrics") for port in ports]
         return all(status == 200 and "smartqueue_process_slots 5.0" in text for status, text in answers)
 
     patiently(both)
