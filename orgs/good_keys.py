@@ -99,7 +99,7 @@ class Columns(NamedTuple):
 def statement() -> tuple[str, tuple[Any, ...], Columns]:
     """Its text, what it is asked with, where PREFIX stands for the prefix, and the columns of a row.
 
-    Django takes ten times as long to put it together as PostgreSQL does to answer it.
+    Django takes longer to put it together than PostgreSQL to answer it.
     """
     keys = good_keys().filter(prefix=PREFIX).select_related("org", "created_by")
     keys = keys.annotate(stale=ExpressionWrapper(STALE, output_field=BooleanField()))

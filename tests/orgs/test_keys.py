@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from pytest_django.fixtures import Settings
 
 from jobs.models import Job, Transition
+from orgs.good_keys import good_keys, key_of, worth
 from orgs.models import ApiKey, AuditEntry, Membership, Org, User
 from orgs.roles import KeyRole, Role
 from tests.conftest import World
@@ -324,3 +325,25 @@ def test_answers_are_as_documented(world: World) -> None:
     ):
         documented = BY_ID[operation_id].says["responses"][str(response.status_code)]
         assert_fits(response.json(), documented["content"]["application/json"]["schema"])
+
+
+def test_a_key_is_as_queries_make_it(world: World) -> None:
+    world.org.shell_programs = ["/bin/echo"]
+    world.org.save()
+    token = make_key(world.owner, world.org, Role.VIEWER)
+
+    found = key_of(token)
+
+    assert found is not None
+    expected = good_keys().select_related("org", "created_by").get(pk=found.pk)
+    for one, other in ((found, expected), (found.org, expected.org), (found.created_by, expected.created_by)):
+        assert type(one) is type(other)
+        fields = [field.attname for field in one._meta.concrete_fields if field.attname != "last_used_at"]
+        assert [getattr(one, name) for name in fields] == [getattr(other, name) for name in fields]
+    assert worth(found) == worth(expected) == Role.VIEWER
+    # the first use is noted, and another within the minute is not
+    assert expected.last_used_at is not None
+    again = key_of(token)
+    assert again is not None
+    assert again.last_used_at == expected.last_used_at
+    assert key_of(token[:-1] + "!") is None
