@@ -66,8 +66,15 @@ def one_transaction(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     For modules without tests of several connections. now() is the same in all of their statements.
     """
     with django_db_blocker.unblock(), transaction.atomic():
+        may_idle()
         yield
         transaction.set_rollback(True)
+
+
+def may_idle() -> None:
+    """For the rest of this transaction: between two statements a test may take longer than a process of ours may."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from tests.conftest import World
+from tests.conftest import World, may_idle
 from tests.factories import some_weights
 from tests.hostile.rows import Filled, fill
 
@@ -25,4 +25,5 @@ def weights() -> bytes:
 @pytest.fixture
 def filled(weights: bytes, world: World, settings: Settings, tmp_path: Any) -> Filled:
     settings.MEDIA_ROOT = str(tmp_path)
+    may_idle()
     return fill(world)
