@@ -136,6 +136,10 @@ def test_a_click_on_a_dot_opens_its_job(site: Site, world: World) -> None:
         position = {"x": place[0] + next(beside), "y": place[1] + 2}
         over.hover(position=position)
         if "on-dot" not in (over.get_attribute("class") or ""):
+            # seen on busy machines and not understood: a drawing that hears no pointer
+            page.reload()
+            expect(plot.locator(".uplot")).to_be_visible()
+            plot.scroll_into_view_if_needed()
             return False
         over.click(position=position)
         return True
